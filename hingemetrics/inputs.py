@@ -1,0 +1,222 @@
+"""What callers hand in, made into arrays: coercion, shapes, labels, and the text of every refusal.
+
+A refusal names the argument, what it must be, what it was, and at which index. Nothing is guessed
+from values: shapes alone tell binary from multi-class.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hingemetrics.exact import Floats, Ints
+from hingemetrics.state import BINARY
+
+Array = npt.NDArray[Any]
+
+_NOT_A_LABEL = np.iinfo(np.int64).min  # stands for a target that no int64 can hold
+_INT64 = np.dtype(np.int64)
+_FLOAT32 = np.dtype(np.float32)
+_FLOAT64 = np.dtype(np.float64)
+_REFUSED = {
+    "c": "complex numbers",
+    "U": "strings",
+    "S": "strings",
+    "T": "strings",
+    "M": "dates",
+    "m": "time differences",
+    "V": "records",
+}
+
+
+class Block:
+    """Some rows of a batch, as the loss functions take them."""
+
+    __slots__ = ("preds", "target", "weight")
+
+    def __init__(self, preds: Array, target: Ints, weight: Floats | None) -> None:
+        self.preds = preds  # (n,) or (n, C), float32 or float64, C-contiguous
+        self.target = target  # (n,), not yet checked
+        self.weight = weight  # (n,), not yet checked
+
+
+class Batch:
+    """Arrays of agreeing shapes and real dtypes; their values are checked block by block."""
+
+    __slots__ = ("_ignore_index", "dtype", "num_classes", "preds", "rows", "target", "weight")
+
+    def __init__(
+        self, preds: object, target: object, sample_weight: object, ignore_index: int | None
+    ) -> None:
+        self.target = _column(_array(target, "target"), "target")
+        self.rows = len(self.target)
+        self.preds = _matrix(_array(preds, "preds"), self.rows)
+        self.dtype = _FLOAT32 if self.preds.dtype == _FLOAT32 else _FLOAT64
+        self.num_classes = BINARY if self.preds.ndim == 1 else self.preds.shape[1]
+        self.weight = None
+        if sample_weight is not None:
+            self.weight = _column(
+                _array(sample_weight, "sample_weight"), "sample_weight", self.rows
+            )
+        self._ignore_index = ignore_index
+
+    def block(self, start: int, stop: int) -> Block:
+        """Return rows as kernels take them: views where they fit, else small copies."""
+        preds, target, weight = self.preds, self.target, self.weight
+        if stop - start < self.rows:
+            preds, target = preds[start:stop], target[start:stop]
+            weight = None if weight is None else weight[start:stop]
+        if self._ignore_index is not None:
+            kept = target != self._ignore_index
+            if not kept.all():
+                preds, target = preds[kept], target[kept]
+                weight = None if weight is None else weight[kept]
+        return Block(
+            _in_place(preds, self.dtype),
+            _labels(target),
+            None if weight is None else _in_place(weight, _FLOAT64),
+        )
+
+    def check(self, start: int, stop: int) -> None:
+        """Raise for the first label or weight in these rows that cannot be."""
+        target = self.target[start:stop]
+        kept = np.ones(len(target), bool)
+        if self._ignore_index is not None:
+            kept = np.asarray(target != self._ignore_index)
+        labels = _labels(target)
+        if self.num_classes == BINARY:
+            fits, must = (labels >= -1) & (labels <= 1), "in {0, 1} or {-1, +1}"
+        else:
+            fits = (labels >= 0) & (labels < self.num_classes)
+            must = f"a class index in [0, {self.num_classes})"
+        if (bad := np.flatnonzero(kept & ~fits)).size:
+            hint = ""
+            if target[bad[0]] == -1:
+                hint = "; if -1 marks rows to leave out, pass ignore_index=-1"
+            raise ValueError(
+                f"target must be {must}, got {target[bad[0]]} at index {start + bad[0]}{hint}"
+            )
+        if self.weight is not None:
+            weight = self.weight[start:stop]
+            fits = np.isfinite(weight) & (weight >= 0)
+            if (bad := np.flatnonzero(kept & ~fits)).size:
+                raise ValueError(
+                    f"sample_weight must be finite and >= 0, "
+                    f"got {weight[bad[0]]} at index {start + bad[0]}"
+                )
+
+
+def checked_ignore_index(value: object) -> int | None:
+    """Return `ignore_index` as an int or None."""
+    if value is None:
+        return None
+    if not isinstance(value, (bool, np.bool_)):
+        try:
+            return operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    raise TypeError(f"ignore_index must be None or an int, got {value!r}")
+
+
+def _array(value: object, name: str) -> Array:
+    """Return an argument as an array of real numbers."""
+    if type(value) is np.ndarray:
+        array = value
+    elif _is_masked_array(value):
+        array = _unmasked(value, name)
+    else:
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            if isinstance(value, (list, tuple)):
+                raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
+            raise
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, got {_what(value, array)}")
+    return array
+
+
+def _is_masked_array(value: object) -> bool:
+    """Tell a masked array, without importing numpy.ma where nobody else did."""
+    ma = sys.modules.get("numpy.ma")
+    return ma is not None and isinstance(value, ma.MaskedArray)
+
+
+def _unmasked(value: Any, name: str) -> Array:
+    """Return the data of a masked array in which nothing is masked."""
+    masked = np.argwhere(np.ma.getmaskarray(value))
+    if masked.size:
+        raise ValueError(
+            f"{name} must have no masked entries, got one at index {_index(masked[0])}; "
+            f"drop them, or mark their targets and pass ignore_index"
+        )
+    return np.asarray(value.data)
+
+
+def _what(value: object, array: Array) -> str:
+    """Return what an argument is, when it is not an array of real numbers."""
+    kind = array.dtype.kind
+    if kind in _REFUSED:
+        return f"{_REFUSED[kind]} (dtype {array.dtype})"
+    if array.ndim == 0:
+        return f"a {type(value).__name__}; pass an array or a list"
+    for index, item in np.ndenumerate(array):
+        if item is None:
+            return f"None at index {_index(index)}; a missing value is not NaN"
+        if not isinstance(item, (int, float, np.number, np.bool_)):
+            return f"{item!r} at index {_index(index)}"
+    return "an object array; convert it with .astype(float)"
+
+
+def _index(index: Any) -> str:
+    """Return an index as a user writes it."""
+    return ", ".join(str(int(i)) for i in index)
+
+
+def _column(array: Array, name: str, rows: int | None = None) -> Array:
+    """Return a target or weight as (N,)."""
+    if array.ndim != 1:
+        shape = tuple(n for n in array.shape if n != 1) or (1,)
+        if array.ndim == 0 or len(shape) > 1:
+            raise ValueError(f"{name} must have shape (N,), got {array.shape}")
+        array = array.reshape(shape)
+    if rows is not None and len(array) != rows:
+        raise ValueError(f"{name} must have shape ({rows},) like target, got {array.shape}")
+    return array
+
+
+def _matrix(preds: Array, rows: int) -> Array:
+    """Return predictions as (N,) or (N, C): what is left when dimensions of size 1 are dropped.
+
+    One exception: if the first dimension is 1 and one other is left, it is one sample of C classes.
+    """
+    shape = tuple(n for n in preds.shape if n != 1)
+    if preds.ndim and len(shape) < 2 and preds.shape[0] == 1:
+        shape = (1, *shape)
+    if preds.ndim == 0 or len(shape) > 2 or shape[0] != rows or 0 in shape[1:]:
+        raise ValueError(
+            f"preds must have shape (N,) or (N, C) with N = {rows} as in target, got {preds.shape}"
+        )
+    return preds.reshape(shape)
+
+
+def _in_place(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return an array that a kernel can read: the very one if it can be."""
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    with np.errstate(over="ignore"):  # a longdouble beyond float64 becomes inf
+        return np.require(array, dtype, ["C", "A"])
+
+
+def _labels(target: Array) -> Ints:
+    """Return targets as int64; what no int64 can hold becomes a value that is never a label."""
+    if target.dtype.kind in "ib" or (target.dtype.kind == "u" and target.dtype.itemsize < 8):
+        return _in_place(target, _INT64)
+    with np.errstate(invalid="ignore"):
+        labels = target.astype(np.int64)
+    labels[labels != target] = _NOT_A_LABEL
+    return labels

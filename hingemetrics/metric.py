@@ -1,0 +1,470 @@
+"""HingeLoss: the class that updates and computes, with the interface of classic torchmetrics."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from hingemetrics import engine
+from hingemetrics.exact import Floats
+from hingemetrics.inputs import Batch, checked_ignore_index
+from hingemetrics.state import HingeState, MulticlassMode
+
+_STATE_DICT_VERSION = 1
+
+
+class ProcessGroup(Protocol):
+    """Ranks that can add up objects, as an mpi4py communicator does."""
+
+    def allreduce(self, sendobj: Any, /) -> Any:
+        """Return the sum of the objects of all ranks, on every rank."""
+
+
+DistSyncFn = Callable[[HingeState, Any], HingeState]
+
+
+class HingeLoss:
+    """The hinge loss of everything it was updated with, exactly.
+
+    The interface is that of the classic torchmetrics (0.8) class; the formulas and guarantees are
+    those of `hingemetrics.hinge_loss`. Unlike its model it never drifts: the value has the same
+    bits for any order, batching and merge tree. The loss is differentiable as a function, but
+    NumPy arrays carry no gradients.
+
+    Parameters
+    ----------
+    squared : bool, default False
+        Whether each loss is squared.
+    multiclass_mode : None, str or MulticlassMode, default None
+        "crammer-singer" (also None) or "one-vs-all". Binary data ignores it.
+    compute_on_step : bool, optional
+        Deprecated, does nothing: `forward` always returns the batch's value.
+    ignore_index : int, optional
+        Rows with this target are left out of everything.
+    **kwargs
+        As in torchmetrics: `compute_on_cpu` (bool, does nothing), `dist_sync_on_step` (bool,
+        default False), `process_group` (anything with an mpi4py-style ``allreduce(obj)``),
+        `dist_sync_fn` (a function of the local `HingeState` and the group that returns the merged
+        one), `sync_on_compute` (bool, default True).
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type, or there is no such keyword.
+    ValueError
+        If `multiclass_mode` is none of the choices.
+
+    Notes
+    -----
+    One instance may be updated from many threads: no update is lost. Every method that raises
+    leaves what was seen as it was.
+
+    Examples
+    --------
+    >>> from hingemetrics import HingeLoss
+    >>> metric = HingeLoss()
+    >>> metric.update([-2.2, 2.4], [0, 1])
+    >>> metric.update([0.1], [1])
+    >>> metric.compute()
+    0.3
+    """
+
+    is_differentiable = True
+    higher_is_better = False
+
+    def __init__(
+        self,
+        squared: bool = False,
+        multiclass_mode: str | MulticlassMode | None = None,
+        compute_on_step: bool | None = None,
+        *,
+        ignore_index: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if compute_on_step is not None:
+            _checked_bool(compute_on_step, "compute_on_step")
+            warnings.warn(
+                "compute_on_step is deprecated and does nothing: "
+                "forward always returns the value of its batch",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        self._empty = HingeState(squared, multiclass_mode)
+        self._ignore_index = checked_ignore_index(ignore_index)
+        _checked_bool(kwargs.pop("compute_on_cpu", False), "compute_on_cpu")
+        self._sync_on_step = _checked_bool(
+            kwargs.pop("dist_sync_on_step", False), "dist_sync_on_step"
+        )
+        self._sync_on_compute = _checked_bool(
+            kwargs.pop("sync_on_compute", True), "sync_on_compute"
+        )
+        self._group = _checked_group(kwargs.pop("process_group", None))
+        self._sync_fn = _checked_sync_fn(kwargs.pop("dist_sync_fn", None))
+        if kwargs:
+            raise TypeError(f"HingeLoss got unexpected keyword arguments {sorted(kwargs)}")
+        self._seen = self._empty, 0  # state and update count: replaced as one, so never torn
+        self._local: HingeState | None = None  # what this rank saw, while it is synced
+        self._lock = threading.Lock()
+
+    @property
+    def squared(self) -> bool:
+        """Whether each loss is squared."""
+        return self._empty.squared
+
+    @property
+    def multiclass_mode(self) -> MulticlassMode:
+        """The multi-class loss; binary data ignores it."""
+        return self._empty.multiclass_mode
+
+    @property
+    def ignore_index(self) -> int | None:
+        """Rows with this target are left out."""
+        return self._ignore_index
+
+    @property
+    def state(self) -> HingeState:
+        """What was seen so far, as an immutable value."""
+        return self._seen[0]
+
+    @property
+    def update_count(self) -> int:
+        """Number of updates so far, those of merged metrics included."""
+        return self._seen[1]
+
+    @property
+    def update_called(self) -> bool:
+        """Whether there was an update."""
+        return self.update_count > 0
+
+    def update(self, preds: object, target: object, sample_weight: object = None) -> None:
+        """Add a batch.
+
+        Parameters
+        ----------
+        preds : array_like, shape (N,) or (N, C)
+            Decision values, as for `hinge_loss`.
+        target : array_like, shape (N,)
+            Labels, as for `hinge_loss`.
+        sample_weight : array_like, shape (N,), optional
+            Finite weights >= 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `hinge_loss`; also if the number of classes, binary versus multi-class form or the
+            binary coding (0 or -1) is not that of earlier batches.
+        RuntimeError
+            While synced.
+        """
+        self._add(self._measured(preds, target, sample_weight), 1)
+
+    def forward(
+        self, preds: object, target: object, sample_weight: object = None
+    ) -> float | Floats:
+        """Add a batch and return its own loss; the data is read once.
+
+        Parameters
+        ----------
+        preds, target, sample_weight
+            As for `update`.
+
+        Returns
+        -------
+        float or ndarray of float64, shape (C,)
+            The loss of this batch (over all ranks with `dist_sync_on_step`).
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            As `update`.
+        """
+        batch = self._measured(preds, target, sample_weight)
+        shown = self._reduced(batch, self._sync_fn, self._group) if self._sync_on_step else batch
+        value = shown.value()
+        self._add(batch, 1)
+        return value
+
+    def __call__(
+        self, preds: object, target: object, sample_weight: object = None
+    ) -> float | Floats:
+        """Call `forward`."""
+        return self.forward(preds, target, sample_weight)
+
+    def compute(self) -> float | Floats:
+        """Return the loss of everything seen, over all ranks if there is a process group.
+
+        Returns
+        -------
+        float or ndarray of float64, shape (C,)
+            As `HingeState.value`: NaN with a UserWarning before any update. The array is the
+            caller's own.
+        """
+        state = self.state
+        if self._sync_on_compute and self._local is None:
+            state = self._reduced(state, self._sync_fn, self._group)
+        return state.value()
+
+    def reset(self) -> None:
+        """Forget everything seen."""
+        with self._lock:
+            self._seen, self._local = (self._empty, 0), None
+
+    def clone(self) -> HingeLoss:
+        """Return an independent copy, with what was seen; a process group is shared.
+
+        Returns
+        -------
+        HingeLoss
+        """
+        return copy.deepcopy(self)
+
+    def merge_state(self, other: HingeLoss | HingeState) -> None:
+        """Add what another metric, or a state, has seen.
+
+        Parameters
+        ----------
+        other : HingeLoss or HingeState
+            Of the same configuration. A state counts as one update.
+
+        Raises
+        ------
+        TypeError
+            If `other` is neither.
+        ValueError
+            If the configurations, numbers of classes or codings disagree.
+        RuntimeError
+            While this or the other metric is synced.
+        """
+        if isinstance(other, HingeState):
+            self._add(other, 1)
+        elif isinstance(other, HingeLoss):
+            other._refuse_if_synced("merged")
+            if other._ignore_index != self._ignore_index:
+                raise ValueError(
+                    f"metrics must have the same ignore_index, "
+                    f"got {self._ignore_index} and {other._ignore_index}"
+                )
+            self._add(*other._seen)
+        else:
+            raise TypeError(
+                f"other must be a HingeLoss or a HingeState, got {type(other).__name__}"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return configuration and state as plain data that JSON can hold.
+
+        Returns
+        -------
+        dict
+            "version" (1), "squared", "multiclass_mode", "ignore_index", "update_count" and
+            "state": the hexadecimal digits of `HingeState.to_bytes`.
+        """
+        state, updates = self._seen
+        return {
+            "version": _STATE_DICT_VERSION,
+            **self._configuration(),
+            "update_count": updates,
+            "state": state.to_bytes().hex(),
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Replace what was seen by what `state_dict` wrote.
+
+        Parameters
+        ----------
+        state_dict : mapping
+            Of a metric with the same configuration.
+
+        Raises
+        ------
+        TypeError
+            If it, or a field, has the wrong type.
+        ValueError
+            If a field is missing, unknown, corrupt, or disagrees with this metric.
+        RuntimeError
+            While synced.
+        """
+        seen = self._parsed(state_dict)
+        with self._lock:
+            self._refuse_if_synced("loaded")
+            self._seen = seen
+
+    def sync(
+        self,
+        dist_sync_fn: DistSyncFn | None = None,
+        process_group: ProcessGroup | None = None,
+        should_sync: bool = True,
+    ) -> None:
+        """Replace the state by that of all ranks, until `unsync`.
+
+        Parameters
+        ----------
+        dist_sync_fn, process_group
+            In place of those given at construction; with none of either, nothing happens.
+        should_sync : bool, default True
+            If False, nothing happens.
+
+        Raises
+        ------
+        RuntimeError
+            If already synced.
+        """
+        self._refuse_if_synced("synced")
+        sync_fn = _checked_sync_fn(dist_sync_fn) or self._sync_fn
+        group = self._group if process_group is None else _checked_group(process_group)
+        if not should_sync or (sync_fn is None and group is None):
+            return
+        local, updates = self._seen
+        merged = self._reduced(local, sync_fn, group)
+        with self._lock:
+            self._local, self._seen = local, (merged, updates)
+
+    def unsync(self, should_unsync: bool = True) -> None:
+        """Restore what this rank saw.
+
+        Parameters
+        ----------
+        should_unsync : bool, default True
+            If False, nothing happens.
+
+        Raises
+        ------
+        RuntimeError
+            If not synced.
+        """
+        if not should_unsync:
+            return
+        with self._lock:
+            if self._local is None:
+                raise RuntimeError("the metric must be synced before it is unsynced")
+            self._seen, self._local = (self._local, self._seen[1]), None
+
+    @contextmanager
+    def sync_context(
+        self,
+        dist_sync_fn: DistSyncFn | None = None,
+        process_group: ProcessGroup | None = None,
+        should_sync: bool = True,
+        should_unsync: bool = True,
+    ) -> Iterator[None]:
+        """Sync inside a ``with`` block; what this rank saw is restored also on exceptions.
+
+        Parameters
+        ----------
+        dist_sync_fn, process_group, should_sync, should_unsync
+            As for `sync` and `unsync`.
+        """
+        self.sync(dist_sync_fn, process_group, should_sync)
+        try:
+            yield
+        finally:
+            self.unsync(should_unsync and self._local is not None)
+
+    def _measured(self, preds: object, target: object, sample_weight: object) -> HingeState:
+        """Return a batch as a state."""
+        return engine.measure(Batch(preds, target, sample_weight, self._ignore_index), self._empty)
+
+    def _add(self, state: HingeState, updates: int) -> None:
+        """Add a state, all of it or, on any error, nothing."""
+        with self._lock:
+            self._refuse_if_synced("updated")
+            seen, count = self._seen
+            self._seen = seen + state, count + updates
+
+    def _refuse_if_synced(self, what: str) -> None:
+        """Raise while the state is that of all ranks."""
+        if self._local is not None:
+            raise RuntimeError(f"the metric must be unsynced before it is {what}; call unsync()")
+
+    def _reduced(
+        self, state: HingeState, sync_fn: DistSyncFn | None, group: ProcessGroup | None
+    ) -> HingeState:
+        """Return the sum of a state over all ranks, or itself where there are none."""
+        if sync_fn is not None:
+            merged = sync_fn(state, group)
+        elif group is not None:
+            merged = group.allreduce(state)
+        else:
+            return state
+        if not isinstance(merged, HingeState):
+            raise TypeError(f"syncing must give the merged HingeState, got {type(merged).__name__}")
+        return self._empty + merged  # refuses another configuration
+
+    def _configuration(self) -> dict[str, Any]:
+        """Return what must agree before a state dict is loaded."""
+        return {
+            "squared": self.squared,
+            "multiclass_mode": self.multiclass_mode.value,
+            "ignore_index": self._ignore_index,
+        }
+
+    def _parsed(self, state_dict: Mapping[str, Any]) -> tuple[HingeState, int]:
+        """Return the state and update count of a state dict that fits this metric."""
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict must be a mapping, got {type(state_dict).__name__}")
+        expected = {"version": _STATE_DICT_VERSION, **self._configuration()}
+        fields = {*expected, "update_count", "state"}
+        if fields != set(state_dict):
+            raise ValueError(
+                f"state_dict must have the fields {sorted(fields)}, "
+                f"got {sorted(map(str, state_dict))}"
+            )
+        for field, value in expected.items():
+            got = state_dict[field]
+            if type(got) is not type(value) or got != value:
+                raise ValueError(f"state_dict[{field!r}] must be {value!r}, got {got!r}")
+        updates, text = state_dict["update_count"], state_dict["state"]
+        if type(updates) is not int or not isinstance(text, str):
+            raise TypeError(
+                f"state_dict['update_count'] must be an int and ['state'] a str, "
+                f"got {type(updates).__name__} and {type(text).__name__}"
+            )
+        try:
+            state = HingeState.from_bytes(bytes.fromhex(text))
+        except ValueError as error:
+            raise ValueError(f"state_dict['state'] is corrupt: {error}") from None
+        if updates < (1 if state.count else 0):
+            raise ValueError(
+                f"state_dict['update_count'] must fit {state.count} samples, got {updates}"
+            )
+        return self._empty + state, updates
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> HingeLoss:
+        twin = type(self).__new__(type(self))
+        twin.__setstate__(self.__getstate__())  # states are values, and a group cannot be copied
+        return twin
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self._configuration().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def _checked_bool(value: object, name: str) -> bool:
+    """Return a flag."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, got {value!r}")
+    return value
+
+
+def _checked_group(group: Any) -> ProcessGroup | None:
+    """Return a process group or None."""
+    if group is not None and not callable(getattr(group, "allreduce", None)):
+        raise TypeError(f"process_group must have an allreduce(obj) method, got {group!r}")
+    return group  # type: ignore[no-any-return]
+
+
+def _checked_sync_fn(sync_fn: Any) -> DistSyncFn | None:
+    """Return a function that syncs, or None."""
+    if sync_fn is not None and not callable(sync_fn):
+        raise TypeError(f"dist_sync_fn must be callable, got {sync_fn!r}")
+    return sync_fn  # type: ignore[no-any-return]

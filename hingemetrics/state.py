@@ -1,0 +1,490 @@
+"""HingeState: what has been seen, as an immutable value with `+`, `-`, `==` and bytes."""
+
+from __future__ import annotations
+
+import enum
+import math
+import sys
+import warnings
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+
+from hingemetrics.exact import LOWEST, ONE, Column, Floats, Sums
+
+_MAGIC = b"hinge\x01"  # the format's name and version
+_CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
+_LARGEST_BITS = 1024 - LOWEST  # every finite double is below 2**_LARGEST_BITS units
+BINARY = 1  # the `num_classes` of binary data
+
+
+class MulticlassMode(str, enum.Enum):
+    """The two multi-class hinge losses; names are matched without regard to case, `-` or `_`."""
+
+    CRAMMER_SINGER = "crammer-singer"
+    ONE_VS_ALL = "one-vs-all"
+
+    @classmethod
+    def _missing_(cls, value: object) -> MulticlassMode | None:
+        if isinstance(value, str):
+            wanted = value.lower().replace("_", "-")
+            return next((mode for mode in cls if mode.value == wanted), None)
+        return None
+
+
+class Config(NamedTuple):
+    """What must agree before two states can be merged."""
+
+    squared: bool
+    multiclass_mode: MulticlassMode
+
+    @classmethod
+    def checked(cls, squared: object, multiclass_mode: object) -> Config:
+        """Return the configuration; None stands for Crammer-Singer."""
+        if not isinstance(squared, (bool, np.bool_)):
+            raise TypeError(f"squared must be a bool, got {squared!r}")
+        if multiclass_mode is None:
+            return cls(bool(squared), MulticlassMode.CRAMMER_SINGER)
+        try:
+            return cls(bool(squared), MulticlassMode(multiclass_mode))
+        except ValueError:
+            choices = ", ".join(repr(mode.value) for mode in MulticlassMode)
+            raise ValueError(
+                f"multiclass_mode must be None, {choices} or a MulticlassMode, "
+                f"got {multiclass_mode!r}"
+            ) from None
+
+
+class Counts(NamedTuple):
+    """How many samples were seen, and how they were labelled."""
+
+    samples: int
+    zeros: int  # binary targets that are 0
+    negatives: int  # binary targets that are -1
+    unweighted: int  # samples that came without a weight, so with weight 1
+
+
+_NOTHING = Counts(0, 0, 0, 0)
+
+
+class Record(NamedTuple):
+    """A state in canonical form: equal records are equal states."""
+
+    config: Config
+    num_classes: int  # 0: nothing seen
+    samples: int
+    zeros: int
+    negatives: int
+    weight: int  # total weight, in units of 2**LOWEST
+    losses: tuple[Column, ...]  # weighted losses: one column, or one a class
+
+
+class HingeState:
+    """What a hinge loss has seen: exact sums and counts, as an immutable value.
+
+    States of disjoint shards are merged with ``+`` (or ``sum``) and taken apart with ``-``; both
+    are exact, so any order and any tree of merges gives the same bytes, and
+    ``(a + b) - b == a``. A state whose count is zero is the empty state of its configuration and
+    the identity of ``+``.
+
+    Parameters
+    ----------
+    squared : bool, default False
+        Whether each loss is squared.
+    multiclass_mode : None, str or MulticlassMode, default None
+        ``"crammer-singer"`` (also None) or ``"one-vs-all"``. Binary data ignores it.
+
+    Raises
+    ------
+    TypeError
+        If `squared` is not a bool.
+    ValueError
+        If `multiclass_mode` is none of the choices.
+
+    Examples
+    --------
+    >>> from hingemetrics import HingeLoss
+    >>> monday, tuesday = HingeLoss(), HingeLoss()
+    >>> monday.update([-2.2, 2.4], [0, 1])
+    >>> tuesday.update([0.1], [1])
+    >>> total = monday.state + tuesday.state
+    >>> total.value(), total.count
+    (0.3, 3)
+    >>> total - tuesday.state == monday.state
+    True
+    """
+
+    __slots__ = ("_config", "_counts", "_num_classes", "_sums")
+
+    _config: Config
+    _counts: Counts
+    _num_classes: int
+    _sums: Sums | None  # one column a loss, then the weights; None when nothing was seen
+
+    def __init__(
+        self, squared: bool = False, multiclass_mode: str | MulticlassMode | None = None
+    ) -> None:
+        self._config = Config.checked(squared, multiclass_mode)
+        self._counts = _NOTHING
+        self._num_classes = 0
+        self._sums = None
+
+    @classmethod
+    def _of(cls, config: Config, num_classes: int, counts: Counts, sums: Sums) -> HingeState:
+        """Return the state with these contents; a count of zero is the empty state."""
+        if counts[1] and counts[2]:
+            raise ValueError(
+                "target must use one coding of the negative class, got 0 and -1 mixed; "
+                "if -1 marks rows to leave out, pass ignore_index=-1"
+            )
+        state = cls.__new__(cls)
+        state._config = config
+        if counts[0]:
+            state._counts, state._num_classes, state._sums = counts, num_classes, sums
+        else:
+            state._counts, state._num_classes, state._sums = _NOTHING, 0, None
+        return state
+
+    def seeing(self, num_classes: int, counts: Counts, sums: Sums) -> HingeState:
+        """Return a state of this configuration that saw one batch."""
+        return self._of(self._config, num_classes, counts, sums)
+
+    @property
+    def squared(self) -> bool:
+        """Whether each loss is squared."""
+        return self._config.squared
+
+    @property
+    def multiclass_mode(self) -> MulticlassMode:
+        """The multi-class loss; binary data ignores it."""
+        return self._config.multiclass_mode
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes seen: 1 for binary data, None when nothing was seen."""
+        return self._num_classes or None
+
+    @property
+    def count(self) -> int:
+        """Number of samples seen (ignored ones are not)."""
+        return self._counts[0]
+
+    def value(self, reduction: str = "mean") -> float | Floats:
+        """Return the loss, correctly rounded from the exact sums.
+
+        Parameters
+        ----------
+        reduction : {"mean", "sum"}, default "mean"
+            The mean is the sum of the (weighted) losses over the sum of the weights.
+
+        Returns
+        -------
+        float or ndarray of float64, shape (C,)
+            One loss a class for one-vs-all, else one number; dimensionless. NaN, with a
+            UserWarning, for the mean of nothing or of weights that are all zero.
+
+        Raises
+        ------
+        ValueError
+            If `reduction` is not one of the choices.
+        """
+        if reduction not in ("mean", "sum"):
+            raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
+        record = self._record()
+        if reduction == "sum":
+            divisor = ONE
+        else:
+            divisor = record.weight
+            if divisor == 0:
+                why = "all weights are zero" if record.samples else "no sample was seen"
+                _warn(f"the mean hinge loss is NaN: {why}")
+        values = [column.over(divisor) for column in record.losses]
+        if not values:
+            return 0.0 if reduction == "sum" else math.nan
+        if self._per_class:
+            return np.array(values)
+        return values[0]
+
+    @property
+    def _per_class(self) -> bool:
+        """Whether there is one loss a class."""
+        one_vs_all = self._config.multiclass_mode is MulticlassMode.ONE_VS_ALL
+        return one_vs_all and self._num_classes > BINARY
+
+    def __add__(self, other: HingeState) -> HingeState:
+        if not isinstance(other, HingeState):
+            return NotImplemented
+        self._check_config(other)
+        if other._sums is None:
+            return self
+        if self._sums is None:
+            return other
+        self._check_classes(other)
+        a, b = self._counts, other._counts
+        counts = Counts(a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
+        return self._of(self._config, self._num_classes, counts, self._sums + other._sums)
+
+    def __radd__(self, other: object) -> HingeState:
+        if isinstance(other, int) and other == 0:  # where sum() starts
+            return self
+        return NotImplemented
+
+    def __sub__(self, other: HingeState) -> HingeState:
+        if not isinstance(other, HingeState):
+            return NotImplemented
+        self._check_config(other)
+        if other._sums is None:
+            return self
+        if self._sums is not None:
+            self._check_classes(other)
+        a, b = self._record(), other._record()
+        try:
+            return _from_record(
+                Record(
+                    a.config,
+                    a.num_classes if a.samples > b.samples else 0,
+                    a.samples - b.samples,
+                    a.zeros - b.zeros,
+                    a.negatives - b.negatives,
+                    a.weight - b.weight,
+                    tuple(mine.minus(its) for mine, its in zip(a.losses, b.losses, strict=False)),
+                )
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"cannot subtract a state that was never added: the rest would have {error}"
+            ) from None
+
+    def _check_config(self, other: HingeState) -> None:
+        """Raise unless both states have the same configuration."""
+        if self._config != other._config:
+            raise ValueError(
+                f"states must have the same configuration, got {_described(self._config)} "
+                f"and {_described(other._config)}"
+            )
+
+    def _check_classes(self, other: HingeState) -> None:
+        """Raise unless both states saw the same kind of data."""
+        if self._num_classes != other._num_classes:
+            kinds = [
+                "binary data" if n == BINARY else f"{n} classes"
+                for n in (self._num_classes, other._num_classes)
+            ]
+            raise ValueError(
+                f"preds must have one form and number of classes throughout, "
+                f"got {kinds[1]} after {kinds[0]}"
+            )
+
+    def _record(self) -> Record:
+        """Return the canonical form."""
+        samples, zeros, negatives, unweighted = self._counts
+        if self._sums is None:
+            return Record(self._config, 0, 0, 0, 0, 0, ())
+        *losses, weights = self._sums.columns()
+        weight = weights.total + unweighted * ONE
+        return Record(
+            self._config, self._num_classes, samples, zeros, negatives, weight, tuple(losses)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, HingeState):
+            return NotImplemented
+        return self._record() == other._record()
+
+    def __hash__(self) -> int:
+        return hash(self._record())
+
+    def __reduce__(self) -> tuple[object, tuple[bytes]]:
+        return HingeState.from_bytes, (self.to_bytes(),)
+
+    def __repr__(self) -> str:
+        return (
+            f"HingeState({_described(self._config)}, num_classes={self.num_classes}, "
+            f"count={self.count})"
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the state as canonical bytes: equal states have equal bytes.
+
+        Returns
+        -------
+        bytes
+            Format version 1; see `from_bytes`.
+        """
+        record = self._record()
+        body = bytearray(_MAGIC)
+        one_vs_all = record.config.multiclass_mode is MulticlassMode.ONE_VS_ALL
+        body.append(record.config.squared + 2 * one_vs_all)
+        for number in (record.num_classes, record.samples, record.zeros, record.negatives):
+            body += _packed(number)
+        body += _packed_sum(record.weight)
+        for nan, inf, total in record.losses:
+            body += _packed(nan) + _packed(inf) + _packed_sum(total)
+        return bytes(body) + _check(body)
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview) -> HingeState:
+        """Return the state that `to_bytes` wrote.
+
+        Parameters
+        ----------
+        data : bytes-like
+            ``b"hinge"``, the format's version (1), a byte of flags (1: squared, 2: one-vs-all),
+            then numbers, then the CRC-32 of all that. A number is its length in bytes (LEB128)
+            and so many little-endian bytes; a sum is two numbers, an exponent and an odd
+            mantissa (0, 0 for zero): mantissa * 2**(exponent - 1077). The numbers are the number
+            of classes (0: nothing seen, 1: binary), of samples, of targets 0 and of targets -1
+            (binary only), the sum of the weights, and for the loss, or for each class's, the
+            number of NaN, the number of inf and the sum of the others.
+
+        Returns
+        -------
+        HingeState
+
+        Raises
+        ------
+        TypeError
+            If `data` is not bytes-like.
+        ValueError
+            If `data` is not what `to_bytes` writes: damaged, cut, of another version, or such
+            that no data could have made it.
+        """
+        try:
+            raw = bytes(memoryview(data))
+        except TypeError:
+            raise TypeError(f"data must be bytes-like, got {type(data).__name__}") from None
+        try:
+            state = _from_record(_parsed(raw))
+        except ValueError as error:
+            raise ValueError(f"data must be the bytes of a HingeState, got {error}") from None
+        if state.to_bytes() != raw:
+            raise ValueError("data must be the bytes of a HingeState, got a non-canonical form")
+        return state
+
+
+def _warn(message: str) -> None:
+    """Warn at the line that called into the package, however deep this is."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def _described(config: Config) -> str:
+    """Return a configuration as its arguments."""
+    return f"squared={config.squared}, multiclass_mode={config.multiclass_mode.value!r}"
+
+
+def _from_record(record: Record) -> HingeState:
+    """Return the state of a record; ValueError says what no data could have made."""
+    _, num_classes, samples, zeros, negatives, weight, losses = record
+    if samples < 0:
+        raise ValueError(f"a negative count ({samples})")
+    if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
+        raise ValueError(f"{zeros} targets 0 and {negatives} targets -1 in {samples} samples")
+    if not 0 <= weight <= samples << _LARGEST_BITS:
+        raise ValueError("an impossible total weight")
+    for nan, inf, total in losses:
+        finite = samples - nan - inf
+        if min(nan, inf, finite) < 0 or not 0 <= total <= finite << _LARGEST_BITS:
+            raise ValueError("an impossible sum of losses")
+    if (samples == 0) != (num_classes == 0):
+        raise ValueError(f"{samples} samples of {num_classes} classes")
+    if not num_classes:
+        losses = ()
+    sums = Sums.of((*losses, Column(0, 0, weight)))
+    return HingeState._of(record.config, num_classes, Counts(samples, zeros, negatives, 0), sums)
+
+
+def _parsed(raw: bytes) -> Record:
+    """Return the record that bytes spell; ValueError says what is wrong with them."""
+    if raw[: len(_MAGIC) - 1] != _MAGIC[:-1]:
+        raise ValueError("something else")
+    if raw[len(_MAGIC) - 1 : len(_MAGIC)] != _MAGIC[-1:]:
+        version = raw[len(_MAGIC) - 1 : len(_MAGIC)].hex() or "none"
+        raise ValueError(f"format version 0x{version} (this package reads 0x{_MAGIC[-1]:02x})")
+    body, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
+    if _check(body) != check:
+        raise ValueError("a wrong checksum: the bytes were damaged or cut")
+    reader = _Reader(body, len(_MAGIC))
+    flags = reader.byte()
+    if flags > 3:
+        raise ValueError(f"unknown flags 0x{flags:02x}")
+    modes = (MulticlassMode.CRAMMER_SINGER, MulticlassMode.ONE_VS_ALL)
+    config = Config(bool(flags & 1), modes[flags >> 1])
+    num_classes, samples, zeros, negatives = (reader.number() for _ in range(4))
+    weight = reader.sum(samples)
+    per_class = config.multiclass_mode is MulticlassMode.ONE_VS_ALL
+    columns = num_classes if per_class else min(num_classes, 1)
+    losses = tuple(  # a lie about their number ends at the last byte
+        Column(reader.number(), reader.number(), reader.sum(samples)) for _ in range(columns)
+    )
+    if reader.left():
+        raise ValueError(f"{reader.left()} bytes too many")
+    return Record(config, num_classes, samples, zeros, negatives, weight, losses)
+
+
+class _Reader:
+    """Reads numbers off bytes."""
+
+    def __init__(self, data: bytes, start: int) -> None:
+        self._data = data
+        self._at = start
+
+    def left(self) -> int:
+        """Return how many bytes are left."""
+        return len(self._data) - self._at
+
+    def byte(self) -> int:
+        """Return the next byte."""
+        if not self.left():
+            raise ValueError("too few bytes")
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def number(self) -> int:
+        """Return the next number."""
+        length = shift = 0
+        while True:
+            byte = self.byte()
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+            if shift > 56:
+                raise ValueError("too long a number")
+        if length > self.left():
+            raise ValueError("too few bytes")
+        self._at += length
+        return int.from_bytes(self._data[self._at - length : self._at], "little")
+
+    def sum(self, samples: int) -> int:
+        """Return the next sum, which so many doubles must be able to reach."""
+        exponent, mantissa = self.number(), self.number()
+        if exponent + mantissa.bit_length() > _LARGEST_BITS + samples.bit_length():
+            raise ValueError("an impossible sum")
+        return mantissa << exponent
+
+
+def _packed(number: int) -> bytes:
+    """Return a number: its length in bytes (LEB128), then so many little-endian bytes."""
+    length = (number.bit_length() + 7) // 8
+    head = bytearray()
+    rest = length
+    while rest > 0x7F:
+        head.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    head.append(rest)
+    return bytes(head) + number.to_bytes(length, "little")
+
+
+def _packed_sum(total: int) -> bytes:
+    """Return a sum: the exponent and the odd mantissa."""
+    exponent = max((total & -total).bit_length() - 1, 0)
+    return _packed(exponent) + _packed(total >> exponent)
+
+
+def _check(body: bytes | bytearray) -> bytes:
+    """Return the checksum of a body."""
+    return zlib.crc32(body).to_bytes(_CHECK_BYTES, "little")

@@ -1,0 +1,5 @@
+"""Everything about this package is declared in setup.cfg."""
+
+from setuptools import setup
+
+setup()
