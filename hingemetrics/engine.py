@@ -14,10 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from hingemetrics.exact import BLOCK_ROWS, Accumulator, Floats, Ints
+from hingemetrics.exact import BLOCK_ROWS, Accumulator, Floats
 from hingemetrics.inputs import Batch
 from hingemetrics.losses import losses
-from hingemetrics.state import BINARY, Counts, HingeState, MulticlassMode
+from hingemetrics.state import (
+    BINARY,
+    NEGATIVES,
+    SAMPLES,
+    UNWEIGHTED,
+    ZEROS,
+    HingeState,
+    MulticlassMode,
+)
 
 SWITCH_WORK = 1 << 25
 CALL_WORK = 1 << 12
@@ -105,22 +113,17 @@ def per_class(batch: Batch, empty: HingeState) -> bool:
 
 def _measure_span(batch: Batch, empty: HingeState, start: int, stop: int) -> HingeState:
     """Return the state of some rows, at most _SPAN_ROWS."""
-    counts = np.zeros(3, np.int64)  # samples, targets 0, targets -1
     sums = Accumulator(_outputs(batch, empty) + 1)  # the losses, then the weights
     while start < stop:
         kernel = _kernel(batch, empty)
         if kernel is None:
             end = min(start + _numpy_rows(batch), stop)
-            _add_numpy(batch, start, end, empty, counts, sums)
+            _add_numpy(batch, start, end, empty, sums)
         else:
             end = min(start + _numba_rows(batch), stop)
-            _add_numba(kernel, batch, start, end, empty, counts, sums)
+            _add_numba(kernel, batch, start, end, empty, sums)
         start = end
-    samples, zeros, negatives = counts.tolist()
-    unweighted = samples if batch.weight is None else 0
-    return empty.seeing(
-        batch.num_classes, Counts(samples, zeros, negatives, unweighted), sums.sums(samples)
-    )
+    return empty.of(batch.num_classes, sums.sums())
 
 
 def _outputs(batch: Batch, empty: HingeState) -> int:
@@ -138,20 +141,20 @@ def _numba_rows(batch: Batch) -> int:
     return max(1, _NUMBA_ELEMENTS // batch.num_classes)
 
 
-def _add_numpy(
-    batch: Batch, start: int, stop: int, empty: HingeState, counts: Ints, sums: Accumulator
-) -> None:
+def _add_numpy(batch: Batch, start: int, stop: int, empty: HingeState, sums: Accumulator) -> None:
     """Add a block in the NumPy tier."""
     _count_work((stop - start) * batch.num_classes)
     batch.check(start, stop)
     block = batch.block(start, stop)
-    counts[0] += len(block.target)
+    sums.hot[SAMPLES] += len(block.target)
     if batch.num_classes == BINARY:
-        counts[1] += np.count_nonzero(block.target == 0)
-        counts[2] += np.count_nonzero(block.target == -1)
+        sums.hot[ZEROS] += np.count_nonzero(block.target == 0)
+        sums.hot[NEGATIVES] += np.count_nonzero(block.target == -1)
     loss = losses(block.preds, block.target, empty.multiclass_mode, empty.squared, block.weight)
     sums.add(loss)
-    if block.weight is not None:
+    if block.weight is None:
+        sums.hot[UNWEIGHTED] += len(block.target)
+    else:
         sums.add(block.weight[:, np.newaxis], first=loss.shape[1])
 
 
@@ -161,17 +164,16 @@ def _add_numba(
     start: int,
     stop: int,
     empty: HingeState,
-    counts: Ints,
     sums: Accumulator,
 ) -> None:
     """Add a block in the Numba tier."""
     block = batch.block(start, stop)
     preds, target = block.preds, block.target
     weight = _NO_WEIGHT if block.weight is None else block.weight
-    done = kernel(preds, target, weight, empty.squared, 0, counts, sums.near, sums.far)
+    done = kernel(preds, target, weight, empty.squared, 0, sums.hot, sums.far)
     if done < len(target):  # a double that needs the whole grid, or a label that cannot be
         far = sums.widen()
-        done = kernel(preds, target, weight, empty.squared, done, counts, sums.near, far)
+        done = kernel(preds, target, weight, empty.squared, done, sums.hot, far)
     if done < len(target):
         batch.check(start, stop)
         raise RuntimeError("target or sample_weight changed while they were read")

@@ -14,7 +14,7 @@ NaN and of inf below it.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,10 @@ DIGIT_BITS = 32
 LOWEST = -1077  # digit 0 counts units of 2**LOWEST
 ONE = 1 << -LOWEST  # the number 1 in those units
 NEAR = slice(30, 35)  # units of 2**-117, 2**-85, 2**-53, 2**-21 and 2**11
+NEAR_ROWS = NEAR.stop - NEAR.start
 NAN_ROW, INF_ROW = DIGITS, DIGITS + 1
 FAR_ROWS = DIGITS + 2
+COUNTERS = 4
 
 # A block is peeled into digits from the top: adding MAGIC[i] to 0 <= x < 2**30 rounds x to a
 # multiple of UNIT[i] in the low mantissa bits, so the bit patterns differ by that multiple.
@@ -36,8 +38,11 @@ _PEEL_LIMIT = 2.0**28
 _LOW = (1 << DIGIT_BITS) - 1
 _MOST_ADDED = 1 << 29  # a double adds less than 2**33 to a digit: 2**29 of them stay in an int64
 
+Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+_NO_FAR: Ints = np.empty((0, 0), np.int64)
 
 
 class Column(NamedTuple):
@@ -68,23 +73,28 @@ class Column(NamedTuple):
 
 
 class Accumulator:
-    """Mutable sums while a batch is read; kernels write into its arrays."""
+    """Mutable counters and sums while a batch is read; kernels write into its arrays.
 
-    __slots__ = ("far", "near")
+    `hot` is one small array, so that it is cheap to make and to add: COUNTERS counters, the first
+    of which counts the doubles added to a column, then the near digits, (NEAR_ROWS, columns).
+    `far` is the whole grid, (FAR_ROWS, columns), or empty until it is needed.
+    """
+
+    __slots__ = ("far", "hot")
 
     def __init__(self, columns: int) -> None:
-        self.near: Ints = np.zeros((NEAR.stop - NEAR.start, columns), np.int64)
-        self.far: Ints = np.empty((0, columns), np.int64)
+        self.hot: Ints = np.zeros(COUNTERS + NEAR_ROWS * columns, np.int64)
+        self.far: Ints = _NO_FAR
 
     def widen(self) -> Ints:
         """Return the whole grid of digits, made at its first use."""
         if not len(self.far):
-            self.far = np.zeros((FAR_ROWS, self.near.shape[1]), np.int64)
+            self.far = np.zeros((FAR_ROWS, _near(self.hot).shape[1]), np.int64)
         return self.far
 
     def add(self, values: Floats, first: int = 0) -> None:
         """Add a block (rows <= BLOCK_ROWS, k) of doubles >= 0 to the columns from `first` on."""
-        near = self.near[:, first : first + values.shape[1]]
+        near = _near(self.hot)[:, first : first + values.shape[1]]
         ordinary = values < _PEEL_LIMIT
         rest = values
         if not ordinary.all():
@@ -122,57 +132,73 @@ class Accumulator:
         np.add.at(far, (digit + 1, column), sign * ((low >> DIGIT_BITS) + (high & _LOW)))
         np.add.at(far, (digit + 2, column), sign * (high >> DIGIT_BITS))
 
-    def sums(self, added: int) -> Sums:
-        """Return what was added, at most `added` doubles a column, as a value."""
-        if not len(self.far):
-            return Sums(self.near, added, None)
-        return Sums(_widened(self.near) + self.far, added, None)
+    def sums(self) -> Sums:
+        """Return what was counted and added, as a value; the accumulator is used up."""
+        return Sums(self.hot, self.far, None)
 
 
 class Sums:
-    """Exact sums, one a column, as a value: `+` merges, `-` unmerges, `columns` is canonical.
+    """Counters and exact sums, one a column, as a value: `+` merges, `-` unmerges.
 
-    Hot digits (a small int64 array, at most `_MOST_ADDED` doubles a column) make `+` cheap;
-    when they could overflow they are folded into cold integers of any size.
+    Hot digits, of at most `_MOST_ADDED` doubles a column, make `+` cheap; before they could
+    overflow they are folded into cold integers of any size.
     """
 
-    __slots__ = ("_added", "_cold", "_digits")
+    __slots__ = ("_cold", "_far", "_hot")
 
-    def __init__(self, digits: Ints | None, added: int, cold: tuple[Column, ...] | None) -> None:
-        self._digits = digits
-        self._added = added
+    def __init__(self, hot: Ints, far: Ints, cold: Totals | None) -> None:
+        self._hot = hot
+        self._far = far
         self._cold = cold
 
     @classmethod
-    def of(cls, columns: tuple[Column, ...]) -> Sums:
-        """Return the sums that `columns` are."""
-        return cls(None, 0, columns)
+    def of(cls, totals: Totals) -> Sums:
+        """Return the sums that plain integers are."""
+        return cls(Accumulator(len(totals.columns)).hot, _NO_FAR, totals)
 
     def __add__(self, other: Sums) -> Sums:
-        added = self._added + other._added
-        if added > _MOST_ADDED:
-            return Sums.of(_merged(self.columns(), other.columns()))
-        cold = self._cold
+        hot = self._hot + other._hot
+        if hot.item(0) > _MOST_ADDED:
+            return Sums.of(self.totals().plus(other.totals()))
+        far, cold = self._far, self._cold
+        if len(other._far):
+            far = far + other._far if len(far) else other._far
         if other._cold is not None:
-            cold = other._cold if cold is None else _merged(cold, other._cold)
-        mine, theirs = self._digits, other._digits
-        if mine is None or theirs is None:
-            return Sums(theirs if mine is None else mine, added, cold)
-        if len(mine) != len(theirs):
-            mine, theirs = _widened(mine), _widened(theirs)
-        return Sums(mine + theirs, added, cold)
+            cold = other._cold if cold is None else cold.plus(other._cold)
+        return Sums(hot, far, cold)
 
-    def __sub__(self, other: Sums) -> Sums:
-        pairs = zip(self.columns(), other.columns(), strict=True)
-        return Sums.of(tuple(mine.minus(theirs) for mine, theirs in pairs))
+    def counter(self, index: int) -> int:
+        """Return one of the counters."""
+        return self._hot.item(index) + (0 if self._cold is None else self._cold.counters[index])
 
-    def columns(self) -> tuple[Column, ...]:
-        """Return the sums as plain integers."""
-        if self._digits is None:
-            assert self._cold is not None
-            return self._cold
-        hot = tuple(map(_column, _widened(self._digits).T.tolist()))
-        return hot if self._cold is None else _merged(hot, self._cold)
+    def totals(self) -> Totals:
+        """Return counters and sums as plain integers: canonical."""
+        digits = np.zeros((FAR_ROWS, _near(self._hot).shape[1]), np.int64)
+        digits[NEAR] = _near(self._hot)
+        if len(self._far):
+            digits += self._far
+        columns = tuple(map(_column, digits.T.tolist()))
+        hot = Totals(tuple(self._hot[:COUNTERS].tolist()), columns)
+        return hot if self._cold is None else hot.plus(self._cold)
+
+
+class Totals(NamedTuple):
+    """Counters and sums as plain integers of any size."""
+
+    counters: tuple[int, ...]
+    columns: tuple[Column, ...]
+
+    def plus(self, other: Totals) -> Totals:
+        """Return both merged."""
+        return Totals(
+            tuple(map(int.__add__, self.counters, other.counters)),
+            tuple(map(Column.plus, self.columns, other.columns)),
+        )
+
+
+def _near(hot: Ints) -> Ints:
+    """Return the near digits of a hot array, (NEAR_ROWS, columns)."""
+    return hot[COUNTERS:].reshape(NEAR_ROWS, -1)
 
 
 def _column(digits: list[int]) -> Column:
@@ -181,17 +207,3 @@ def _column(digits: list[int]) -> Column:
     for digit in reversed(digits[:DIGITS]):
         total = (total << DIGIT_BITS) + digit
     return Column(digits[NAN_ROW], digits[INF_ROW], total)
-
-
-def _widened(digits: Ints) -> Ints:
-    """Return near digits as rows of the whole grid; the whole grid as it is."""
-    if len(digits) == FAR_ROWS:
-        return digits
-    far = np.zeros((FAR_ROWS, digits.shape[1]), np.int64)
-    far[NEAR] = digits
-    return far
-
-
-def _merged(a: tuple[Column, ...], b: tuple[Column, ...]) -> tuple[Column, ...]:
-    """Return two rows of columns added up."""
-    return tuple(mine.plus(theirs) for mine, theirs in zip(a, b, strict=True))

@@ -81,7 +81,7 @@ def hinge_loss(
     >>> hinge_loss([-2.2, 2.4, 0.1], [0, 1, 1])
     0.3
     >>> preds = [[-1.0, 0.9, 0.2], [0.5, -1.1, 0.8], [2.2, -0.5, 0.3]]
-    >>> hinge_loss(preds, [0, 1, 2])
+    >>> round(hinge_loss(preds, [0, 1, 2]), 4)
     2.9
     >>> hinge_loss(preds, [0, 1, 2], multiclass_mode="one-vs-all").round(4).tolist()
     [2.2333, 1.5, 1.2333]

@@ -11,12 +11,9 @@ import sys
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from hingemetrics.exact import Floats, Ints
+from hingemetrics.exact import Array, Floats, Ints
 from hingemetrics.state import BINARY
-
-Array = npt.NDArray[Any]
 
 _NOT_A_LABEL = np.iinfo(np.int64).min  # stands for a target that no int64 can hold
 _INT64 = np.dtype(np.int64)
@@ -194,12 +191,15 @@ def _matrix(preds: Array, rows: int) -> Array:
 
     One exception: if the first dimension is 1 and one other is left, it is one sample of C classes.
     """
+    if preds.ndim == 1 and len(preds) == rows:
+        return preds
     shape = tuple(n for n in preds.shape if n != 1)
     if preds.ndim and len(shape) < 2 and preds.shape[0] == 1:
         shape = (1, *shape)
     if preds.ndim == 0 or len(shape) > 2 or shape[0] != rows or 0 in shape[1:]:
         raise ValueError(
-            f"preds must have shape (N,) or (N, C) with N = {rows} as in target, got {preds.shape}"
+            f"preds must have shape (N,) or (N, C), C >= 2, with target of shape (N,), "
+            f"got {preds.shape} with ({rows},)"
         )
     return preds.reshape(shape)
 

@@ -19,9 +19,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import from_dtype, njit, types
+from numba import config, from_dtype, njit, types
 
 from hingemetrics import exact
+from hingemetrics.state import NEGATIVES, SAMPLES, UNWEIGHTED, ZEROS
 
 BLOCK = 256  # rows whose losses are buffered: 2 KiB
 TILE = 1024  # one-vs-all losses that are buffered: 8 KiB
@@ -36,6 +37,7 @@ LIMIT = 2.0**30
 INFINITY_BITS = 0x7FF << 52
 MANTISSA = (1 << 52) - 1
 NAN_ROW, INF_ROW = exact.NAN_ROW, exact.INF_ROW
+COUNTERS, NEAR_ROWS = exact.COUNTERS, exact.NEAR_ROWS
 
 
 @njit
@@ -129,6 +131,21 @@ def _commit(near, column, first, second, third, fourth):
 
 
 @njit
+def _near(hot):
+    """Return the near digits, (NEAR_ROWS, columns)."""
+    digits = hot[COUNTERS:]
+    return digits.reshape(NEAR_ROWS, len(digits) // NEAR_ROWS)
+
+
+@njit
+def _count(hot, n, weight):
+    """Count n samples."""
+    hot[SAMPLES] += n
+    if not len(weight):
+        hot[UNWEIGHTED] += n
+
+
+@njit
 def _valid_weights(weight, row, n):
     """Return whether n weights are finite and >= 0."""
     bad = 0
@@ -180,8 +197,9 @@ def _flip(x, bit):
 
 
 @njit
-def _binary(preds, target, weight, squared, row, counts, near, far):
+def _binary(preds, target, weight, squared, row, hot, far):
     """Add rows from `row` on; return where it stopped."""
+    near = _near(hot)
     buffer, rest = np.empty(BLOCK), np.empty(BLOCK)
     stop = len(target)
     while row < stop:
@@ -195,16 +213,17 @@ def _binary(preds, target, weight, squared, row, counts, near, far):
             outside |= (label + 1) & ~3 | (label + 1) & (label + 1) >> 1 & 1
         if outside or not _add_block(buffer, rest, n, weight, row, squared, near, far):
             return row
-        counts[0] += n
-        counts[1] += n - positive
-        counts[2] += negative
+        hot[ZEROS] += n - positive
+        hot[NEGATIVES] += negative
+        _count(hot, n, weight)
         row += n
     return row
 
 
 @njit
-def _crammer_singer(preds, keys, smallest, target, weight, squared, row, counts, near, far):
+def _crammer_singer(preds, keys, smallest, target, weight, squared, row, hot, far):
     """Add rows from `row` on; return where it stopped."""
+    near = _near(hot)
     buffer, rest = np.empty(BLOCK), np.empty(BLOCK)
     stop, classes = preds.shape
     while row < stop:
@@ -226,14 +245,15 @@ def _crammer_singer(preds, keys, smallest, target, weight, squared, row, counts,
             buffer[i] = _hinge(own - rival)
         if outside or not _add_block(buffer, rest, n, weight, row, squared, near, far):
             return row
-        counts[0] += n
+        _count(hot, n, weight)
         row += n
     return row
 
 
 @njit
-def _one_vs_all(preds, target, weight, squared, row, counts, near, far):
+def _one_vs_all(preds, target, weight, squared, row, hot, far):
     """Add rows from `row` on; return where it stopped."""
+    near = _near(hot)
     stop, classes = preds.shape
     sums = np.zeros((4, classes), np.int64)
     loss = np.empty(classes)
@@ -277,45 +297,41 @@ def _one_vs_all(preds, target, weight, squared, row, counts, near, far):
                 _add_far(weight[i], far, classes)
         for j in range(classes):
             _commit(near, j, sums[0, j], sums[1, j], sums[2, j], sums[3, j])
-        counts[0] += n
+        _count(hot, n, weight)
         row += n
     return row
 
 
-def binary_float32(preds, target, weight, squared, row, counts, near, far):
+def binary_float32(preds, target, weight, squared, row, hot, far):
     """Binary losses of float32 predictions."""
-    return _binary(preds, target, weight, squared, row, counts, near, far)
+    return _binary(preds, target, weight, squared, row, hot, far)
 
 
-def binary_float64(preds, target, weight, squared, row, counts, near, far):
+def binary_float64(preds, target, weight, squared, row, hot, far):
     """Binary losses of float64 predictions."""
-    return _binary(preds, target, weight, squared, row, counts, near, far)
+    return _binary(preds, target, weight, squared, row, hot, far)
 
 
-def crammer_singer_float32(preds, target, weight, squared, row, counts, near, far):
+def crammer_singer_float32(preds, target, weight, squared, row, hot, far):
     """Crammer-Singer losses of float32 predictions."""
     keys = preds.view(np.int32)
-    return _crammer_singer(
-        preds, keys, np.int32(0), target, weight, squared, row, counts, near, far
-    )
+    return _crammer_singer(preds, keys, np.int32(0), target, weight, squared, row, hot, far)
 
 
-def crammer_singer_float64(preds, target, weight, squared, row, counts, near, far):
+def crammer_singer_float64(preds, target, weight, squared, row, hot, far):
     """Crammer-Singer losses of float64 predictions."""
     keys = preds.view(np.int64)
-    return _crammer_singer(
-        preds, keys, np.int64(0), target, weight, squared, row, counts, near, far
-    )
+    return _crammer_singer(preds, keys, np.int64(0), target, weight, squared, row, hot, far)
 
 
-def one_vs_all_float32(preds, target, weight, squared, row, counts, near, far):
+def one_vs_all_float32(preds, target, weight, squared, row, hot, far):
     """One-vs-all losses of float32 predictions."""
-    return _one_vs_all(preds, target, weight, squared, row, counts, near, far)
+    return _one_vs_all(preds, target, weight, squared, row, hot, far)
 
 
-def one_vs_all_float64(preds, target, weight, squared, row, counts, near, far):
+def one_vs_all_float64(preds, target, weight, squared, row, hot, far):
     """One-vs-all losses of float64 predictions."""
-    return _one_vs_all(preds, target, weight, squared, row, counts, near, far)
+    return _one_vs_all(preds, target, weight, squared, row, hot, far)
 
 
 _KERNELS: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {
@@ -356,9 +372,11 @@ def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
         types.int64,
         array(np.int64, 1, False),
         array(np.int64, 2, False),
-        array(np.int64, 2, False),
     )
     function = _KERNELS[form, dtype]
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
+        # Plain Python then, where an int64 that wraps around would warn.
+        return np.errstate(all="ignore")(function)
     try:
         return njit(signature, cache=True, nogil=True)(function)
     except Exception:  # no place for a cache, a full disk, a damaged entry: all of it is Numba's

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from hingemetrics.exact import Floats, Ints
+from hingemetrics.exact import Array, Floats, Ints
 from hingemetrics.state import MulticlassMode
 
 
 def losses(
-    preds: Floats, target: Ints, mode: MulticlassMode, squared: bool, weight: Floats | None
+    preds: Array, target: Ints, mode: MulticlassMode, squared: bool, weight: Floats | None
 ) -> Floats:
     """Return the losses (n, outputs) of a block: preds (n,) or (n, C), target and weight (n,)."""
+    preds = preds.astype(np.float64, copy=False)
     with np.errstate(all="ignore"):  # inf - inf and overflow are results here, not accidents
         if preds.ndim == 1:
             loss = _hinge(_binary_margin(preds, target))[:, np.newaxis]

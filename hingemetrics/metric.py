@@ -408,10 +408,12 @@ class HingeLoss:
             raise TypeError(f"state_dict must be a mapping, got {type(state_dict).__name__}")
         expected = {"version": _STATE_DICT_VERSION, **self._configuration()}
         fields = {*expected, "update_count", "state"}
-        if fields != set(state_dict):
+        if missing := fields - set(state_dict):
+            raise ValueError(f"state_dict must have all its fields, got none of {sorted(missing)}")
+        if unknown := set(state_dict) - fields:
             raise ValueError(
-                f"state_dict must have the fields {sorted(fields)}, "
-                f"got {sorted(map(str, state_dict))}"
+                f"state_dict must have only fields {sorted(fields)}, "
+                f"got the unknown {sorted(map(repr, unknown))}"
             )
         for field, value in expected.items():
             got = state_dict[field]

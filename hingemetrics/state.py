@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hingemetrics.exact import LOWEST, ONE, Column, Floats, Sums
+from hingemetrics.exact import COUNTERS, LOWEST, ONE, Column, Floats, Sums, Totals
 
 _MAGIC = b"hinge\x01"  # the format's name and version
 _CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
@@ -56,16 +56,8 @@ class Config(NamedTuple):
             ) from None
 
 
-class Counts(NamedTuple):
-    """How many samples were seen, and how they were labelled."""
-
-    samples: int
-    zeros: int  # binary targets that are 0
-    negatives: int  # binary targets that are -1
-    unweighted: int  # samples that came without a weight, so with weight 1
-
-
-_NOTHING = Counts(0, 0, 0, 0)
+SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED = range(COUNTERS)
+"""What the counters count: samples seen, binary targets 0 and -1, samples without a weight."""
 
 
 class Record(NamedTuple):
@@ -115,10 +107,9 @@ class HingeState:
     True
     """
 
-    __slots__ = ("_config", "_counts", "_num_classes", "_sums")
+    __slots__ = ("_config", "_num_classes", "_sums")
 
     _config: Config
-    _counts: Counts
     _num_classes: int
     _sums: Sums | None  # one column a loss, then the weights; None when nothing was seen
 
@@ -126,29 +117,23 @@ class HingeState:
         self, squared: bool = False, multiclass_mode: str | MulticlassMode | None = None
     ) -> None:
         self._config = Config.checked(squared, multiclass_mode)
-        self._counts = _NOTHING
         self._num_classes = 0
         self._sums = None
 
-    @classmethod
-    def _of(cls, config: Config, num_classes: int, counts: Counts, sums: Sums) -> HingeState:
-        """Return the state with these contents; a count of zero is the empty state."""
-        if counts[1] and counts[2]:
+    def of(self, num_classes: int, sums: Sums) -> HingeState:
+        """Return a state of this configuration: of `num_classes`, with these counters and sums."""
+        if sums.counter(NEGATIVES) and sums.counter(ZEROS):
             raise ValueError(
                 "target must use one coding of the negative class, got 0 and -1 mixed; "
                 "if -1 marks rows to leave out, pass ignore_index=-1"
             )
-        state = cls.__new__(cls)
-        state._config = config
-        if counts[0]:
-            state._counts, state._num_classes, state._sums = counts, num_classes, sums
-        else:
-            state._counts, state._num_classes, state._sums = _NOTHING, 0, None
+        state = HingeState.__new__(HingeState)
+        state._config = self._config
+        if sums.counter(SAMPLES):
+            state._num_classes, state._sums = num_classes, sums
+        else:  # a count of zero is the empty state
+            state._num_classes, state._sums = 0, None
         return state
-
-    def seeing(self, num_classes: int, counts: Counts, sums: Sums) -> HingeState:
-        """Return a state of this configuration that saw one batch."""
-        return self._of(self._config, num_classes, counts, sums)
 
     @property
     def squared(self) -> bool:
@@ -168,7 +153,7 @@ class HingeState:
     @property
     def count(self) -> int:
         """Number of samples seen (ignored ones are not)."""
-        return self._counts[0]
+        return 0 if self._sums is None else self._sums.counter(SAMPLES)
 
     def value(self, reduction: str = "mean") -> float | Floats:
         """Return the loss, correctly rounded from the exact sums.
@@ -221,9 +206,7 @@ class HingeState:
         if self._sums is None:
             return other
         self._check_classes(other)
-        a, b = self._counts, other._counts
-        counts = Counts(a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
-        return self._of(self._config, self._num_classes, counts, self._sums + other._sums)
+        return self.of(self._num_classes, self._sums + other._sums)
 
     def __radd__(self, other: object) -> HingeState:
         if isinstance(other, int) and other == 0:  # where sum() starts
@@ -278,10 +261,9 @@ class HingeState:
 
     def _record(self) -> Record:
         """Return the canonical form."""
-        samples, zeros, negatives, unweighted = self._counts
         if self._sums is None:
             return Record(self._config, 0, 0, 0, 0, 0, ())
-        *losses, weights = self._sums.columns()
+        (samples, zeros, negatives, unweighted), (*losses, weights) = self._sums.totals()
         weight = weights.total + unweighted * ONE
         return Record(
             self._config, self._num_classes, samples, zeros, negatives, weight, tuple(losses)
@@ -391,10 +373,9 @@ def _from_record(record: Record) -> HingeState:
             raise ValueError("an impossible sum of losses")
     if (samples == 0) != (num_classes == 0):
         raise ValueError(f"{samples} samples of {num_classes} classes")
-    if not num_classes:
-        losses = ()
-    sums = Sums.of((*losses, Column(0, 0, weight)))
-    return HingeState._of(record.config, num_classes, Counts(samples, zeros, negatives, 0), sums)
+    columns = (*losses, Column(0, 0, weight))
+    empty = HingeState(*record.config)
+    return empty.of(num_classes, Sums.of(Totals((samples, zeros, negatives, 0), columns)))
 
 
 def _parsed(raw: bytes) -> Record:

@@ -1,0 +1,56 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import hingemetrics
+
+settings.register_profile(
+    "hingemetrics",
+    deadline=None,
+    max_examples=60,
+    derandomize="CI" in os.environ,
+    # The backend fixture holds for all examples of a test, as it should.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("hingemetrics")
+
+
+def pytest_configure(config):
+    """A warning nobody asked for, such as NumPy's on inf - inf, fails the test."""
+    config.addinivalue_line("filterwarnings", "error")
+
+
+@pytest.fixture
+def set_backend():
+    before = hingemetrics.get_backend()
+    yield hingemetrics.set_backend
+    hingemetrics.set_backend(before)
+
+
+@pytest.fixture(params=["numpy", "numba"])
+def backend(request, set_backend):
+    set_backend(request.param)
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def python():
+    """Run a fresh interpreter that finds the package and the modules beside this file."""
+    path = [Path(hingemetrics.__file__).parents[1], Path(__file__).parent]
+    inherited = {k: v for k, v in os.environ.items() if k != "HINGEMETRICS_BACKEND"}
+
+    def run(*arguments, **environment):
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            env={**inherited, "PYTHONPATH": os.pathsep.join(map(str, path)), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    return run

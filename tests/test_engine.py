@@ -1,0 +1,160 @@
+"""Blocks, tiers and memory; that the tiers agree is a law and tested with the laws."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from reference import bits, expected
+
+import hingemetrics
+from hingemetrics import HingeLoss, engine, hinge_loss
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def auto(set_backend, monkeypatch):
+    set_backend("auto")
+    monkeypatch.setattr(engine, "_work", 0)
+
+
+def data(rows, classes=None, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    shape = rows if classes is None else (rows, classes)
+    return rng.normal(size=shape).astype(dtype), rng.integers(0, classes or 2, rows)
+
+
+def test_backends_are_named(set_backend):
+    for name in ("numpy", "numba", "auto"):
+        set_backend(name)
+        assert hingemetrics.get_backend() == name
+
+
+@pytest.mark.parametrize("name", ["cuda", "", "NumPy", None, 3])
+def test_other_backends_are_refused(name):
+    before = hingemetrics.get_backend()
+    with pytest.raises(ValueError, match="'auto', 'numpy', 'numba', got"):
+        hingemetrics.set_backend(name)
+    assert hingemetrics.get_backend() == before
+
+
+@pytest.mark.parametrize("name", ["auto", "numpy", "numba"])
+def test_backend_of_the_environment(python, name):
+    run = python(
+        "-c", "import hingemetrics; print(hingemetrics.get_backend())", HINGEMETRICS_BACKEND=name
+    )
+    assert (run.stdout, run.stderr) == (f"{name}\n", "")
+
+
+def test_wrong_backend_of_the_environment(python):
+    run = python("-c", "import hingemetrics", HINGEMETRICS_BACKEND="fast")
+    assert run.returncode == 1
+    assert "HINGEMETRICS_BACKEND must be one of" in run.stderr
+
+
+def test_small_work_never_loads_numba(python):
+    code = "import sys, hingemetrics as h; h.hinge_loss([0.5], [1]); print('numba' in sys.modules)"
+    assert python("-c", code).stdout == "False\n"
+
+
+NO_NUMBA = "import sys; sys.modules['numba'] = None; import hingemetrics as h\n"
+
+
+def test_auto_does_without_numba(python):
+    code = NO_NUMBA + "from hingemetrics import engine; engine.SWITCH_WORK = 0\n"
+    assert python("-c", code + "print(h.hinge_loss([0.5], [1]))").stdout == "0.5\n"
+
+
+@pytest.mark.parametrize("choose", ["h.set_backend('numba')", "h.hinge_loss([0.5], [1])"])
+def test_numba_must_be_there_when_chosen(python, choose):
+    run = python("-c", NO_NUMBA + choose, HINGEMETRICS_BACKEND="numba")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1].startswith("ImportError: the numba backend needs a working")
+
+
+@pytest.mark.usefixtures("auto")
+@pytest.mark.parametrize("mode", ["crammer-singer", "one-vs-all"])
+def test_the_switch_in_the_middle_of_a_call(monkeypatch, mode):
+    preds, target = data(30_000, 3)
+    monkeypatch.setattr(engine, "SWITCH_WORK", engine.CALL_WORK + 20_000)
+    tiers = []
+    for tier in ("_add_numpy", "_add_numba"):
+        add = getattr(engine, tier)
+
+        def noted(*arguments, add=add, tier=tier):
+            tiers.append(tier)
+            add(*arguments)
+
+        monkeypatch.setattr(engine, tier, noted)
+    got = hinge_loss(preds, target, multiclass_mode=mode)
+    assert tiers[0] == "_add_numpy"
+    assert tiers[-1] == "_add_numba"
+    assert bits(got) == bits(expected(preds, target, mode=mode))
+
+
+@pytest.mark.usefixtures("auto")
+def test_calls_count_as_work(monkeypatch):
+    monkeypatch.setattr(engine, "SWITCH_WORK", 3 * engine.CALL_WORK)
+    calls = 0
+    while engine._kernel(engine.Batch([0.5], [1], None, None), hingemetrics.HingeState()) is None:
+        HingeLoss().update([0.5], [1])
+        calls += 1
+    assert calls == 3
+
+
+def test_more_rows_than_an_accumulator_takes(backend, monkeypatch):
+    monkeypatch.setattr(engine, "_SPAN_ROWS", 300)
+    preds, target = data(1000)
+    assert bits(hinge_loss(preds, target)) == bits(expected(preds, target))
+
+
+LAYOUTS = {
+    "in place": lambda a: a,
+    "float16": lambda a: a.astype(np.float16),
+    "uint8": lambda a: np.abs(a).astype(np.uint8),
+    "big-endian": lambda a: a.astype(">f8"),
+    "Fortran": np.asfortranarray,
+    "strided": lambda a: np.repeat(a, 2, axis=0)[::2],
+    "longdouble": lambda a: a.astype(np.longdouble),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("rows", "classes", "mode"),
+    [(2_500_000, None, None), (250_000, 10, None), (250_000, 10, "one-vs-all")],
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_memory(backend, layout, rows, classes, mode, weighted):
+    """Extra memory is a few blocks, whatever the number of rows: no copy of any argument."""
+    preds, target = data(rows, classes)
+    preds, target = LAYOUTS[layout](preds), target.astype(np.int32)
+    weight = np.ones(rows, np.float32) if weighted else None
+    metric = HingeLoss(multiclass_mode=mode)
+    metric.update(preds[:9], target[:9])  # compiles
+    assert preds.size * 8 > 16 * MIB
+    tracemalloc.start()
+    try:
+        metric.update(preds, target, weight)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * MIB
+
+
+def test_ctrl_c_leaves_the_metric_alone(backend, monkeypatch):
+    preds, target = data(1_000_000)
+    metric = HingeLoss()
+    metric.update(preds[:10], target[:10])
+    before = metric.state_dict()
+    block = engine.Batch.block
+
+    def interrupted(self, start, stop):
+        if start:
+            raise KeyboardInterrupt
+        return block(self, start, stop)
+
+    monkeypatch.setattr(engine.Batch, "block", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        metric.update(preds, target)
+    assert metric.state_dict() == before

@@ -1,0 +1,370 @@
+"""`HingeState`: an immutable, exact, canonical account of what was seen."""
+
+import copy
+import pickle
+import tracemalloc
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import bits, cells, rounded, says
+from strategies import BROKEN, MODES, Case, battery, cases, forms, labels, name, weights
+
+from hingemetrics import HingeLoss, HingeState, MulticlassMode
+
+EXAMPLE = Case(np.array([-2.2, 2.4, 0.1]), np.array([0, 1, 1]))
+BROKEN_EXAMPLE = Case(np.array([*BROKEN, 0.1]), np.array([0, 0, 1, 1]), np.array([0.1, 1, 2, 3]))
+
+
+class TestAttributes:
+    @pytest.mark.parametrize("squared", [False, True])
+    @pytest.mark.parametrize("mode", [None, *MODES, "ONE_VS_ALL", MulticlassMode.ONE_VS_ALL])
+    def test_empty(self, squared, mode):
+        state = HingeState(squared, mode)
+        assert state == HingeState(squared=squared, multiclass_mode=mode)
+        assert state.squared is squared
+        assert state.multiclass_mode is MulticlassMode(mode or "crammer-singer")
+        assert (state.num_classes, state.count) == (None, 0)
+        with pytest.warns(UserWarning, match="NaN"):
+            assert np.isnan(state.value()).all()
+        assert np.all(state.value("sum") == 0.0)
+
+    @pytest.mark.parametrize("mode", ["ovr", 3])
+    def test_unknown_mode(self, mode):
+        with pytest.raises(ValueError, match=says("crammer-singer", "one-vs-all")):
+            HingeState(False, mode)
+
+    @pytest.mark.parametrize("case", forms(40), ids=name)
+    def test_seen(self, case):
+        state = case.state()
+        assert (state.squared, state.multiclass_mode) == (
+            case.squared,
+            MulticlassMode(case.mode or "crammer-singer"),
+        )
+        assert (state.num_classes, state.count) == (1 if case.mode is None else 5, 40)
+        assert type(state.count) is int
+        for reduction in ("mean", "sum"):
+            assert bits(state.value(reduction)) == bits(case.expected(reduction))
+
+    def test_ignored_rows_do_not_count(self):
+        metric = HingeLoss(ignore_index=0)
+        metric.update([1.0, 2.0, 3.0], [0, 1, 1])
+        assert metric.state.count == 2
+
+    def test_rows_without_weight_count(self):
+        metric = HingeLoss()
+        metric.update([1.0, 2.0, 3.0], [0, 1, 1], [0, 0, 1])
+        assert metric.state.count == 3
+
+    @pytest.mark.parametrize("reduction", ["none", "median", None, 3])
+    def test_unknown_reduction(self, reduction):
+        with pytest.raises((ValueError, TypeError), match="mean"):
+            EXAMPLE.state().value(reduction)
+
+    @pytest.mark.parametrize(
+        "attribute",
+        ["squared", "multiclass_mode", "num_classes", "count", "value", "note"],
+    )
+    def test_immutable(self, attribute):
+        state = EXAMPLE.state()
+        before = state.to_bytes()
+        with pytest.raises((AttributeError, TypeError)):
+            setattr(state, attribute, 1)
+        with pytest.raises((AttributeError, TypeError)):
+            delattr(state, attribute)
+        assert state.to_bytes() == before
+
+    def test_adding_in_place_makes_another(self):
+        state = first = EXAMPLE.state()
+        state += first
+        assert (state.count, first.count) == (6, 3)
+        state -= first
+        assert state == first
+
+    def test_value_is_the_callers(self):
+        case = Case(np.zeros((2, 3)), np.array([0, 1]), mode="one-vs-all")
+        state = case.state()
+        before = state.to_bytes()
+        for reduction in ("mean", "sum"):
+            state.value(reduction)[:] = 7
+            assert bits(state.value(reduction)) == bits(case.expected(reduction))
+        assert (hash(state), state.to_bytes()) == (hash(case.state()), before)
+
+    def test_repr_tells_what_it_is(self):
+        assert repr(EXAMPLE.state()).startswith(("HingeState(", "<HingeState"))
+
+
+class TestEquality:
+    @given(cases())
+    @settings(max_examples=30)
+    def test_equal_states_have_equal_hash_and_bytes(self, case):
+        one, other = case.state(), case.rows(slice(None, None, -1)).state()
+        assert one == other
+        assert hash(one) == hash(other)
+        assert one.to_bytes() == other.to_bytes()
+        assert len({one, other}) == 1
+
+    def test_different(self):
+        states = [case.state() for case in forms(9)]
+        states += [EXAMPLE.state(), BROKEN_EXAMPLE.state(), EXAMPLE.rows([0, 1]).state()]
+        states += [HingeState(s, m) for s in (False, True) for m in MODES]
+        assert len({state.to_bytes() for state in states}) == len(states)
+        for i, one in enumerate(states):
+            assert [one == other for other in states] == [i == j for j in range(len(states))]
+
+    @pytest.mark.parametrize("value", [0.0, 1.0, 2.0, 3e-16])
+    def test_one_loss_makes_a_difference(self, value):
+        assert Case(np.array([value]), np.array([1])).state() != EXAMPLE.rows([2]).state()
+
+    def test_other_kinds(self):
+        state = EXAMPLE.state()
+        for other in (None, 0, state.to_bytes(), "state", fed := HingeLoss(), state.value()):
+            assert state != other
+        assert fed.state == HingeState()
+
+
+class TestSum:
+    def test_sum(self):
+        parts = [EXAMPLE.rows([k]).state() for k in range(3)]
+        assert sum(parts) == EXAMPLE.state()
+        assert sum(parts, HingeState()) == EXAMPLE.state()
+        assert sum([EXAMPLE.state()]) == EXAMPLE.state()
+
+    @pytest.mark.parametrize("other", [None, 1, 0.5, "state", b"", [], HingeLoss()])
+    def test_other_kinds(self, other):
+        state = EXAMPLE.state()
+        for operation in (
+            lambda: state + other,
+            lambda: other + state,
+            lambda: state - other,
+            lambda: other - state,
+        ):
+            with pytest.raises(TypeError):
+                operation()
+
+    @pytest.mark.parametrize("seen", [True, False])
+    def test_other_configuration(self, seen):
+        squared, ova = HingeState(True), HingeState(False, "one-vs-all")
+        state = EXAMPLE.state() if seen else HingeState()
+        for other, word in ((squared, "squared"), (ova, "multiclass_mode")):
+            for operation in (
+                lambda other=other: state + other,
+                lambda other=other: other + state,
+                lambda other=other: state - other,
+            ):
+                with pytest.raises(ValueError, match=says(word)):
+                    operation()
+
+    @pytest.mark.parametrize("case", [*forms(20), BROKEN_EXAMPLE])
+    def test_difference_to_the_byte(self, case):
+        a, b = case.rows(slice(0, 3)).state(), case.rows(slice(3, None)).state()
+        assert ((a + b) - b).to_bytes() == a.to_bytes()
+        assert ((a + b) - a).to_bytes() == b.to_bytes()
+        assert (a - a).to_bytes() == case.empty().to_bytes()
+        assert (a - a).num_classes is None
+        assert a - case.empty() == a
+
+    def test_leave_one_out(self):
+        whole = BROKEN_EXAMPLE.state()
+        for k in range(4):
+            rest = BROKEN_EXAMPLE.rows(np.arange(4) != k)
+            left = whole - BROKEN_EXAMPLE.rows([k]).state()
+            assert left.to_bytes() == rest.state().to_bytes()
+            assert bits(left.value()) == bits(rest.expected())
+
+
+def one(preds, label, weight=None, mode=None):
+    weight = None if weight is None else np.array([weight])
+    return Case(np.array([preds]), np.array([label]), weight, mode=mode).state()
+
+
+class TestNeverAdded:
+    """`a - b` refuses where `b` was visibly never part of `a`."""
+
+    @pytest.mark.parametrize(
+        ("a", "b"),
+        [
+            (HingeState(), one(0.5, 1)),
+            (one(0.5, 1), one(0.5, 1) + one(0.5, 1)),  # more rows
+            (one(0.5, 1), one(0.25, 1)),  # more loss, no rows left to have it
+            (one(0.5, 1), one(0.75, 1)),  # loss left over, no rows left to have it
+            (one(0.5, 1) + one(0.5, 1), one(-9.0, 1)),  # more loss
+            (one(0.5, 1, 1.0) + one(0.5, 1, 1.0), one(0.5, 1, 7.0)),  # more weight
+            (one(0.5, 1) + one(0.5, 1), one(np.nan, 1)),  # a NaN that was not there
+            (one(0.5, 1) + one(0.5, 1), one(-np.inf, 1)),  # nor this inf
+            (one(np.nan, 1) + one(0.5, 1), one(-np.inf, 1)),
+            (one(0.5, 1) + one(0.5, 1), one(-0.5, 0)),  # no such label
+            (one(0.5, 1) + one(-0.5, 0), one(-0.5, -1)),  # nor this coding
+            (one(0.5, 1) + one(0.5, 1), one([0.5, 0.0], 1)),
+            (one([0.5, 0.0], 1) + one([0.5, 0.0], 1), one(0.5, 1)),
+            (one([0.5, 0.0], 1) + one([0.5, 0.0], 1), one([0.5, 0.0, 0.0], 1)),
+        ],
+    )
+    def test_refused(self, a, b):
+        before = a.to_bytes(), b.to_bytes()
+        with pytest.raises(ValueError, match=r"."):
+            a - b
+        assert (a.to_bytes(), b.to_bytes()) == before
+
+    def test_one_class_is_enough(self):
+        seen = one([1.0, -1.0, 0.5], 0, mode="one-vs-all")
+        other = one([1.0, -1.0, 9.5], 0, mode="one-vs-all")
+        with pytest.raises(ValueError, match=r"."):
+            (seen + seen) - other
+
+
+STATES = {
+    "empty": HingeState(),
+    "empty, squared, one-vs-all": HingeState(True, "one-vs-all"),
+    "binary": EXAMPLE.state(),
+    "non-finite": BROKEN_EXAMPLE.state(),
+    "one-vs-all": Case(np.eye(3) / 3, np.arange(3), mode="one-vs-all").state(),
+    **{name(case): case.state() for case in forms(50) if case.squared and case.weight is not None},
+}
+
+
+class TestBytes:
+    @given(cases())
+    @pytest.mark.filterwarnings("ignore::UserWarning")  # of batches of no weight
+    def test_round_trip(self, case):
+        state = case.state()
+        data = state.to_bytes()
+        assert type(data) is bytes
+        for kind in (bytes, bytearray, memoryview):
+            again = HingeState.from_bytes(kind(data))
+            assert again == state
+            assert again.to_bytes() == data
+            assert (again.count, again.num_classes, hash(again)) == (
+                state.count,
+                state.num_classes,
+                hash(state),
+            )
+        if len(case):
+            assert bits(again.value()) == bits(case.expected())
+
+    @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+    def test_pickle(self, protocol):
+        for case in battery(20):
+            again = pickle.loads(pickle.dumps(case.state(), protocol))
+            assert type(again) is HingeState
+            assert again.to_bytes() == case.state().to_bytes()
+
+    @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+    def test_copy(self, duplicate):
+        for state in STATES.values():
+            assert duplicate(state).to_bytes() == state.to_bytes()
+
+    @pytest.mark.parametrize("squared", [False, True])
+    @pytest.mark.parametrize("kind", [None, "uniform"])
+    @pytest.mark.parametrize("mode", [None, "crammer-singer"])
+    def test_compact(self, mode, kind, squared):
+        rng = np.random.default_rng(0)
+        preds = rng.normal(size=100_000 if mode is None else (100_000, 10))
+        target = labels(rng, 100_000, 10 if mode else None)
+        weight = weights(rng, 100_000, kind)
+        assert len(Case(preds, target, weight, squared, mode).state().to_bytes()) < 200
+
+    @pytest.mark.parametrize("bad", [None, 0, "", "abcd", [1, 2], {}, HingeState(), 1.5])
+    def test_wrong_kind(self, bad):
+        with pytest.raises(TypeError, match="bytes"):
+            HingeState.from_bytes(bad)
+
+    @pytest.mark.parametrize("label", STATES)
+    def test_every_flipped_bit_is_noticed(self, label):
+        data = bytearray(STATES[label].to_bytes())
+        for k in range(8 * len(data)):
+            data[k // 8] ^= 1 << k % 8
+            self.corrupt(data)
+            data[k // 8] ^= 1 << k % 8
+        assert HingeState.from_bytes(data) == STATES[label]
+
+    @pytest.mark.parametrize("label", STATES)
+    def test_every_truncation_is_noticed(self, label):
+        data = STATES[label].to_bytes()
+        for k in range(len(data)):
+            self.corrupt(data[:k])
+            self.corrupt(data[k + 1 :])
+
+    @pytest.mark.parametrize("label", STATES)
+    @pytest.mark.parametrize("more", [b"\0", b"\xff", b"\n", b"\0" * 8])
+    def test_trailing_bytes_are_noticed(self, label, more):
+        self.corrupt(STATES[label].to_bytes() + more)
+        self.corrupt(more + STATES[label].to_bytes())
+        self.corrupt(STATES[label].to_bytes() * 2)
+
+    @given(st.binary(max_size=300), st.integers(0, 60))
+    def test_noise_is_noticed(self, noise, kept):
+        data = EXAMPLE.state().to_bytes()[:kept] + noise
+        if data != EXAMPLE.state().to_bytes():
+            self.corrupt(data)
+
+    def test_hostile_lengths_allocate_little(self):
+        tracemalloc.start()
+        try:
+            for state in STATES.values():
+                data = state.to_bytes()
+                for width in (1, 2, 4, 8):
+                    for k in range(len(data) - width + 1):
+                        for fill in (b"\xff", b"\x7f"):
+                            hostile = data[:k] + fill * width + data[k + width :]
+                            if hostile != data:
+                                self.corrupt(hostile)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 1_000_000
+
+    def corrupt(self, data):
+        with pytest.raises(ValueError, match=r"."):
+            HingeState.from_bytes(data)
+
+
+class TestExact:
+    @pytest.mark.parametrize("case", forms(30), ids=name)
+    def test_doubling_without_end(self, case):
+        """2^70 copies and one more sample: far past int64 and the float mantissa, to the bit."""
+        state, extra = case.state(), case.rows([7])
+        for _ in range(70):
+            state = state + state
+        assert state.count == 30 * 2**70
+        assert bits(state.value()) == bits(case.expected())
+
+        both = state + extra.state()
+        assert both.count == 30 * 2**70 + 1
+        assert both - state == extra.state()
+        assert both - extra.state() == state
+        assert HingeState.from_bytes(both.to_bytes()) == both
+        sums, weight = zip(*(self.exact(c) for c in (case, extra)), strict=True)
+        total = [2**70 * a + b for a, b in zip(*sums, strict=True)]
+        means = [rounded(t / (2**70 * weight[0] + weight[1])) for t in total]
+        sums = [rounded(t) for t in total]
+        vector = case.mode == "one-vs-all"
+        assert bits(both.value()) == bits(means if vector else means[0])
+        assert bits(both.value("sum")) == bits(sums if vector else sums[0])
+
+    def exact(self, case):
+        """The sums of w * l, a column each, and the sum of w, as Fractions."""
+        w = [1.0] * len(case) if case.weight is None else case.weight.tolist()
+        rows = zip(case.preds.tolist(), case.target.tolist(), strict=True)
+        losses = [cells(row, label, case.squared, case.mode) for row, label in rows]
+        columns = zip(*losses, strict=True)
+        sums = [sum(Fraction(a * b) for a, b in zip(w, c, strict=True)) for c in columns]
+        return sums, sum(map(Fraction, w))
+
+    def test_beyond_the_floats(self):
+        state = one(-1e308, 1)
+        for _ in range(12):
+            state = state + state
+        assert state.value("sum") == np.inf
+        assert state.value() == 1e308
+
+    def test_many_non_finite(self):
+        state = BROKEN_EXAMPLE.state()
+        for _ in range(70):
+            state = state + state
+        for _ in range(3):
+            assert np.isnan(state.value())
+        finite = BROKEN_EXAMPLE.rows([3]).state()
+        assert bits((finite + state - state).value()) == bits(finite.value())
