@@ -16,6 +16,9 @@ settings.register_profile(
     # The backend fixture holds for all examples of a test, as it should.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+settings.register_profile(
+    "thorough", settings.get_profile("hingemetrics"), max_examples=2000, derandomize=False
+)
 settings.load_profile("hingemetrics")
 
 

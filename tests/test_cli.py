@@ -207,7 +207,7 @@ class TestBadInput:
             (np.zeros((3, 3, 3)), [0, 1, 1], ["preds", "(3, 3, 3)"]),
             (np.array(["a", "b", "c"]), TARGET, ["preds"]),
             (np.ones(3) * 1j, TARGET, ["preds"]),
-            (0.5, 1, ["preds"]),
+            (0.5, 1, ["()"]),
         ],
     )
     def test_arrays(self, loss, preds, target, words):
