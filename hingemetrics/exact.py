@@ -6,7 +6,7 @@ form of Neal 2015: an int64 takes 2**29 additions before its digit must be carri
 
     digit k counts units of 2**(32 * k - 1077),   k = 0 ... 66
 
-Five of the digits, `NEAR`, hold every loss and weight of ordinary size. Only they are kept until a
+Seven of the digits, `NEAR`, hold every loss and weight of ordinary size. Only they are kept until a
 column meets a double that is huge, tiny or not finite; then the whole grid is, with a count of
 NaN and of inf below it.
 """
@@ -23,17 +23,21 @@ DIGITS = 67
 DIGIT_BITS = 32
 LOWEST = -1077  # digit 0 counts units of 2**LOWEST
 ONE = 1 << -LOWEST  # the number 1 in those units
-NEAR = slice(30, 35)  # units of 2**-117, 2**-85, 2**-53, 2**-21 and 2**11
+NEAR = slice(29, 36)  # what the levels below reach and carry to: 2**-149 to 2**43
 NEAR_ROWS = NEAR.stop - NEAR.start
 NAN_ROW, INF_ROW = DIGITS, DIGITS + 1
 FAR_ROWS = DIGITS + 2
 COUNTERS = 4
 
-# A block is peeled into digits from the top: adding MAGIC[i] to 0 <= x < 2**30 rounds x to a
-# multiple of UNIT[i] in the low mantissa bits, so the bit patterns differ by that multiple.
-MAGIC = (1.5 * 2.0**31, 1.5 * 2.0**-1, 1.5 * 2.0**-33, 1.5 * 2.0**-65)
+# A block of doubles 0 <= x < 2**30 is peeled level by level: adding MAGIC[i] rounds x to a
+# multiple of 2**(PLACE[i] + LOWEST) in the sum's low mantissa bits, so the bit pattern of the sum
+# less that of MAGIC[i] is that multiple, an integer; what is left is exact, and peeled next. Two
+# levels hold every plain loss (a multiple of 2**-53), three every square of one (2**-106).
+MAGIC = (1.5 * 2.0**31, 1.5 * 2.0**-19, 1.5 * 2.0**-69)
 MAGIC_BITS = tuple(int(np.float64(magic).view(np.int64)) for magic in MAGIC)
-BLOCK_ROWS = 1 << 13  # so a column's sum of the first digit stays below 2**13 * 2**(28 + 21)
+PLACE = (-21 - LOWEST, -71 - LOWEST, -121 - LOWEST)
+# Sums of so many integers, each at most 2**49, stay in an int64.
+BLOCK_ROWS = 1 << 13
 _PEEL_LIMIT = 2.0**28
 _LOW = (1 << DIGIT_BITS) - 1
 _MOST_ADDED = 1 << 29  # a double adds less than 2**33 to a digit: 2**29 of them stay in an int64
@@ -100,13 +104,11 @@ class Accumulator:
         if not ordinary.all():
             self._add_far(np.where(ordinary, 0.0, values), first)
             rest = np.where(ordinary, values, 0.0)
-        for level, (magic, bits) in enumerate(zip(MAGIC, MAGIC_BITS, strict=True)):
+        for magic, bits, place in zip(MAGIC, MAGIC_BITS, PLACE, strict=True):
             rounded = rest + magic
-            digits = (rounded.view(np.int64) - bits).sum(axis=0)
-            if level == 0:
-                near[4] += digits >> DIGIT_BITS
-                digits &= _LOW
-            near[3 - level] += digits
+            amount = (rounded.view(np.int64) - bits).sum(axis=0)
+            for digit, part in _spread(amount, np.int64(place)):
+                near[digit - NEAR.start] += part
             rest = rest - (rounded - magic)  # exact
             if not rest.any():
                 return
@@ -120,17 +122,13 @@ class Accumulator:
         np.add.at(far[NAN_ROW], column[np.isnan(x)], 1)
         np.add.at(far[INF_ROW], column[np.isinf(x)], 1)
         finite = np.isfinite(x)
-        x, column = x[finite], column[finite]
-        bits = x.view(np.int64)
+        column = column[finite]
+        bits = x[finite].view(np.int64)
         exponent = (bits >> 52) & 0x7FF
         mantissa = (bits & 0xFFFFFFFFFFFFF) | ((exponent > 0).astype(np.int64) << 52)
-        place = np.maximum(exponent, 1) + 2  # x = mantissa * 2**(place + LOWEST)
-        digit, shift = place >> 5, place & 31
-        sign = 1 - 2 * (x < 0)
-        low, high = (mantissa & _LOW) << shift, (mantissa >> DIGIT_BITS) << shift
-        np.add.at(far, (digit, column), sign * (low & _LOW))
-        np.add.at(far, (digit + 1, column), sign * ((low >> DIGIT_BITS) + (high & _LOW)))
-        np.add.at(far, (digit + 2, column), sign * (high >> DIGIT_BITS))
+        signed = np.where(bits < 0, -mantissa, mantissa)
+        for digit, part in _spread(signed, np.maximum(exponent, 1) + 2):
+            np.add.at(far, (digit, column), part)
 
     def sums(self) -> Sums:
         """Return what was counted and added, as a value; the accumulator is used up."""
@@ -194,6 +192,17 @@ class Totals(NamedTuple):
             tuple(map(int.__add__, self.counters, other.counters)),
             tuple(map(Column.plus, self.columns, other.columns)),
         )
+
+
+def _spread(amount: Ints, place: Any) -> list[tuple[Any, Ints]]:
+    """Return the digits that amount * 2**(place + LOWEST) adds to, and what it adds to each."""
+    digit, shift = place >> 5, place & 31
+    low, high = (amount & _LOW) << shift, (amount >> DIGIT_BITS) << shift
+    return [
+        (digit, low & _LOW),
+        (digit + 1, (low >> DIGIT_BITS) + (high & _LOW)),
+        (digit + 2, high >> DIGIT_BITS),
+    ]
 
 
 def _near(hot: Ints) -> Ints:

@@ -1,13 +1,14 @@
 """The losses again, compiled: each kernel reads its arrays once and adds to exact sums.
 
-A kernel works in blocks of rows: the losses of a block go to a buffer in the L1 cache, which is
-then peeled into digits (see `exact`). It returns the row at which it stopped: the end, or the
-first row of a block that holds a label or weight that cannot be, or a double that needs the whole
-grid of digits when it was given none. Whatever came before that row has been added.
+A kernel works in blocks of rows that stay in the L1 cache: it checks their labels, computes their
+losses into a buffer, and peels the buffer into integers (see `exact`). It returns the row at which
+it stopped: the end, or a row before which everything was added, because after it comes a label or
+weight that cannot be, or a double that needs the whole grid of digits when none was given.
 
 Kernels, helpers and constants share this file because Numba's cache sees no edits elsewhere. Each
 kernel is a function of its own with one signature: several signatures in one cache entry can race
-between processes and load the wrong code. No fastmath, no parallel.
+between processes and load the wrong code. No fastmath, no parallel. No int64 wraps around on valid
+data, so the same source gives the same bits under NUMBA_DISABLE_JIT=1.
 """
 # Numba infers the types below, and mypy cannot follow it there.
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
@@ -24,20 +25,25 @@ from numba import config, from_dtype, njit, types
 from hingemetrics import exact
 from hingemetrics.state import NEGATIVES, SAMPLES, UNWEIGHTED, ZEROS
 
-BLOCK = 256  # rows whose losses are buffered: 2 KiB
-TILE = 1024  # one-vs-all losses that are buffered: 8 KiB
-FLUSH = 1 << 11  # rows after which a class's sum of first digits could leave an int64
-MAGIC, BITS = exact.MAGIC, exact.MAGIC_BITS
-SIGN = -(1 << 63)
-MAGIC0, MAGIC1, MAGIC2, MAGIC3 = exact.MAGIC
-BITS0, BITS1, BITS2, BITS3 = exact.MAGIC_BITS
+BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
+SHORT = 64  # Crammer-Singer rows of fewer classes are worked on together ...
+TILE = 1024  # ... so many predictions at a time
+JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this length
+PASSES = 4  # so many of them share one pass over the accumulators
+FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay below 2**62
+
+MAGIC0, MAGIC1, MAGIC2 = exact.MAGIC
+BITS0, BITS1, BITS2 = exact.MAGIC_BITS
+PLACE0, PLACE1, PLACE2 = exact.PLACE
+LIMIT = 2.0**30 - 2.0**-22  # from here on the first level carries into bit 51
 LOW = (1 << 32) - 1
-BIG = 51  # the first digit of a double below 2**30 has no bits from here up
-LIMIT = 2.0**30
-INFINITY_BITS = 0x7FF << 52
 MANTISSA = (1 << 52) - 1
+INFINITY_BITS = 0x7FF << 52
 NAN_ROW, INF_ROW = exact.NAN_ROW, exact.INF_ROW
-COUNTERS, NEAR_ROWS = exact.COUNTERS, exact.NEAR_ROWS
+NEAR_FIRST, NEAR_ROWS, COUNTERS = exact.NEAR.start, exact.NEAR_ROWS, exact.COUNTERS
+
+
+# Exact integers
 
 
 @njit
@@ -47,11 +53,35 @@ def _bits(x):
 
 
 @njit
+def _level(x, magic, magic_bits):
+    """Return the integer that a level takes off x, and what it leaves."""
+    rounded = x + magic
+    return _bits(rounded) - magic_bits, x - (rounded - magic)
+
+
+@njit
+def _fold(digits, first, column, place, amount):
+    """Add amount * 2**(place + LOWEST) to a column of digits; row 0 is digit `first`."""
+    digit, shift = (place >> 5) - first, place & 31
+    low, high = (amount & LOW) << shift, (amount >> 32) << shift
+    digits[digit, column] += low & LOW
+    digits[digit + 1, column] += (low >> 32) + (high & LOW)
+    digits[digit + 2, column] += high >> 32
+
+
+@njit
+def _fold_levels(near, column, first, second, third):
+    """Add the sums of the three levels to a column of near digits."""
+    _fold(near, NEAR_FIRST, column, PLACE0, first)
+    _fold(near, NEAR_FIRST, column, PLACE1, second)
+    _fold(near, NEAR_FIRST, column, PLACE2, third)
+
+
+@njit
 def _add_far(x, far, column):
-    """Add a double of any size to the whole grid."""
+    """Add a double of any size and sign to the whole grid."""
     bits = _bits(x)
-    exponent = (bits >> 52) & 0x7FF
-    mantissa = bits & MANTISSA
+    exponent, mantissa = (bits >> 52) & 0x7FF, bits & MANTISSA
     if exponent == 0x7FF:
         far[NAN_ROW if mantissa else INF_ROW, column] += 1
         return
@@ -59,75 +89,63 @@ def _add_far(x, far, column):
         mantissa |= MANTISSA + 1
     else:
         exponent = 1
-    place = exponent + 2
-    digit, shift = place >> 5, place & 31
-    low, high = (mantissa & LOW) << shift, (mantissa >> 32) << shift
-    sign = 1 if bits >= 0 else -1
-    far[digit, column] += sign * (low & LOW)
-    far[digit + 1, column] += sign * ((low >> 32) + (high & LOW))
-    far[digit + 2, column] += sign * (high >> 32)
+    _fold(far, 0, column, exponent + 2, -mantissa if bits < 0 else mantissa)
 
 
 @njit
-def _peel_two(buffer, rest, n, magic, bits, next_magic, next_bits):
-    """Take two digits off n doubles; return the sums of both, the first's OR, and what is left.
-
-    What is left of each double goes to `rest`; returned is the OR of its bits.
-    """
-    first = second = big = left = 0
+def _peel(x, n):
+    """Return the sums of three levels over n doubles, and whether any is too big or too fine."""
+    first = second = third = big = fine = np.int64(0)
     for i in range(n):
-        x = buffer[i]
-        h = x + magic
-        digit = _bits(h) - bits
+        digit, rest = _level(x[i], MAGIC0, BITS0)
         first += digit
         big |= digit
-        r = x - (h - magic)  # exact
-        g = r + next_magic
-        second += _bits(g) - next_bits
-        r = r - (g - next_magic)  # exact
-        rest[i] = r
-        left |= _bits(r)
-    return first, second, big >> BIG, left
+        digit, rest = _level(rest, MAGIC1, BITS1)
+        second += digit
+        digit, rest = _level(rest, MAGIC2, BITS2)
+        third += digit
+        fine |= _bits(rest)
+    return first, second, third, big >> 51, fine
 
 
 @njit
-def _move_far(buffer, n, far, column):
-    """Move the doubles that no first digit can hold to the whole grid."""
+def _move_big(x, n, far, column, columns):
+    """Move what is too big for the first level, inf and NaN to the whole grid.
+
+    `x` holds rows of `columns` doubles, which belong to the columns from `column` on.
+    """
     for i in range(n):
-        x = buffer[i]
-        if not x < LIMIT:
-            _add_far(x, far, column)
-            buffer[i] = 0.0
+        if not x[i] < LIMIT:
+            _add_far(x[i], far, column + i % columns)
+            x[i] = 0.0
 
 
 @njit
-def _peel(buffer, rest, n, far, column):
-    """Return whether n doubles fit the grid that was given, and the sums of their four digits."""
-    first, second, big, left = _peel_two(buffer, rest, n, MAGIC0, BITS0, MAGIC1, BITS1)
-    third = fourth = 0
+def _add_rests(x, n, far, column, columns):
+    """Add what the third level leaves to the whole grid."""
+    for i in range(n):
+        rest = _level(x[i], MAGIC0, BITS0)[1]
+        rest = _level(rest, MAGIC1, BITS1)[1]
+        rest = _level(rest, MAGIC2, BITS2)[1]
+        if rest != 0.0:
+            _add_far(rest, far, column + i % columns)
+
+
+@njit
+def _peel_all(x, n, far, column):
+    """Return the sums of three levels over n doubles >= 0, and False if those need a grid."""
+    first, second, third, big, fine = _peel(x, n)
+    if (big or fine) and not len(far):
+        return first, second, third, False
     if big:
-        if not len(far):
-            return False, first, second, third, fourth
-        _move_far(buffer, n, far, column)
-        first, second, big, left = _peel_two(buffer, rest, n, MAGIC0, BITS0, MAGIC1, BITS1)
-    if left:  # never for plain losses
-        third, fourth, big, left = _peel_two(rest, buffer, n, MAGIC2, BITS2, MAGIC3, BITS3)
-        if left:
-            if not len(far):
-                return False, first, second, third, fourth
-            for i in range(n):
-                _add_far(buffer[i], far, column)
-    return True, first, second, third, fourth
+        _move_big(x, n, far, column, 1)
+        first, second, third, big, fine = _peel(x, n)
+    if fine:
+        _add_rests(x, n, far, column, 1)
+    return first, second, third, True
 
 
-@njit
-def _commit(near, column, first, second, third, fourth):
-    """Add sums of digits to a column."""
-    near[4, column] += first >> 32
-    near[3, column] += first & LOW
-    near[2, column] += second
-    near[1, column] += third
-    near[0, column] += fourth
+# Blocks
 
 
 @njit
@@ -146,9 +164,23 @@ def _count(hot, n, weight):
 
 
 @njit
+def _copy_labels(target, row, n, classes, labels):
+    """Copy n labels, and return whether all are in [0, classes).
+
+    The copy is what is used: the caller's array may be written by another thread meanwhile.
+    """
+    outside = np.int64(0)
+    for i in range(n):
+        label = target[row + i]
+        labels[i] = label
+        outside |= label | (classes - 1 - label)
+    return outside >= 0
+
+
+@njit
 def _valid_weights(weight, row, n):
     """Return whether n weights are finite and >= 0."""
-    bad = 0
+    bad = np.int64(0)
     for i in range(row, row + n):
         bits = _bits(weight[i] + 0.0)  # -0.0 becomes 0.0
         bad |= bits | (INFINITY_BITS - 1 - bits)
@@ -156,150 +188,371 @@ def _valid_weights(weight, row, n):
 
 
 @njit
-def _add_block(buffer, rest, n, weight, row, squared, near, far):
-    """Add the plain losses of n rows, or return False and add nothing to `near`."""
-    if squared:
-        for i in range(n):
-            buffer[i] *= buffer[i]
-    if not len(weight):
-        fits, first, second, third, fourth = _peel(buffer, rest, n, far, 0)
-        if fits:
-            _commit(near, 0, first, second, third, fourth)
-        return fits
-    if not _valid_weights(weight, row, n):
-        return False
-    for i in range(n):
-        buffer[i] *= weight[row + i]
-    fits, first, second, third, fourth = _peel(buffer, rest, n, far, 0)
-    if not fits:
-        return False
-    for i in range(n):
-        buffer[i] = weight[row + i] + 0.0
-    fits, first_w, second_w, third_w, fourth_w = _peel(buffer, rest, n, far, 1)
-    if not fits:
-        return False
-    _commit(near, 0, first, second, third, fourth)
-    _commit(near, 1, first_w, second_w, third_w, fourth_w)
-    return True
-
-
-@njit
-def _hinge(margin):
-    """Return max(0, 1 - margin); NaN stays NaN."""
-    loss = 1.0 - margin
+def _clip(loss):
+    """Return max(0, loss); NaN stays NaN."""
     return 0.0 if loss < 0.0 else loss
 
 
 @njit
-def _flip(x, bit):
-    """Return x, negated if the sign bit of `bit` is set."""
-    return np.int64(_bits(x) ^ (bit & SIGN)).view(np.float64)
+def _square(x, n):
+    """Square n losses."""
+    for i in range(n):
+        x[i] *= x[i]
+
+
+@njit
+def _add_weights(weight, row, n, x, near, far, column):
+    """Add n valid weights to a column; False, and nothing added, if they need a grid."""
+    for i in range(n):
+        x[i] = weight[row + i] + 0.0
+    first, second, third, fits = _peel_all(x, n, far, column)
+    if fits:
+        _fold_levels(near, column, first, second, third)
+    return fits
+
+
+@njit
+def _add_block(x, n, weight, row, squared, near, far):
+    """Add the plain losses of n rows and their weights; False, and nothing added, if it cannot."""
+    if squared:
+        _square(x, n)
+    if len(weight):
+        if not _valid_weights(weight, row, n):
+            return False
+        for i in range(n):
+            x[i] *= weight[row + i]
+    first, second, third, fits = _peel_all(x, n, far, 0)
+    if fits and len(weight):
+        fits = _add_weights(weight, row, n, x, near, far, 1)
+    if fits:
+        _fold_levels(near, 0, first, second, third)
+    return fits
+
+
+# Binary
+
+
+@njit
+def _binary_loss(x, positive):
+    """Return 1 - x clipped if `positive` is 1, 1 + x if it is 0."""
+    return _clip(1.0 + np.int64(_bits(x) ^ (positive << 63)).view(np.float64))
+
+
+@njit
+def _binary_losses(preds, target, x):
+    """Compute the losses of rows; return the OR of what should be 0 or 1, and label counts."""
+    outside = positives = negatives = np.int64(0)
+    for i in range(len(target)):
+        negative = target[i] >> 63  # -1 or 0
+        positive = target[i] - negative  # 0 or 1, for a label that is -1, 0 or 1
+        outside |= positive
+        positives += positive
+        negatives -= negative
+        x[i] = _binary_loss(preds[i], positive)
+    return outside, positives, negatives
+
+
+@njit
+def _peel_binary(preds, target):
+    """Do what _binary_losses does and peel at once: a quarter faster than through a buffer.
+
+    Two levels do: a plain loss is a multiple of 2**-53.
+    """
+    outside = positives = negatives = first = second = big = np.int64(0)
+    for i in range(len(target)):
+        negative = target[i] >> 63
+        positive = target[i] - negative
+        outside |= positive
+        positives += positive
+        negatives -= negative
+        digit, rest = _level(_binary_loss(preds[i], positive), MAGIC0, BITS0)
+        first += digit
+        big |= digit
+        digit, rest = _level(rest, MAGIC1, BITS1)
+        second += digit
+    return outside, positives, negatives, first, second, big >> 51
 
 
 @njit
 def _binary(preds, target, weight, squared, row, hot, far):
     """Add rows from `row` on; return where it stopped."""
-    near = _near(hot)
-    buffer, rest = np.empty(BLOCK), np.empty(BLOCK)
-    stop = len(target)
+    near, stop = _near(hot), len(target)
+    x = np.empty(BLOCK)
+    plain = not squared and not len(weight)
     while row < stop:
         n = min(BLOCK, stop - row)
-        positive = negative = outside = 0
-        for i in range(n):
-            label = target[row + i]
-            buffer[i] = _hinge(_flip(preds[row + i], label - 1))
-            positive += label & 1
-            negative += label < 0
-            outside |= (label + 1) & ~3 | (label + 1) & (label + 1) >> 1 & 1
-        if outside or not _add_block(buffer, rest, n, weight, row, squared, near, far):
-            return row
-        hot[ZEROS] += n - positive
-        hot[NEGATIVES] += negative
+        block, labels = preds[row : row + n], target[row : row + n]
+        added = False
+        if plain:
+            outside, positives, negatives, first, second, big = _peel_binary(block, labels)
+            added = not big and not outside >> 1
+            if added:
+                _fold_levels(near, 0, first, second, 0)
+        if not added:
+            outside, positives, negatives = _binary_losses(block, labels, x)
+            if outside >> 1 or not _add_block(x, n, weight, row, squared, near, far):
+                return row
+        hot[ZEROS] += n - positives - negatives
+        hot[NEGATIVES] += negatives
         _count(hot, n, weight)
         row += n
     return row
+
+
+# Crammer-Singer
 
 
 @njit
-def _crammer_singer(preds, keys, smallest, target, weight, squared, row, hot, far):
+def _rival(row, patterns, own, lowest, integer):
+    """Return the bit pattern of the greatest prediction but the own class's; tell if any is NaN.
+
+    Patterns are compared as signed integers: if any prediction is >= 0, the greatest pattern is the
+    greatest prediction; if all are negative, the smallest pattern is. The own class counts as -inf
+    (`lowest`), which changes neither. All of the loop is in one integer width: a stray int64 would
+    halve the lanes of float32. The pattern is read before the choice, or LLVM makes a masked load
+    of it, twice as slow from memory.
+    """
+    greatest = smallest = lowest
+    nan = integer(0)
+    for j in range(len(row)):
+        x, pattern = row[j], patterns[j]
+        nan = integer(nan | integer(-integer(x != x)))
+        pattern = lowest if integer(j) == own else pattern
+        greatest = max(greatest, pattern)
+        smallest = min(smallest, pattern)
+    return greatest if greatest >= 0 else smallest, nan != 0
+
+
+@njit
+def _long_rows(preds, patterns, labels, n, lowest, integer, rivals, x):
+    """Compute the losses of n rows of many classes, one row at a time."""
+    classes = len(preds) // n
+    rival_patterns = rivals.view(integer)
+    for i in range(n):
+        a, b = i * classes, (i + 1) * classes
+        rival_patterns[i], nan = _rival(
+            preds[a:b], patterns[a:b], integer(labels[i]), lowest, integer
+        )
+        loss = _clip(1.0 - (np.float64(preds[a + labels[i]]) - np.float64(rivals[i])))
+        x[i] = np.nan if nan else loss
+
+
+@njit
+def _copy_predictions(preds, copy, integer):
+    """Copy predictions, and return whether any is NaN."""
+    nan = integer(0)
+    for i in range(len(preds)):
+        x = preds[i]
+        copy[i] = x
+        nan = integer(nan | integer(-integer(x != x)))
+    return nan != 0
+
+
+@njit
+def _take_own(values, labels, n, classes, own):
+    """Move each row's own prediction to `own`, and put -inf in its place."""
+    first = np.uintp(0)  # unsigned: no test for an index from the end
+    for i in range(n):
+        at = first + np.uintp(labels[i])
+        own[i] = values[at]
+        values[at] = -np.inf
+        first += np.uintp(classes)
+
+
+@njit
+def _widen_windows(maxima, wider, shift):
+    """Turn maxima of `shift` predictions from each on into maxima of twice as many."""
+    shifted = maxima[shift:]
+    for i in range(len(shifted)):
+        wider[i] = maxima[i] if maxima[i] > shifted[i] else shifted[i]
+
+
+@njit
+def _short_rows(preds, labels, n, integer, values, wider, own, x):
+    """Compute the losses of n rows of few classes, all rows as one long row.
+
+    Maxima of windows of 2, 4, 8 ... predictions from each on; a row's is that of the two windows at
+    its ends. So nothing is transposed, and the only strided work is one read a row and window.
+    """
+    classes = len(preds) // n
+    nan = _copy_predictions(preds, values, integer)
+    _take_own(values, labels, n, classes, own)
+    window = 1
+    while 2 * window <= classes:
+        _widen_windows(values[: n * classes], wider, window)
+        values, wider = wider, values
+        window *= 2
+    last = values[classes - window :]
+    for i in range(n):
+        a, b = values[i * classes], last[i * classes]
+        x[i] = _clip(1.0 - (np.float64(own[i]) - np.float64(a if a > b else b)))
+    if nan:
+        for i in range(n * classes):
+            if preds[i] != preds[i]:
+                x[i // classes] = np.nan
+
+
+@njit
+def _crammer_singer(preds, lowest, integer, target, weight, squared, row, hot, far):
     """Add rows from `row` on; return where it stopped."""
     near = _near(hot)
-    buffer, rest = np.empty(BLOCK), np.empty(BLOCK)
     stop, classes = preds.shape
+    flat = preds.reshape(stop * classes)
+    patterns = flat.view(integer)
+    rows = BLOCK if classes >= SHORT else min(BLOCK, max(8, TILE // classes))
+    room = rows * classes if classes < SHORT else rows
+    values, wider = np.empty(room, preds.dtype), np.empty(room, preds.dtype)
+    own, labels, x = np.empty(rows, preds.dtype), np.empty(rows, np.int64), np.empty(rows)
     while row < stop:
-        n = min(BLOCK, stop - row)
-        outside = False
-        for i in range(n):
-            label = target[row + i]
-            if not 0 <= label < classes:
-                outside = True
-                label = 0
-            own = np.float64(preds[row + i, label])
-            rival = -np.inf
-            for j in range(classes):
-                x = np.float64(preds[row + i, j])
-                if j != label and not x <= rival:
-                    rival = x
-                    if x != x:
-                        break
-            buffer[i] = _hinge(own - rival)
-        if outside or not _add_block(buffer, rest, n, weight, row, squared, near, far):
+        n = min(rows, stop - row)
+        if not _copy_labels(target, row, n, classes, labels):
+            return row
+        a, b = row * classes, (row + n) * classes
+        if classes < SHORT:
+            _short_rows(flat[a:b], labels, n, integer, values, wider, own, x)
+        else:
+            _long_rows(flat[a:b], patterns[a:b], labels, n, lowest, integer, values, x)
+        if not _add_block(x, n, weight, row, squared, near, far):
             return row
         _count(hot, n, weight)
         row += n
     return row
+
+
+# One-vs-all
+
+
+@njit
+def _row_losses(preds, labels, n, classes, x):
+    """Compute the losses of n rows, first as if every class were wrong; say if any is too big."""
+    big = np.int64(0)
+    for i in range(n * classes):
+        loss = _clip(1.0 + np.float64(preds[i]))
+        x[i] = loss
+        big |= -np.int64(not loss < LIMIT)
+    first = np.uintp(0)
+    for i in range(n):
+        at = first + np.uintp(labels[i])
+        loss = _clip(1.0 - np.float64(preds[at]))
+        x[at] = loss
+        big |= -np.int64(not loss < LIMIT)
+        first += np.uintp(classes)
+    return big
+
+
+@njit
+def _weigh_rows(x, weight, row, n, classes):
+    """Multiply the losses of n rows by their weights."""
+    for i in range(n):
+        for j in range(i * classes, (i + 1) * classes):
+            x[j] *= weight[row + i]
+
+
+@njit
+def _is_big(x, n):
+    """Return whether any of n losses is too big for the first level."""
+    big = np.int64(0)
+    for i in range(n):
+        big |= -np.int64(not x[i] < LIMIT)
+    return big
+
+
+@njit
+def _peel_rows(x, width, first, second):
+    """Add two levels of PASSES rows of `width` losses to integers, one a column."""
+    x0, x1, x2, x3 = x[:width], x[width:], x[2 * width :], x[3 * width :]
+    for j in range(width):
+        a, rest0 = _level(x0[j], MAGIC0, BITS0)
+        b, rest1 = _level(x1[j], MAGIC0, BITS0)
+        c, rest2 = _level(x2[j], MAGIC0, BITS0)
+        d, rest3 = _level(x3[j], MAGIC0, BITS0)
+        first[j] += (a + b) + (c + d)
+        a = _level(rest0, MAGIC1, BITS1)[0]
+        b = _level(rest1, MAGIC1, BITS1)[0]
+        c = _level(rest2, MAGIC1, BITS1)[0]
+        d = _level(rest3, MAGIC1, BITS1)[0]
+        second[j] += (a + b) + (c + d)
+
+
+@njit
+def _peel_rows_deep(x, width, first, second, third):
+    """Add three levels of PASSES rows to integers, one a column; return the OR of what is left."""
+    fine = np.int64(0)
+    for i in range(PASSES):
+        row = x[i * width :]
+        for j in range(width):
+            digit, rest = _level(row[j], MAGIC0, BITS0)
+            first[j] += digit
+            digit, rest = _level(rest, MAGIC1, BITS1)
+            second[j] += digit
+            digit, rest = _level(rest, MAGIC2, BITS2)
+            third[j] += digit
+            fine |= _bits(rest)
+    return fine
+
+
+@njit
+def _fold_rows(near, classes, first, second, third):
+    """Fold the integers of joined rows into the digits of their classes, and clear them."""
+    for j in range(len(first)):
+        _fold_levels(near, j % classes, first[j], second[j], third[j])
+    first[:] = 0
+    second[:] = 0
+    third[:] = 0
 
 
 @njit
 def _one_vs_all(preds, target, weight, squared, row, hot, far):
-    """Add rows from `row` on; return where it stopped."""
+    """Add rows from `row` on; return where it stopped, which is where the last fold ended."""
     near = _near(hot)
     stop, classes = preds.shape
-    sums = np.zeros((4, classes), np.int64)
-    loss = np.empty(classes)
+    flat = preds.reshape(stop * classes)
+    joined = max(1, JOINED // classes)
+    width, rows = joined * classes, joined * PASSES
+    x, labels = np.zeros(width * PASSES), np.empty(rows, np.int64)
+    first, second = np.zeros(width, np.int64), np.zeros(width, np.int64)
+    third = np.zeros(width, np.int64)
+    weighted = len(weight) > 0
+    buffer, weights = np.empty(rows), np.zeros_like(near) if weighted else near[:0]
     while row < stop:
-        n = min(FLUSH, stop - row)
-        sums[:] = 0
-        for i in range(row, row + n):
-            label = target[i]
-            if not 0 <= label < classes:
+        end = min(row + FOLD * rows, stop)
+        for at in range(row, end, rows):
+            n = min(rows, end - at)
+            if not _copy_labels(target, at, n, classes, labels):
                 return row
-            for j in range(classes):
-                x = np.float64(preds[i, j])
-                loss[j] = _hinge(x if j == label else -x)
+            big = _row_losses(flat[at * classes : (at + n) * classes], labels, n, classes, x)
+            x[n * classes :] = 0.0
             if squared:
-                for j in range(classes):
-                    loss[j] *= loss[j]
-            if len(weight):
-                if not _valid_weights(weight, i, 1):
+                _square(x, n * classes)
+            if weighted:
+                if not _valid_weights(weight, at, n):
                     return row
-                for j in range(classes):
-                    loss[j] *= weight[i]
-            for j in range(classes):
-                x = loss[j]
-                if not x < LIMIT:
-                    if not len(far):
-                        return row
-                    _add_far(x, far, j)
-                    x = 0.0
-                for level in range(4):
-                    h = x + MAGIC[level]
-                    sums[level, j] += _bits(h) - BITS[level]
-                    x -= h - MAGIC[level]
-                if x != 0.0:
-                    if not len(far):
-                        return row
-                    _add_far(x, far, j)
-        if len(weight):
-            for i in range(row, row + n):
+                _weigh_rows(x, weight, at, n, classes)
+                if not _add_weights(weight, at, n, buffer, weights, far, classes):
+                    return row
+            if squared or weighted:
+                big = _is_big(x, n * classes)
+            if big:
                 if not len(far):
                     return row
-                _add_far(weight[i], far, classes)
-        for j in range(classes):
-            _commit(near, j, sums[0, j], sums[1, j], sums[2, j], sums[3, j])
-        _count(hot, n, weight)
-        row += n
+                _move_big(x, n * classes, far, 0, classes)
+            if squared or weighted:
+                if _peel_rows_deep(x, width, first, second, third):
+                    if not len(far):
+                        return row
+                    _add_rests(x, n * classes, far, 0, classes)
+            else:
+                _peel_rows(x, width, first, second)
+        _fold_rows(near, classes, first, second, third)
+        if weighted:
+            near += weights
+            weights[:] = 0
+        _count(hot, end - row, weight)
+        row = end
     return row
+
+
+# One function and one signature for each kind of loss and dtype
 
 
 def binary_float32(preds, target, weight, squared, row, hot, far):
@@ -314,14 +567,14 @@ def binary_float64(preds, target, weight, squared, row, hot, far):
 
 def crammer_singer_float32(preds, target, weight, squared, row, hot, far):
     """Crammer-Singer losses of float32 predictions."""
-    keys = preds.view(np.int32)
-    return _crammer_singer(preds, keys, np.int32(0), target, weight, squared, row, hot, far)
+    lowest = np.float32(-np.inf).view(np.int32)
+    return _crammer_singer(preds, lowest, np.int32, target, weight, squared, row, hot, far)
 
 
 def crammer_singer_float64(preds, target, weight, squared, row, hot, far):
     """Crammer-Singer losses of float64 predictions."""
-    keys = preds.view(np.int64)
-    return _crammer_singer(preds, keys, np.int64(0), target, weight, squared, row, hot, far)
+    lowest = np.float64(-np.inf).view(np.int64)
+    return _crammer_singer(preds, lowest, np.int64, target, weight, squared, row, hot, far)
 
 
 def one_vs_all_float32(preds, target, weight, squared, row, hot, far):

@@ -22,11 +22,6 @@ settings.register_profile(
 settings.load_profile("hingemetrics")
 
 
-def pytest_configure(config):
-    """A warning nobody asked for, such as NumPy's on inf - inf, fails the test."""
-    config.addinivalue_line("filterwarnings", "error")
-
-
 @pytest.fixture
 def set_backend():
     before = hingemetrics.get_backend()
