@@ -79,15 +79,12 @@ def get_backend() -> str:
     return _backend
 
 
-def measure(batch: Batch, empty: HingeState) -> HingeState:
-    """Return what a batch is, as a state of `empty`'s configuration."""
+def measure(batch: Batch, onto: HingeState) -> HingeState:
+    """Return a state with a batch added."""
     _count_work(CALL_WORK)
-    if batch.rows <= _SPAN_ROWS:
-        return _measure_span(batch, empty, 0, batch.rows)
-    spans = range(0, batch.rows, _SPAN_ROWS)
-    return sum(
-        (_measure_span(batch, empty, at, min(at + _SPAN_ROWS, batch.rows)) for at in spans), empty
-    )
+    for start in range(0, batch.rows, _SPAN_ROWS):
+        onto = _measure_span(batch, onto, start, min(start + _SPAN_ROWS, batch.rows))
+    return onto
 
 
 def per_sample(batch: Batch, empty: HingeState) -> Floats:
@@ -97,8 +94,8 @@ def per_sample(batch: Batch, empty: HingeState) -> Floats:
     for start in range(0, batch.rows, _numpy_rows(batch)):
         stop = min(start + _numpy_rows(batch), batch.rows)
         batch.check(start, stop)
-        block = batch.block(start, stop)
-        loss = losses(block.preds, block.target, empty.multiclass_mode, empty.squared, block.weight)
+        preds, target, weight = batch.block(start, stop)
+        loss = losses(preds, target, empty.multiclass_mode, empty.squared, weight)
         loss[np.isnan(loss)] = np.nan  # one NaN: sign and payload are the processor's whim
         values[filled : filled + len(loss)] = loss
         filled += len(loss)
@@ -111,19 +108,20 @@ def per_class(batch: Batch, empty: HingeState) -> bool:
     return batch.num_classes != BINARY and empty.multiclass_mode is MulticlassMode.ONE_VS_ALL
 
 
-def _measure_span(batch: Batch, empty: HingeState, start: int, stop: int) -> HingeState:
-    """Return the state of some rows, at most _SPAN_ROWS."""
-    sums = Accumulator(_outputs(batch, empty) + 1)  # the losses, then the weights
+def _measure_span(batch: Batch, onto: HingeState, start: int, stop: int) -> HingeState:
+    """Return a state with some rows added, at most _SPAN_ROWS."""
+    columns = _outputs(batch, onto) + 1  # the losses, then the weights
+    sums = onto.accumulator(batch.num_classes, columns, stop - start)
     while start < stop:
-        kernel = _kernel(batch, empty)
+        kernel = _kernel(batch, onto)
         if kernel is None:
             end = min(start + _numpy_rows(batch), stop)
-            _add_numpy(batch, start, end, empty, sums)
+            _add_numpy(batch, start, end, onto, sums)
         else:
             end = min(start + _numba_rows(batch), stop)
-            _add_numba(kernel, batch, start, end, empty, sums)
+            _add_numba(kernel, batch, start, end, onto.squared, sums)
         start = end
-    return empty.of(batch.num_classes, sums.sums())
+    return onto.of(batch.num_classes, sums.sums())
 
 
 def _outputs(batch: Batch, empty: HingeState) -> int:
@@ -141,39 +139,33 @@ def _numba_rows(batch: Batch) -> int:
     return max(1, _NUMBA_ELEMENTS // batch.num_classes)
 
 
-def _add_numpy(batch: Batch, start: int, stop: int, empty: HingeState, sums: Accumulator) -> None:
+def _add_numpy(batch: Batch, start: int, stop: int, config: HingeState, sums: Accumulator) -> None:
     """Add a block in the NumPy tier."""
     _count_work((stop - start) * batch.num_classes)
     batch.check(start, stop)
-    block = batch.block(start, stop)
-    sums.hot[SAMPLES] += len(block.target)
+    preds, target, weight = batch.block(start, stop)
+    sums.hot[SAMPLES] += len(target)
     if batch.num_classes == BINARY:
-        sums.hot[ZEROS] += np.count_nonzero(block.target == 0)
-        sums.hot[NEGATIVES] += np.count_nonzero(block.target == -1)
-    loss = losses(block.preds, block.target, empty.multiclass_mode, empty.squared, block.weight)
+        sums.hot[ZEROS] += np.count_nonzero(target == 0)
+        sums.hot[NEGATIVES] += np.count_nonzero(target == -1)
+    loss = losses(preds, target, config.multiclass_mode, config.squared, weight)
     sums.add(loss)
-    if block.weight is None:
-        sums.hot[UNWEIGHTED] += len(block.target)
+    if weight is None:
+        sums.hot[UNWEIGHTED] += len(target)
     else:
-        sums.add(block.weight[:, np.newaxis], first=loss.shape[1])
+        sums.add(weight[:, np.newaxis], first=loss.shape[1])
 
 
 def _add_numba(
-    kernel: Any,
-    batch: Batch,
-    start: int,
-    stop: int,
-    empty: HingeState,
-    sums: Accumulator,
+    kernel: Any, batch: Batch, start: int, stop: int, squared: bool, sums: Accumulator
 ) -> None:
     """Add a block in the Numba tier."""
-    block = batch.block(start, stop)
-    preds, target = block.preds, block.target
-    weight = _NO_WEIGHT if block.weight is None else block.weight
-    done = kernel(preds, target, weight, empty.squared, 0, sums.hot, sums.far)
+    preds, target, weight = batch.block(start, stop)
+    if weight is None:
+        weight = _NO_WEIGHT
+    done = kernel(preds, target, weight, squared, 0, sums.hot, sums.far)
     if done < len(target):  # a double that needs the whole grid, or a label that cannot be
-        far = sums.widen()
-        done = kernel(preds, target, weight, empty.squared, done, sums.hot, far)
+        done = kernel(preds, target, weight, squared, done, sums.hot, sums.widen())
     if done < len(target):
         batch.check(start, stop)
         raise RuntimeError("target or sample_weight changed while they were read")

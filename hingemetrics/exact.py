@@ -77,18 +77,22 @@ class Column(NamedTuple):
 
 
 class Accumulator:
-    """Mutable counters and sums while a batch is read; kernels write into its arrays.
+    """Mutable counters and sums, new or on top of a `base`; kernels write into its arrays.
 
     `hot` is one small array, so that it is cheap to make and to add: COUNTERS counters, the first
     of which counts the doubles added to a column, then the near digits, (NEAR_ROWS, columns).
     `far` is the whole grid, (FAR_ROWS, columns), or empty until it is needed.
     """
 
-    __slots__ = ("far", "hot")
+    __slots__ = ("_base", "far", "hot")
 
-    def __init__(self, columns: int) -> None:
-        self.hot: Ints = np.zeros(COUNTERS + NEAR_ROWS * columns, np.int64)
-        self.far: Ints = _NO_FAR
+    def __init__(self, columns: int, base: Sums | None = None) -> None:
+        self.far = _NO_FAR
+        self._base = base
+        if base is None:
+            self.hot: Ints = np.zeros(COUNTERS + NEAR_ROWS * columns, np.int64)
+        else:
+            self.hot = base.hot.copy()
 
     def widen(self) -> Ints:
         """Return the whole grid of digits, made at its first use."""
@@ -132,7 +136,9 @@ class Accumulator:
 
     def sums(self) -> Sums:
         """Return what was counted and added, as a value; the accumulator is used up."""
-        return Sums(self.hot, self.far, None)
+        if self._base is None:
+            return Sums(self.hot, self.far, None)
+        return Sums(self.hot, _far_sum(self._base.far, self.far), self._base.cold)
 
 
 class Sums:
@@ -142,12 +148,12 @@ class Sums:
     overflow they are folded into cold integers of any size.
     """
 
-    __slots__ = ("_cold", "_far", "_hot")
+    __slots__ = ("cold", "far", "hot")
 
     def __init__(self, hot: Ints, far: Ints, cold: Totals | None) -> None:
-        self._hot = hot
-        self._far = far
-        self._cold = cold
+        self.hot = hot
+        self.far = far
+        self.cold = cold
 
     @classmethod
     def of(cls, totals: Totals) -> Sums:
@@ -155,29 +161,33 @@ class Sums:
         return cls(Accumulator(len(totals.columns)).hot, _NO_FAR, totals)
 
     def __add__(self, other: Sums) -> Sums:
-        hot = self._hot + other._hot
+        hot = self.hot + other.hot
         if hot.item(0) > _MOST_ADDED:
             return Sums.of(self.totals().plus(other.totals()))
-        far, cold = self._far, self._cold
-        if len(other._far):
-            far = far + other._far if len(far) else other._far
-        if other._cold is not None:
-            cold = other._cold if cold is None else cold.plus(other._cold)
-        return Sums(hot, far, cold)
+        cold = self.cold
+        if other.cold is not None:
+            cold = other.cold if cold is None else cold.plus(other.cold)
+        return Sums(hot, _far_sum(self.far, other.far), cold)
+
+    def accumulator(self, columns: int, rows: int) -> Accumulator:
+        """Return an accumulator on top of this, which has room for so many rows."""
+        if self.hot.item(0) + rows > _MOST_ADDED:
+            return Accumulator(columns, Sums.of(self.totals()))
+        return Accumulator(columns, self)
 
     def counter(self, index: int) -> int:
         """Return one of the counters."""
-        return self._hot.item(index) + (0 if self._cold is None else self._cold.counters[index])
+        return self.hot.item(index) + (0 if self.cold is None else self.cold.counters[index])
 
     def totals(self) -> Totals:
         """Return counters and sums as plain integers: canonical."""
-        digits = np.zeros((FAR_ROWS, _near(self._hot).shape[1]), np.int64)
-        digits[NEAR] = _near(self._hot)
-        if len(self._far):
-            digits += self._far
+        digits = np.zeros((FAR_ROWS, _near(self.hot).shape[1]), np.int64)
+        digits[NEAR] = _near(self.hot)
+        if len(self.far):
+            digits += self.far
         columns = tuple(map(_column, digits.T.tolist()))
-        hot = Totals(tuple(self._hot[:COUNTERS].tolist()), columns)
-        return hot if self._cold is None else hot.plus(self._cold)
+        hot = Totals(tuple(self.hot[:COUNTERS].tolist()), columns)
+        return hot if self.cold is None else hot.plus(self.cold)
 
 
 class Totals(NamedTuple):
@@ -203,6 +213,13 @@ def _spread(amount: Ints, place: Any) -> list[tuple[Any, Ints]]:
         (digit + 1, (low >> DIGIT_BITS) + (high & _LOW)),
         (digit + 2, high >> DIGIT_BITS),
     ]
+
+
+def _far_sum(a: Ints, b: Ints) -> Ints:
+    """Return two whole grids added up, either of which may be missing."""
+    if not len(b):
+        return a
+    return a + b if len(a) else b
 
 
 def _near(hot: Ints) -> Ints:

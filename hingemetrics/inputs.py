@@ -30,17 +30,6 @@ _REFUSED = {
 }
 
 
-class Block:
-    """Some rows of a batch, as the loss functions take them."""
-
-    __slots__ = ("preds", "target", "weight")
-
-    def __init__(self, preds: Array, target: Ints, weight: Floats | None) -> None:
-        self.preds = preds  # (n,) or (n, C), float32 or float64, C-contiguous
-        self.target = target  # (n,), not yet checked
-        self.weight = weight  # (n,), not yet checked
-
-
 class Batch:
     """Arrays of agreeing shapes and real dtypes; their values are checked block by block."""
 
@@ -61,8 +50,8 @@ class Batch:
             )
         self._ignore_index = ignore_index
 
-    def block(self, start: int, stop: int) -> Block:
-        """Return rows as kernels take them: views where they fit, else small copies."""
+    def block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
+        """Return preds, target and weight of some rows: views where kernels can read them."""
         preds, target, weight = self.preds, self.target, self.weight
         if stop - start < self.rows:
             preds, target = preds[start:stop], target[start:stop]
@@ -72,10 +61,10 @@ class Batch:
             if not kept.all():
                 preds, target = preds[kept], target[kept]
                 weight = None if weight is None else weight[kept]
-        return Block(
-            _in_place(preds, self.dtype),
+        return (
+            _readable(preds, self.dtype),
             _labels(target),
-            None if weight is None else _in_place(weight, _FLOAT64),
+            None if weight is None else _readable(weight, _FLOAT64),
         )
 
     def check(self, start: int, stop: int) -> None:
@@ -204,10 +193,12 @@ def _matrix(preds: Array, rows: int) -> Array:
     return preds.reshape(shape)
 
 
-def _in_place(array: Array, dtype: np.dtype[Any]) -> Array:
+def _readable(array: Array, dtype: np.dtype[Any]) -> Array:
     """Return an array that a kernel can read: the very one if it can be."""
-    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
-        return array
+    if array.dtype == dtype:
+        flags = array.flags
+        if flags.c_contiguous and flags.aligned:
+            return array
     with np.errstate(over="ignore"):  # a longdouble beyond float64 becomes inf
         return np.require(array, dtype, ["C", "A"])
 
@@ -215,7 +206,7 @@ def _in_place(array: Array, dtype: np.dtype[Any]) -> Array:
 def _labels(target: Array) -> Ints:
     """Return targets as int64; what no int64 can hold becomes a value that is never a label."""
     if target.dtype.kind in "ib" or (target.dtype.kind == "u" and target.dtype.itemsize < 8):
-        return _in_place(target, _INT64)
+        return _readable(target, _INT64)
     with np.errstate(invalid="ignore"):
         labels = target.astype(np.int64)
     labels[labels != target] = _NOT_A_LABEL

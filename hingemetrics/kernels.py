@@ -173,8 +173,8 @@ def _copy_labels(target, row, n, classes, labels):
     for i in range(n):
         label = target[row + i]
         labels[i] = label
-        outside |= label | (classes - 1 - label)
-    return outside >= 0
+        outside |= np.int64(not 0 <= label < classes)
+    return outside == 0
 
 
 @njit
@@ -183,8 +183,8 @@ def _valid_weights(weight, row, n):
     bad = np.int64(0)
     for i in range(row, row + n):
         bits = _bits(weight[i] + 0.0)  # -0.0 becomes 0.0
-        bad |= bits | (INFINITY_BITS - 1 - bits)
-    return bad >= 0
+        bad |= np.int64(not 0 <= bits < INFINITY_BITS)
+    return bad == 0
 
 
 @njit

@@ -160,7 +160,11 @@ class HingeLoss:
         RuntimeError
             While synced.
         """
-        self._add(self._measured(preds, target, sample_weight), 1)
+        batch = Batch(preds, target, sample_weight, self._ignore_index)
+        with self._lock:
+            self._refuse_if_synced("updated")
+            state, count = self._seen
+            self._seen = engine.measure(batch, state), count + 1
 
     def forward(
         self, preds: object, target: object, sample_weight: object = None
@@ -182,7 +186,7 @@ class HingeLoss:
         TypeError, ValueError, RuntimeError
             As `update`.
         """
-        batch = self._measured(preds, target, sample_weight)
+        batch = engine.measure(Batch(preds, target, sample_weight, self._ignore_index), self._empty)
         shown = self._reduced(batch, self._sync_fn, self._group) if self._sync_on_step else batch
         value = shown.value()
         self._add(batch, 1)
@@ -363,10 +367,6 @@ class HingeLoss:
             yield
         finally:
             self.unsync(should_unsync and self._local is not None)
-
-    def _measured(self, preds: object, target: object, sample_weight: object) -> HingeState:
-        """Return a batch as a state."""
-        return engine.measure(Batch(preds, target, sample_weight, self._ignore_index), self._empty)
 
     def _add(self, state: HingeState, updates: int) -> None:
         """Add a state, all of it or, on any error, nothing."""

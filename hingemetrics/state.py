@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hingemetrics.exact import COUNTERS, LOWEST, ONE, Column, Floats, Sums, Totals
+from hingemetrics.exact import COUNTERS, LOWEST, ONE, Accumulator, Column, Floats, Sums, Totals
 
 _MAGIC = b"hinge\x01"  # the format's name and version
 _CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
@@ -135,6 +135,13 @@ class HingeState:
             state._num_classes, state._sums = 0, None
         return state
 
+    def accumulator(self, num_classes: int, columns: int, rows: int) -> Accumulator:
+        """Return an accumulator on top of this state, for so many more rows."""
+        if self._sums is None:
+            return Accumulator(columns)
+        self._check_classes(num_classes)
+        return self._sums.accumulator(columns, rows)
+
     @property
     def squared(self) -> bool:
         """Whether each loss is squared."""
@@ -205,7 +212,7 @@ class HingeState:
             return self
         if self._sums is None:
             return other
-        self._check_classes(other)
+        self._check_classes(other._num_classes)
         return self.of(self._num_classes, self._sums + other._sums)
 
     def __radd__(self, other: object) -> HingeState:
@@ -220,7 +227,7 @@ class HingeState:
         if other._sums is None:
             return self
         if self._sums is not None:
-            self._check_classes(other)
+            self._check_classes(other._num_classes)
         a, b = self._record(), other._record()
         try:
             return _from_record(
@@ -247,12 +254,12 @@ class HingeState:
                 f"and {_described(other._config)}"
             )
 
-    def _check_classes(self, other: HingeState) -> None:
-        """Raise unless both states saw the same kind of data."""
-        if self._num_classes != other._num_classes:
+    def _check_classes(self, num_classes: int) -> None:
+        """Raise unless what comes is of the same kind as what was seen."""
+        if self._num_classes != num_classes:
             kinds = [
                 "binary data" if n == BINARY else f"{n} classes"
-                for n in (self._num_classes, other._num_classes)
+                for n in (self._num_classes, num_classes)
             ]
             raise ValueError(
                 f"preds must have one form and number of classes throughout, "
