@@ -1,6 +1,12 @@
 """Exact hinge loss: the same bits for any order, batching, thread count, machine and merge tree."""
 
-from hingemetrics.engine import get_backend, set_backend
+from hingemetrics.backend import (
+    get_backend,
+    get_num_threads,
+    set_backend,
+    set_num_threads,
+    warmup,
+)
 from hingemetrics.functional import hinge_loss
 from hingemetrics.metric import HingeLoss
 from hingemetrics.state import HingeState, MulticlassMode
@@ -13,6 +19,9 @@ __all__ = [
     "MulticlassMode",
     "__version__",
     "get_backend",
+    "get_num_threads",
     "hinge_loss",
     "set_backend",
+    "set_num_threads",
+    "warmup",
 ]

@@ -15,6 +15,7 @@ data, so the same source gives the same bits under NUMBA_DISABLE_JIT=1.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -596,19 +597,30 @@ _KERNELS: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {
     ("one-vs-all", np.dtype(np.float64)): one_vs_all_float64,
 }
 _compiled: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {}
-_lock = threading.Lock()
+_lock = threading.Lock()  # one thread compiles, and nothing is compiled twice
+_stuck = False  # a fork copied the lock, and Numba's own, while another thread held them
 
 
-def get(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
-    """Return the kernel for binary data or a multi-class mode; compile it at its first use."""
-    key = form, dtype
-    kernel = _compiled.get(key)
-    if kernel is None:
-        with _lock:
-            kernel = _compiled.get(key)
+def get(form: str, dtype: np.dtype[Any], wait: bool) -> Callable[..., int] | None:
+    """Return the kernel for binary data or a multi-class mode, compiled at its first use.
+
+    None if that would be to wait, unwanted, for another thread that is compiling.
+    """
+    kernel = _compiled.get((form, dtype))
+    if kernel is None and not _stuck and _lock.acquire(blocking=wait):
+        try:
+            kernel = _compiled.get((form, dtype))
             if kernel is None:
-                kernel = _compiled[key] = _compile(*key)
+                kernel = _compiled[form, dtype] = _compile(form, dtype)
+        finally:
+            _lock.release()
     return kernel
+
+
+def warmup() -> None:
+    """Compile every kernel."""
+    for form, dtype in _KERNELS:
+        get(form, dtype, wait=True)
 
 
 def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
@@ -631,6 +643,22 @@ def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
         # Plain Python then, where an int64 that wraps around would warn.
         return np.errstate(all="ignore")(function)
     try:
-        return njit(signature, cache=True, nogil=True)(function)
-    except Exception:  # no place for a cache, a full disk, a damaged entry: all of it is Numba's
-        return njit(signature, nogil=True)(function)
+        kernel = njit(cache=True, nogil=True)(function)
+        kernel.compile(signature)
+    except Exception:  # no place for a cache, a full disk, a damaged entry ...
+        if not kernel.overloads:  # ... before it was compiled
+            kernel = njit(nogil=True)(function)
+            kernel.compile(signature)
+    kernel.disable_compile()
+    return kernel
+
+
+def _after_fork() -> None:
+    """In a forked child, never wait for a thread that only the parent has."""
+    global _lock, _stuck
+    _stuck = _lock.locked()
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

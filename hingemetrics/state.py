@@ -135,6 +135,10 @@ class HingeState:
             state._num_classes, state._sums = 0, None
         return state
 
+    def emptied(self) -> HingeState:
+        """Return the empty state of this configuration."""
+        return HingeState(*self._config)
+
     def accumulator(self, num_classes: int, columns: int, rows: int) -> Accumulator:
         """Return an accumulator on top of this state, for so many more rows."""
         if self._sums is None:
@@ -381,8 +385,9 @@ def _from_record(record: Record) -> HingeState:
     if (samples == 0) != (num_classes == 0):
         raise ValueError(f"{samples} samples of {num_classes} classes")
     columns = (*losses, Column(0, 0, weight))
-    empty = HingeState(*record.config)
-    return empty.of(num_classes, Sums.of(Totals((samples, zeros, negatives, 0), columns)))
+    return HingeState(*record.config).of(
+        num_classes, Sums.of(Totals((samples, zeros, negatives, 0), columns))
+    )
 
 
 def _parsed(raw: bytes) -> Record:

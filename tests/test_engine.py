@@ -1,4 +1,4 @@
-"""Blocks, tiers and memory; that the tiers agree is a law and tested with the laws."""
+"""Blocks, threads and memory; that the tiers agree is a law and tested with the laws."""
 
 import tracemalloc
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from reference import bits, expected
 
-import hingemetrics
 from hingemetrics import HingeLoss, engine, hinge_loss
+from hingemetrics import backend as backends
 
 MIB = 1 << 20
 
@@ -15,7 +15,7 @@ MIB = 1 << 20
 @pytest.fixture
 def auto(set_backend, monkeypatch):
     set_backend("auto")
-    monkeypatch.setattr(engine, "_work", 0)
+    monkeypatch.setattr(backends, "_work", 0)
 
 
 def data(rows, classes=None, dtype=np.float64):
@@ -24,59 +24,11 @@ def data(rows, classes=None, dtype=np.float64):
     return rng.normal(size=shape).astype(dtype), rng.integers(0, classes or 2, rows)
 
 
-def test_backends_are_named(set_backend):
-    for name in ("numpy", "numba", "auto"):
-        set_backend(name)
-        assert hingemetrics.get_backend() == name
-
-
-@pytest.mark.parametrize("name", ["cuda", "", "NumPy", None, 3])
-def test_other_backends_are_refused(name):
-    before = hingemetrics.get_backend()
-    with pytest.raises(ValueError, match="'auto', 'numpy', 'numba', got"):
-        hingemetrics.set_backend(name)
-    assert hingemetrics.get_backend() == before
-
-
-@pytest.mark.parametrize("name", ["auto", "numpy", "numba"])
-def test_backend_of_the_environment(python, name):
-    run = python(
-        "-c", "import hingemetrics; print(hingemetrics.get_backend())", HINGEMETRICS_BACKEND=name
-    )
-    assert (run.stdout, run.stderr) == (f"{name}\n", "")
-
-
-def test_wrong_backend_of_the_environment(python):
-    run = python("-c", "import hingemetrics", HINGEMETRICS_BACKEND="fast")
-    assert run.returncode == 1
-    assert "HINGEMETRICS_BACKEND must be one of" in run.stderr
-
-
-def test_small_work_never_loads_numba(python):
-    code = "import sys, hingemetrics as h; h.hinge_loss([0.5], [1]); print('numba' in sys.modules)"
-    assert python("-c", code).stdout == "False\n"
-
-
-NO_NUMBA = "import sys; sys.modules['numba'] = None; import hingemetrics as h\n"
-
-
-def test_auto_does_without_numba(python):
-    code = NO_NUMBA + "from hingemetrics import engine; engine.SWITCH_WORK = 0\n"
-    assert python("-c", code + "print(h.hinge_loss([0.5], [1]))").stdout == "0.5\n"
-
-
-@pytest.mark.parametrize("choose", ["h.set_backend('numba')", "h.hinge_loss([0.5], [1])"])
-def test_numba_must_be_there_when_chosen(python, choose):
-    run = python("-c", NO_NUMBA + choose, HINGEMETRICS_BACKEND="numba")
-    assert run.returncode == 1
-    assert run.stderr.splitlines()[-1].startswith("ImportError: the numba backend needs a working")
-
-
 @pytest.mark.usefixtures("auto")
 @pytest.mark.parametrize("mode", ["crammer-singer", "one-vs-all"])
 def test_the_switch_in_the_middle_of_a_call(monkeypatch, mode):
     preds, target = data(30_000, 3)
-    monkeypatch.setattr(engine, "SWITCH_WORK", engine.CALL_WORK + 20_000)
+    monkeypatch.setattr(backends, "SWITCH_WORK", backends.CALL_WORK + 20_000)
     tiers = []
     for tier in ("_add_numpy", "_add_numba"):
         add = getattr(engine, tier)
@@ -90,16 +42,6 @@ def test_the_switch_in_the_middle_of_a_call(monkeypatch, mode):
     assert tiers[0] == "_add_numpy"
     assert tiers[-1] == "_add_numba"
     assert bits(got) == bits(expected(preds, target, mode=mode))
-
-
-@pytest.mark.usefixtures("auto")
-def test_calls_count_as_work(monkeypatch):
-    monkeypatch.setattr(engine, "SWITCH_WORK", 3 * engine.CALL_WORK)
-    calls = 0
-    while engine._kernel(engine.Batch([0.5], [1], None, None), hingemetrics.HingeState()) is None:
-        HingeLoss().update([0.5], [1])
-        calls += 1
-    assert calls == 3
 
 
 def test_more_rows_than_an_accumulator_takes(backend, monkeypatch):

@@ -1,0 +1,195 @@
+"""Who does the work: NumPy or Numba, and in how many threads. It never shows in the bits.
+
+With the backend "auto" small work stays in NumPy, which starts at once. When the process has done
+`SWITCH_WORK` of it (one for each prediction, `CALL_WORK` for each call) the compiled kernels take
+over, also in the middle of a call: by then NumPy has cost about as much time as loading them does.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+
+SWITCH_WORK = 1 << 25
+CALL_WORK = 1 << 12
+_BACKENDS = ("auto", "numpy", "numba")
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def set_backend(name: str) -> None:
+    """Choose who does the work, for the whole process; the results are the same bits.
+
+    Parameters
+    ----------
+    name : {"auto", "numpy", "numba"}
+        "auto" starts with NumPy and goes over to Numba's compiled kernels when there is enough
+        work to pay for loading them. The environment variable ``HINGEMETRICS_BACKEND`` sets the
+        initial choice.
+
+    Raises
+    ------
+    ValueError
+        If `name` is not one of the choices.
+    ImportError
+        If `name` is "numba" and no working Numba is installed.
+
+    Examples
+    --------
+    >>> import hingemetrics
+    >>> hingemetrics.set_backend("numpy")
+    >>> hingemetrics.get_backend()
+    'numpy'
+    >>> hingemetrics.set_backend("auto")
+    """
+    global _backend
+    chosen = _checked_backend(name, "name")
+    if chosen == "numba":
+        _import_kernels()
+    _backend = chosen
+
+
+def get_backend() -> str:
+    """Return the backend chosen by `set_backend` or ``HINGEMETRICS_BACKEND``.
+
+    Returns
+    -------
+    str
+        "auto", "numpy" or "numba".
+    """
+    return _backend
+
+
+def set_num_threads(number: int) -> None:
+    """Choose how many threads share a large call in the Numba tier; the bits do not depend on it.
+
+    Parameters
+    ----------
+    number : int
+        At least 1, which is the default. The environment variable ``HINGEMETRICS_NUM_THREADS``
+        sets the initial choice. Calls of fewer than a million predictions use one thread anyway.
+
+    Raises
+    ------
+    TypeError
+        If `number` is not an int.
+    ValueError
+        If `number` is below 1.
+
+    Examples
+    --------
+    >>> import hingemetrics
+    >>> hingemetrics.set_num_threads(2)
+    >>> hingemetrics.get_num_threads()
+    2
+    >>> hingemetrics.set_num_threads(1)
+    """
+    global _num_threads
+    _num_threads = _checked_threads(number, "number")
+    _pools.clear()  # idle threads of a pool end with it
+
+
+def get_num_threads() -> int:
+    """Return the number of threads chosen by `set_num_threads` or ``HINGEMETRICS_NUM_THREADS``.
+
+    Returns
+    -------
+    int
+    """
+    return _num_threads
+
+
+def warmup() -> None:
+    """Load every compiled kernel now, compiling those that are not in Numba's cache yet.
+
+    Raises
+    ------
+    ImportError
+        If no working Numba is installed.
+
+    Examples
+    --------
+    >>> import hingemetrics
+    >>> hingemetrics.warmup()
+    """
+    _import_kernels().warmup()
+
+
+def count_work(work: int) -> None:
+    """Count work done, for the switch of tiers; a count lost to a race costs time, never bits."""
+    global _work
+    _work += work
+
+
+def kernel(form: str, dtype: np.dtype[Any]) -> Callable[..., int] | None:
+    """Return the compiled kernel whose turn it is, or None where it is NumPy's."""
+    if _backend == "numpy" or (_backend == "auto" and _work < SWITCH_WORK):
+        return None
+    if _backend == "numba":
+        return _import_kernels().get(form, dtype, wait=True)  # type: ignore[no-any-return]
+    try:
+        return _import_kernels().get(form, dtype, wait=False)  # type: ignore[no-any-return]
+    except Exception:  # whatever keeps Numba from working, NumPy does the same
+        return None
+
+
+def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Return what a function gives for each item, in their order, from the thread pool."""
+    from concurrent.futures import ThreadPoolExecutor  # takes a while to import
+
+    key = os.getpid(), _num_threads  # threads do not survive a fork
+    pool = _pools.get(key) or _pools.setdefault(key, ThreadPoolExecutor(_num_threads))
+    return pool.map(function, items)  # type: ignore[no-any-return]
+
+
+def _import_kernels() -> ModuleType:
+    """Return the module of compiled kernels; ImportError says why there is none."""
+    global _kernels
+    if _kernels is None:
+        try:
+            from hingemetrics import kernels
+        except Exception as error:  # a Numba that does not fit this NumPy raises all sorts
+            _kernels = f"the numba backend needs a working Numba, got {error!r}"
+        else:
+            _kernels = kernels
+    if isinstance(_kernels, str):
+        raise ImportError(_kernels)
+    return _kernels
+
+
+def _checked_backend(name: object, source: str) -> str:
+    """Return a backend's name."""
+    if name not in _BACKENDS:
+        choices = ", ".join(repr(choice) for choice in _BACKENDS)
+        raise ValueError(f"{source} must be one of {choices}, got {name!r}")
+    return str(name)
+
+
+def _checked_threads(number: Any, source: str) -> int:
+    """Return a number of threads."""
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        raise TypeError(f"{source} must be an int, got {number!r}")
+    if operator.index(number) < 1:
+        raise ValueError(f"{source} must be at least 1, got {number}")
+    return operator.index(number)
+
+
+def _threads_of_the_environment() -> int:
+    """Return what HINGEMETRICS_NUM_THREADS says, or 1."""
+    text = os.environ.get("HINGEMETRICS_NUM_THREADS", "1")
+    if not text.isdecimal():
+        raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {text!r}")
+    return _checked_threads(int(text), "HINGEMETRICS_NUM_THREADS")
+
+
+_backend = _checked_backend(os.environ.get("HINGEMETRICS_BACKEND", "auto"), "HINGEMETRICS_BACKEND")
+_num_threads = _threads_of_the_environment()
+_pools: dict[tuple[int, int], Any] = {}
+_kernels: ModuleType | str | None = None  # the module, or why there is none
+_work = 0
