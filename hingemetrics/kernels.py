@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -642,11 +643,13 @@ def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         # Plain Python then, where an int64 that wraps around would warn.
         return np.errstate(all="ignore")(function)
+    kernel = njit(nogil=True)(function)
+    with suppress(RuntimeError):  # there is no place for a cache
+        kernel.enable_caching()
     try:
-        kernel = njit(cache=True, nogil=True)(function)
         kernel.compile(signature)
-    except Exception:  # no place for a cache, a full disk, a damaged entry ...
-        if not kernel.overloads:  # ... before it was compiled
+    except Exception:  # the entry is damaged, or cannot be written once all is compiled
+        if not kernel.overloads:
             kernel = njit(nogil=True)(function)
             kernel.compile(signature)
     kernel.disable_compile()
