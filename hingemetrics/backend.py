@@ -67,7 +67,7 @@ def get_backend() -> str:
 
 
 def set_num_threads(number: int) -> None:
-    """Choose how many threads share a large call in the Numba tier; the bits do not depend on it.
+    """Choose how many threads share a large call; the bits do not depend on it.
 
     Parameters
     ----------
@@ -165,10 +165,10 @@ def _import_kernels() -> ModuleType:
 
 def _checked_backend(name: object, source: str) -> str:
     """Return a backend's name."""
-    if name not in _BACKENDS:
+    if not isinstance(name, str) or name not in _BACKENDS:
         choices = ", ".join(repr(choice) for choice in _BACKENDS)
         raise ValueError(f"{source} must be one of {choices}, got {name!r}")
-    return str(name)
+    return name
 
 
 def _checked_threads(number: Any, source: str) -> int:
@@ -182,13 +182,15 @@ def _checked_threads(number: Any, source: str) -> int:
 
 def _threads_of_the_environment() -> int:
     """Return what HINGEMETRICS_NUM_THREADS says, or 1."""
-    text = os.environ.get("HINGEMETRICS_NUM_THREADS", "1")
+    text = os.environ.get("HINGEMETRICS_NUM_THREADS") or "1"
     if not text.isdecimal():
         raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {text!r}")
     return _checked_threads(int(text), "HINGEMETRICS_NUM_THREADS")
 
 
-_backend = _checked_backend(os.environ.get("HINGEMETRICS_BACKEND", "auto"), "HINGEMETRICS_BACKEND")
+_backend = _checked_backend(
+    os.environ.get("HINGEMETRICS_BACKEND") or "auto", "HINGEMETRICS_BACKEND"
+)
 _num_threads = _threads_of_the_environment()
 _pools: dict[tuple[int, int], Any] = {}
 _kernels: ModuleType | str | None = None  # the module, or why there is none

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -40,18 +41,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     metric = HingeLoss(options.squared, options.multiclass_mode, ignore_index=options.ignore_index)
+    preds, target = _load(options.preds), _load(options.target)
+    weight = None if options.sample_weight is None else _load(options.sample_weight)
     try:
-        preds, target = _load(options.preds), _load(options.target)
-        weight = None if options.sample_weight is None else _load(options.sample_weight)
         metric.update(preds, target, weight)
-    except (OSError, TypeError, ValueError) as error:
+    except (ImportError, OSError, TypeError, ValueError) as error:
         _fail(str(error))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         value = metric.compute()
     for warning in caught:
         print(f"hingemetrics: warning: {warning.message}", file=sys.stderr)
-    print(_json(metric, value) if options.json else _text(value))
+    _print(_json(metric, value) if options.json else _text(value))
     if options.fail_above is not None and not np.all(np.asarray(value) <= options.fail_above):
         return ABOVE_LIMIT
     return 0
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of the command's arguments."""
     parser = _Parser(
+        allow_abbrev=False,
         prog="hingemetrics",
         description="Print the exact hinge loss of decision values in .npy files.",
     )
@@ -110,12 +112,26 @@ def _limit(text: str) -> float:
 def _load(path: str) -> Any:
     """Return the array of a .npy file, memory-mapped."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (EOFError, ValueError) as error:
-        raise ValueError(f"{path} must be a .npy file of real numbers: {error}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what NumPy thinks of a header is no news here
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        _fail(f"{path}: {error.strerror or error}")
+    except Exception as error:  # a damaged header makes NumPy raise all sorts
+        _fail(f"{path} must be a .npy file of real numbers, got one that does not load: {error}")
     if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path} must be a .npy file, got an archive of several arrays")
+        _fail(f"{path} must be a .npy file, got an archive of several arrays")
     return array
+
+
+def _print(text: str) -> None:
+    """Print the result; a reader that has gone away is no error, a full disk is."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or exit would try again
+        if not isinstance(error, BrokenPipeError):
+            _fail(f"standard output: {error.strerror}")
 
 
 def _text(value: float | Floats) -> str:

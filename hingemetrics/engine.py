@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hingemetrics import backend
-from hingemetrics.exact import BLOCK_ROWS, Accumulator, Floats
+from hingemetrics.exact import BLOCK_ROWS, Accumulator, Floats, Ints
 from hingemetrics.inputs import Batch
 from hingemetrics.losses import losses
 from hingemetrics.state import (
@@ -21,6 +21,7 @@ from hingemetrics.state import (
     UNWEIGHTED,
     ZEROS,
     HingeState,
+    MixedCodingsError,
     MulticlassMode,
 )
 
@@ -34,6 +35,49 @@ _NO_WEIGHT = np.empty(0)
 def measure(batch: Batch, onto: HingeState) -> HingeState:
     """Return a state with a batch added."""
     backend.count_work(backend.CALL_WORK)
+    try:
+        if onto.num_classes in (None, batch.num_classes):
+            return _measure(batch, onto)
+        return onto + _measure(batch, onto._emptied())  # refused, unless all rows are ignored
+    except MixedCodingsError:
+        raise MixedCodingsError(_where_codings_mix(batch, onto)) from None
+
+
+def per_sample(batch: Batch, empty: HingeState) -> Floats:
+    """Return the (weighted) losses of the samples that are not ignored, (n,) or (n, C)."""
+    values = np.empty((batch.rows, _outputs(batch, empty)))
+    counters = Accumulator(1)
+    filled = 0
+    for start in range(0, batch.rows, _numpy_rows(batch)):
+        stop = min(start + _numpy_rows(batch), batch.rows)
+        batch.check(start, stop)
+        preds, target, weight = batch.block(start, stop)
+        _count(target, weight, batch, counters)
+        loss = losses(preds, target, empty.multiclass_mode, empty.squared, weight)
+        loss[np.isnan(loss)] = np.nan  # one NaN: sign and payload are the processor's whim
+        values[filled : filled + len(loss)] = loss
+        filled += len(loss)
+    if counters.hot[ZEROS] and counters.hot[NEGATIVES]:
+        raise MixedCodingsError(_where_codings_mix(batch, empty))
+    values = values[:filled]
+    return values if per_class(batch, empty) else values[:, 0]
+
+
+def reduced(batch: Batch, state: HingeState, reduction: str = "mean") -> float | Floats:
+    """Return the value of a batch's state; it has a value a class also where nothing was seen."""
+    value = state.value(reduction)
+    if per_class(batch, state) and not isinstance(value, np.ndarray):
+        return np.full(batch.num_classes, value)
+    return value
+
+
+def per_class(batch: Batch, empty: HingeState) -> bool:
+    """Tell whether a batch has one loss a class."""
+    return batch.num_classes != BINARY and empty.multiclass_mode is MulticlassMode.ONE_VS_ALL
+
+
+def _measure(batch: Batch, onto: HingeState) -> HingeState:
+    """Return a state with a batch added, by as many threads as there should be."""
     rows = _span_rows(batch, backend.get_num_threads())
     if batch.rows <= rows:
         return _measure_span(batch, onto, 0, batch.rows) if batch.rows else onto
@@ -42,36 +86,15 @@ def measure(batch: Batch, onto: HingeState) -> HingeState:
         for start, stop in spans:
             onto = _measure_span(batch, onto, start, stop)
         return onto
-    empty = onto.emptied()
+    empty = onto._emptied()
     return sum(backend.in_threads(lambda span: _measure_span(batch, empty, *span), spans), onto)
-
-
-def per_sample(batch: Batch, empty: HingeState) -> Floats:
-    """Return the (weighted) losses of the samples that are not ignored, (n,) or (n, C)."""
-    values = np.empty((batch.rows, _outputs(batch, empty)))
-    filled = 0
-    for start in range(0, batch.rows, _numpy_rows(batch)):
-        stop = min(start + _numpy_rows(batch), batch.rows)
-        batch.check(start, stop)
-        preds, target, weight = batch.block(start, stop)
-        loss = losses(preds, target, empty.multiclass_mode, empty.squared, weight)
-        loss[np.isnan(loss)] = np.nan  # one NaN: sign and payload are the processor's whim
-        values[filled : filled + len(loss)] = loss
-        filled += len(loss)
-    values = values[:filled]
-    return values if per_class(batch, empty) else values[:, 0]
-
-
-def per_class(batch: Batch, empty: HingeState) -> bool:
-    """Tell whether a batch has one loss a class."""
-    return batch.num_classes != BINARY and empty.multiclass_mode is MulticlassMode.ONE_VS_ALL
 
 
 def _measure_span(batch: Batch, onto: HingeState, start: int, stop: int) -> HingeState:
     """Return a state with some rows added, at most _SPAN_ROWS."""
     form = "binary" if batch.num_classes == BINARY else onto.multiclass_mode.value
     columns = _outputs(batch, onto) + 1  # the losses, then the weights
-    sums = onto.accumulator(batch.num_classes, columns, stop - start)
+    sums = onto._accumulator(columns, stop - start)
     while start < stop:
         kernel = backend.kernel(form, batch.dtype)
         if kernel is None:
@@ -81,7 +104,7 @@ def _measure_span(batch: Batch, onto: HingeState, start: int, stop: int) -> Hing
             end = min(start + _numba_rows(batch), stop)
             _add_numba(kernel, batch, start, end, onto.squared, sums)
         start = end
-    return onto.of(batch.num_classes, sums.sums())
+    return onto._of(batch.num_classes, sums.sums())
 
 
 def _outputs(batch: Batch, empty: HingeState) -> int:
@@ -96,7 +119,7 @@ def _numpy_rows(batch: Batch) -> int:
 
 def _numba_rows(batch: Batch) -> int:
     """Return the rows of a block in the Numba tier."""
-    return max(1, _NUMBA_ELEMENTS // batch.num_classes)
+    return max(1, _NUMBA_ELEMENTS // (batch.num_classes * backend.get_num_threads()))
 
 
 def _add_numpy(batch: Batch, start: int, stop: int, config: HingeState, sums: Accumulator) -> None:
@@ -104,16 +127,21 @@ def _add_numpy(batch: Batch, start: int, stop: int, config: HingeState, sums: Ac
     backend.count_work((stop - start) * batch.num_classes)
     batch.check(start, stop)
     preds, target, weight = batch.block(start, stop)
+    _count(target, weight, batch, sums)
+    loss = losses(preds, target, config.multiclass_mode, config.squared, weight)
+    sums.add(loss)
+    if weight is not None:
+        sums.add(weight[:, np.newaxis], first=loss.shape[1])
+
+
+def _count(target: Ints, weight: Floats | None, batch: Batch, sums: Accumulator) -> None:
+    """Count the samples of a block, and how they are labelled and weighted."""
     sums.hot[SAMPLES] += len(target)
+    if weight is None:
+        sums.hot[UNWEIGHTED] += len(target)
     if batch.num_classes == BINARY:
         sums.hot[ZEROS] += np.count_nonzero(target == 0)
         sums.hot[NEGATIVES] += np.count_nonzero(target == -1)
-    loss = losses(preds, target, config.multiclass_mode, config.squared, weight)
-    sums.add(loss)
-    if weight is None:
-        sums.hot[UNWEIGHTED] += len(target)
-    else:
-        sums.add(weight[:, np.newaxis], first=loss.shape[1])
 
 
 def _add_numba(
@@ -129,11 +157,20 @@ def _add_numba(
     if weight is None:
         weight = _NO_WEIGHT
     done = kernel(preds, target, weight, squared, 0, sums.hot, sums.far)
-    if done < len(target):  # a double that needs the whole grid, or a label that cannot be
-        done = kernel(preds, target, weight, squared, done, sums.hot, sums.widen())
+    if done == len(target):
+        return
+    batch.check(start, stop)  # a label or weight cannot be, or a double needs the whole grid
+    done = kernel(preds, target, weight, squared, done, sums.hot, sums.widen())
     if done < len(target):
-        batch.check(start, stop)
         raise RuntimeError("target or sample_weight changed while they were read")
+
+
+def _where_codings_mix(batch: Batch, onto: HingeState) -> str:
+    """Return the index from which on a batch's negatives are of another coding."""
+    zero, negative = batch.first(0), batch.first(-1)
+    if onto.count == 0:
+        return f" at index {max(zero, negative)}"
+    return f" at index {zero if zero < batch.rows and onto._codes_negatives() else negative}"
 
 
 def _span_rows(batch: Batch, threads: int) -> int:

@@ -181,11 +181,10 @@ class Sums:
 
     def totals(self) -> Totals:
         """Return counters and sums as plain integers: canonical."""
-        digits = np.zeros((FAR_ROWS, _near(self.hot).shape[1]), np.int64)
-        digits[NEAR] = _near(self.hot)
+        near = _near(self.hot)
+        columns = tuple(Column(0, 0, _total(digits, NEAR.start)) for digits in near.T.tolist())
         if len(self.far):
-            digits += self.far
-        columns = tuple(map(_column, digits.T.tolist()))
+            columns = tuple(map(Column.plus, columns, map(_far_column, self.far.T.tolist())))
         hot = Totals(tuple(self.hot[:COUNTERS].tolist()), columns)
         return hot if self.cold is None else hot.plus(self.cold)
 
@@ -227,9 +226,14 @@ def _near(hot: Ints) -> Ints:
     return hot[COUNTERS:].reshape(NEAR_ROWS, -1)
 
 
-def _column(digits: list[int]) -> Column:
+def _far_column(rows: list[int]) -> Column:
     """Return the column that FAR_ROWS numbers stand for."""
+    return Column(rows[NAN_ROW], rows[INF_ROW], _total(rows[:DIGITS], 0))
+
+
+def _total(digits: list[int], first: int) -> int:
+    """Return the sum that digits stand for, of which the first is digit `first`."""
     total = 0
-    for digit in reversed(digits[:DIGITS]):
+    for digit in reversed(digits):
         total = (total << DIGIT_BITS) + digit
-    return Column(digits[NAN_ROW], digits[INF_ROW], total)
+    return total << DIGIT_BITS * first

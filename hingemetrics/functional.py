@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from hingemetrics import engine
 from hingemetrics.exact import Floats
 from hingemetrics.inputs import Batch, checked_ignore_index
@@ -86,15 +84,11 @@ def hinge_loss(
     >>> hinge_loss(preds, [0, 1, 2], multiclass_mode="one-vs-all").round(4).tolist()
     [2.2333, 1.5, 1.2333]
     """
-    if reduction not in _REDUCTIONS:
+    if not isinstance(reduction, str) or reduction not in _REDUCTIONS:
         choices = ", ".join(repr(choice) for choice in _REDUCTIONS)
         raise ValueError(f"reduction must be one of {choices}, got {reduction!r}")
     empty = HingeState(squared, multiclass_mode)
     batch = Batch(preds, target, sample_weight, checked_ignore_index(ignore_index))
     if reduction == "none":
         return engine.per_sample(batch, empty)
-    state = engine.measure(batch, empty)
-    value = state.value(reduction)
-    if not state.count and engine.per_class(batch, empty):  # the empty state knows no classes
-        return np.full(batch.num_classes, value)
-    return value
+    return engine.reduced(batch, engine.measure(batch, empty), reduction)

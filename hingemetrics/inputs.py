@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import operator
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 
 from hingemetrics.exact import Array, Floats, Ints
 from hingemetrics.state import BINARY
 
-_NOT_A_LABEL = np.iinfo(np.int64).min  # stands for a target that no int64 can hold
+_SEARCHED_ROWS = 1 << 18
+_NOT_A_LABEL = int(np.iinfo(np.int64).min)  # stands for a target that no int64 can hold
 _INT64 = np.dtype(np.int64)
+_UINT64 = np.dtype(np.uint64)
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
 _REFUSED = {
@@ -52,48 +55,59 @@ class Batch:
 
     def block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
         """Return preds, target and weight of some rows: views where kernels can read them."""
-        preds, target, weight = self.preds, self.target, self.weight
-        if stop - start < self.rows:
-            preds, target = preds[start:stop], target[start:stop]
-            weight = None if weight is None else weight[start:stop]
-        if self._ignore_index is not None:
-            kept = target != self._ignore_index
-            if not kept.all():
-                preds, target = preds[kept], target[kept]
-                weight = None if weight is None else weight[kept]
-        return (
-            _readable(preds, self.dtype),
-            _labels(target),
-            None if weight is None else _readable(weight, _FLOAT64),
-        )
+        preds = self.preds if stop - start == self.rows else self.preds[start:stop]
+        labels, weight, kept = self._labels_and_weight(start, stop)
+        if kept is not None and not kept.all():
+            preds, labels = preds[kept], labels[kept]
+            weight = None if weight is None else weight[kept]
+        return _readable(preds, self.dtype), labels, weight
 
     def check(self, start: int, stop: int) -> None:
         """Raise for the first label or weight in these rows that cannot be."""
-        target = self.target[start:stop]
-        kept = np.ones(len(target), bool)
-        if self._ignore_index is not None:
-            kept = np.asarray(target != self._ignore_index)
-        labels = _labels(target)
+        labels, weight, kept = self._labels_and_weight(start, stop)
         if self.num_classes == BINARY:
-            fits, must = (labels >= -1) & (labels <= 1), "in {0, 1} or {-1, +1}"
+            label_fits, must = (labels >= -1) & (labels <= 1), "in {0, 1} or {-1, +1}"
         else:
-            fits = (labels >= 0) & (labels < self.num_classes)
+            label_fits = (labels >= 0) & (labels < self.num_classes)
             must = f"a class index in [0, {self.num_classes})"
-        if (bad := np.flatnonzero(kept & ~fits)).size:
-            hint = ""
-            if target[bad[0]] == -1:
-                hint = "; if -1 marks rows to leave out, pass ignore_index=-1"
+        fits = label_fits if weight is None else label_fits & np.isfinite(weight) & (weight >= 0)
+        if kept is not None:
+            fits |= ~kept
+        if fits.all():
+            return
+        row = int(fits.argmin())
+        if label_fits[row]:
+            assert self.weight is not None
             raise ValueError(
-                f"target must be {must}, got {target[bad[0]]} at index {start + bad[0]}{hint}"
+                f"sample_weight must be finite and >= 0, "
+                f"got {self.weight[start + row]} at index {start + row}"
             )
-        if self.weight is not None:
-            weight = self.weight[start:stop]
-            fits = np.isfinite(weight) & (weight >= 0)
-            if (bad := np.flatnonzero(kept & ~fits)).size:
-                raise ValueError(
-                    f"sample_weight must be finite and >= 0, "
-                    f"got {weight[bad[0]]} at index {start + bad[0]}"
-                )
+        got = self.target[start + row]
+        hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if got == -1 else ""
+        raise ValueError(f"target must be {must}, got {got} at index {start + row}{hint}")
+
+    def first(self, label: int) -> int:
+        """Return the first row with a label, or the number of rows if there is none."""
+        for start in range(0, self.rows, _SEARCHED_ROWS):
+            labels, _, kept = self._labels_and_weight(start, start + _SEARCHED_ROWS)
+            found = np.flatnonzero(labels == label if kept is None else (labels == label) & kept)
+            if found.size:
+                return start + int(found[0])
+        return self.rows
+
+    def _labels_and_weight(
+        self, start: int, stop: int
+    ) -> tuple[Ints, Floats | None, npt.NDArray[np.bool_] | None]:
+        """Return labels and weight as kernels take them, and which rows are not ignored."""
+        target, weight = self.target, self.weight
+        if stop - start < self.rows:
+            target = target[start:stop]
+            weight = None if weight is None else weight[start:stop]
+        labels = _labels(target)
+        kept = None
+        if self._ignore_index is not None:
+            kept = _differs(target, labels, self._ignore_index)
+        return labels, None if weight is None else _readable(weight, _FLOAT64), kept
 
 
 def checked_ignore_index(value: object) -> int | None:
@@ -114,15 +128,17 @@ def _array(value: object, name: str) -> Array:
         array = value
     elif _is_masked_array(value):
         array = _unmasked(value, name)
+    elif _hides_masks(value):
+        raise ValueError(f"{name} must be one masked array, got a sequence of them")
     else:
         try:
             array = np.asarray(value)
         except ValueError as error:
-            if isinstance(value, (list, tuple)):
+            if "inhomogeneous" in str(error):
                 raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
             raise
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, got {_what(value, array)}")
+        _refuse(value, array, name)
     return array
 
 
@@ -130,6 +146,15 @@ def _is_masked_array(value: object) -> bool:
     """Tell a masked array, without importing numpy.ma where nobody else did."""
     ma = sys.modules.get("numpy.ma")
     return ma is not None and isinstance(value, ma.MaskedArray)
+
+
+def _hides_masks(value: object) -> bool:
+    """Tell a list of masked arrays, whose masks NumPy would drop."""
+    return (
+        "numpy.ma" in sys.modules
+        and isinstance(value, (list, tuple))
+        and any(map(_is_masked_array, value))
+    )
 
 
 def _unmasked(value: Any, name: str) -> Array:
@@ -143,19 +168,24 @@ def _unmasked(value: Any, name: str) -> Array:
     return np.asarray(value.data)
 
 
-def _what(value: object, array: Array) -> str:
-    """Return what an argument is, when it is not an array of real numbers."""
-    kind = array.dtype.kind
-    if kind in _REFUSED:
-        return f"{_REFUSED[kind]} (dtype {array.dtype})"
+def _refuse(value: object, array: Array, name: str) -> NoReturn:
+    """Raise for an argument that is not an array of real numbers."""
+    must = f"{name} must hold real numbers"
+    if array.dtype.kind in _REFUSED:
+        raise TypeError(f"{must}, got {_REFUSED[array.dtype.kind]} (dtype {array.dtype})")
     if array.ndim == 0:
-        return f"a {type(value).__name__}; pass an array or a list"
+        raise TypeError(f"{must}, got a {type(value).__name__}; pass an array or a list")
     for index, item in np.ndenumerate(array):
         if item is None:
-            return f"None at index {_index(index)}; a missing value is not NaN"
+            raise TypeError(f"{must}, got None at index {_index(index)}; missing is not NaN")
         if not isinstance(item, (int, float, np.number, np.bool_)):
-            return f"{item!r} at index {_index(index)}"
-    return "an object array; convert it with .astype(float)"
+            raise TypeError(f"{must}, got {item!r} at index {_index(index)}")
+        if isinstance(item, int) and item.bit_length() > 63:
+            raise ValueError(
+                f"{must} of 64 bits, got an int of {item.bit_length()} bits "
+                f"at index {_index(index)}"
+            )
+    raise TypeError(f"{must}, got an object array; convert it with .astype(float)")
 
 
 def _index(index: Any) -> str:
@@ -193,13 +223,25 @@ def _matrix(preds: Array, rows: int) -> Array:
     return preds.reshape(shape)
 
 
+def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]:
+    """Tell which targets are not `ignored`: exactly, in whatever dtype they came."""
+    differs: npt.NDArray[np.bool_]
+    if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:
+        differs = labels != ignored
+    elif target.dtype == _UINT64 and 0 <= ignored < 1 << 64:
+        differs = target != np.uint64(ignored)
+    else:
+        differs = np.ones(len(target), bool)
+    return differs
+
+
 def _readable(array: Array, dtype: np.dtype[Any]) -> Array:
     """Return an array that a kernel can read: the very one if it can be."""
     if array.dtype == dtype:
         flags = array.flags
         if flags.c_contiguous and flags.aligned:
             return array
-    with np.errstate(over="ignore"):  # a longdouble beyond float64 becomes inf
+    with np.errstate(all="ignore"):  # a longdouble beyond float64 becomes inf or 0
         return np.require(array, dtype, ["C", "A"])
 
 

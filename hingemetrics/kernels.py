@@ -24,9 +24,6 @@ from typing import Any
 import numpy as np
 from numba import config, from_dtype, njit, types
 
-from hingemetrics import exact
-from hingemetrics.state import NEGATIVES, SAMPLES, UNWEIGHTED, ZEROS
-
 BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
 SHORT = 64  # Crammer-Singer rows of fewer classes are worked on together ...
 TILE = 1024  # ... so many predictions at a time
@@ -34,15 +31,18 @@ JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this leng
 PASSES = 4  # so many of them share one pass over the accumulators
 FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay below 2**62
 
-MAGIC0, MAGIC1, MAGIC2 = exact.MAGIC
-BITS0, BITS1, BITS2 = exact.MAGIC_BITS
-PLACE0, PLACE1, PLACE2 = exact.PLACE
+# What `exact` and `state` say too, written out again so that an edit changes this file; a test
+# holds both together.
+MAGIC0, MAGIC1, MAGIC2 = 1.5 * 2.0**31, 1.5 * 2.0**-19, 1.5 * 2.0**-69
+BITS0, BITS1, BITS2 = 0x41E8000000000000, 0x3EC8000000000000, 0x3BA8000000000000
+PLACE0, PLACE1, PLACE2 = 1056, 1006, 956
+NEAR_FIRST, NEAR_ROWS, NAN_ROW, INF_ROW = 29, 7, 67, 68
+SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED, COUNTERS = 0, 1, 2, 3, 4
+
 LIMIT = 2.0**30 - 2.0**-22  # from here on the first level carries into bit 51
 LOW = (1 << 32) - 1
 MANTISSA = (1 << 52) - 1
 INFINITY_BITS = 0x7FF << 52
-NAN_ROW, INF_ROW = exact.NAN_ROW, exact.INF_ROW
-NEAR_FIRST, NEAR_ROWS, COUNTERS = exact.NEAR.start, exact.NEAR_ROWS, exact.COUNTERS
 
 
 # Exact integers
@@ -599,21 +599,28 @@ _KERNELS: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {
 }
 _compiled: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {}
 _lock = threading.Lock()  # one thread compiles, and nothing is compiled twice
+_compiling: int | None = None  # which thread that is
 _stuck = False  # a fork copied the lock, and Numba's own, while another thread held them
 
 
 def get(form: str, dtype: np.dtype[Any], wait: bool) -> Callable[..., int] | None:
     """Return the kernel for binary data or a multi-class mode, compiled at its first use.
 
-    None if that would be to wait, unwanted, for another thread that is compiling.
+    None if that would be to wait, unwanted, for another thread that is compiling, or forever: in a
+    signal handler for the compiler it interrupts, in a forked child for one its parent has.
     """
+    global _compiling
     kernel = _compiled.get((form, dtype))
-    if kernel is None and not _stuck and _lock.acquire(blocking=wait):
+    if kernel is not None or _stuck or _compiling == threading.get_ident():
+        return kernel
+    if _lock.acquire(blocking=wait):
         try:
+            _compiling = threading.get_ident()
             kernel = _compiled.get((form, dtype))
             if kernel is None:
                 kernel = _compiled[form, dtype] = _compile(form, dtype)
         finally:
+            _compiling = None
             _lock.release()
     return kernel
 
@@ -641,8 +648,7 @@ def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
     )
     function = _KERNELS[form, dtype]
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
-        # Plain Python then, where an int64 that wraps around would warn.
-        return np.errstate(all="ignore")(function)
+        return _quiet(function)
     kernel = njit(nogil=True)(function)
     with suppress(RuntimeError):  # there is no place for a cache
         kernel.enable_caching()
@@ -656,10 +662,21 @@ def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
     return kernel
 
 
+def _quiet(function: Callable[..., int]) -> Callable[..., int]:
+    """Return a kernel as plain Python, where int64 sums that are thrown away would warn."""
+
+    def quiet(*arguments: Any) -> int:
+        with np.errstate(all="ignore"):
+            return function(*arguments)
+
+    return quiet
+
+
 def _after_fork() -> None:
     """In a forked child, never wait for a thread that only the parent has."""
-    global _lock, _stuck
+    global _compiling, _lock, _stuck
     _stuck = _lock.locked()
+    _compiling = None
     _lock = threading.Lock()
 
 

@@ -16,8 +16,8 @@ def losses(
     preds: Array, target: Ints, mode: MulticlassMode, squared: bool, weight: Floats | None
 ) -> Floats:
     """Return the losses (n, outputs) of a block: preds (n,) or (n, C), target and weight (n,)."""
-    preds = preds.astype(np.float64, copy=False)
     with np.errstate(all="ignore"):  # inf - inf and overflow are results here, not accidents
+        preds = preds.astype(np.float64, copy=False)
         if preds.ndim == 1:
             loss = _hinge(_binary_margin(preds, target))[:, np.newaxis]
         elif mode is MulticlassMode.CRAMMER_SINGER:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hingemetrics import engine
 from hingemetrics.exact import Floats
@@ -25,6 +26,26 @@ class ProcessGroup(Protocol):
 
 
 DistSyncFn = Callable[[HingeState, Any], HingeState]
+
+_lock = threading.RLock()  # of all metrics: held while one replaces what it has seen, no longer
+
+
+def _renew_lock() -> None:
+    """In a forked child, forget that a thread of the parent held the lock."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+class _Seen(NamedTuple):
+    """What a metric has seen: replaced as a whole, so that it is never torn."""
+
+    state: HingeState
+    updates: int
+    local: HingeState | None = None  # while synced: what this rank saw, and `state` all ranks
 
 
 class HingeLoss:
@@ -106,9 +127,7 @@ class HingeLoss:
         self._sync_fn = _checked_sync_fn(kwargs.pop("dist_sync_fn", None))
         if kwargs:
             raise TypeError(f"HingeLoss got unexpected keyword arguments {sorted(kwargs)}")
-        self._seen = self._empty, 0  # state and update count: replaced as one, so never torn
-        self._local: HingeState | None = None  # what this rank saw, while it is synced
-        self._lock = threading.Lock()
+        self._seen = _Seen(self._empty, 0)
 
     @property
     def squared(self) -> bool:
@@ -128,12 +147,12 @@ class HingeLoss:
     @property
     def state(self) -> HingeState:
         """What was seen so far, as an immutable value."""
-        return self._seen[0]
+        return self._seen.state
 
     @property
     def update_count(self) -> int:
         """Number of updates so far, those of merged metrics included."""
-        return self._seen[1]
+        return self._seen.updates
 
     @property
     def update_called(self) -> bool:
@@ -161,10 +180,15 @@ class HingeLoss:
             While synced.
         """
         batch = Batch(preds, target, sample_weight, self._ignore_index)
-        with self._lock:
+        seen = self._seen
+        state = engine.measure(batch, seen.state)
+        with _lock:
             self._refuse_if_synced("updated")
-            state, count = self._seen
-            self._seen = engine.measure(batch, state), count + 1
+            if self._seen is seen:
+                if state is not seen.state:  # an empty batch changes nothing
+                    self._seen = _Seen(state, seen.updates + 1)
+                return
+        self._add(engine.measure(batch, self._empty), 1)  # another thread was faster
 
     def forward(
         self, preds: object, target: object, sample_weight: object = None
@@ -186,10 +210,13 @@ class HingeLoss:
         TypeError, ValueError, RuntimeError
             As `update`.
         """
-        batch = engine.measure(Batch(preds, target, sample_weight, self._ignore_index), self._empty)
-        shown = self._reduced(batch, self._sync_fn, self._group) if self._sync_on_step else batch
-        value = shown.value()
-        self._add(batch, 1)
+        batch = Batch(preds, target, sample_weight, self._ignore_index)
+        self._refuse_if_synced("updated")
+        state = engine.measure(batch, self._empty)
+        shown = self._reduced(state, self._sync_fn, self._group) if self._sync_on_step else state
+        value = engine.reduced(batch, shown)
+        if state is not self._empty:  # an empty batch changes nothing
+            self._add(state, 1)
         return value
 
     def __call__(
@@ -207,15 +234,16 @@ class HingeLoss:
             As `HingeState.value`: NaN with a UserWarning before any update. The array is the
             caller's own.
         """
-        state = self.state
-        if self._sync_on_compute and self._local is None:
+        seen = self._seen
+        state = seen.state
+        if self._sync_on_compute and seen.local is None:
             state = self._reduced(state, self._sync_fn, self._group)
         return state.value()
 
     def reset(self) -> None:
         """Forget everything seen."""
-        with self._lock:
-            self._seen, self._local = (self._empty, 0), None
+        with _lock:
+            self._seen = _Seen(self._empty, 0)
 
     def clone(self) -> HingeLoss:
         """Return an independent copy, with what was seen; a process group is shared.
@@ -252,7 +280,7 @@ class HingeLoss:
                     f"metrics must have the same ignore_index, "
                     f"got {self._ignore_index} and {other._ignore_index}"
                 )
-            self._add(*other._seen)
+            self._add(other.state, other.update_count)
         else:
             raise TypeError(
                 f"other must be a HingeLoss or a HingeState, got {type(other).__name__}"
@@ -267,12 +295,12 @@ class HingeLoss:
             "version" (1), "squared", "multiclass_mode", "ignore_index", "update_count" and
             "state": the hexadecimal digits of `HingeState.to_bytes`.
         """
-        state, updates = self._seen
+        state, updates, local = self._seen
         return {
             "version": _STATE_DICT_VERSION,
             **self._configuration(),
             "update_count": updates,
-            "state": state.to_bytes().hex(),
+            "state": (state if local is None else local).to_bytes().hex(),
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -293,7 +321,7 @@ class HingeLoss:
             While synced.
         """
         seen = self._parsed(state_dict)
-        with self._lock:
+        with _lock:
             self._refuse_if_synced("loaded")
             self._seen = seen
 
@@ -317,15 +345,19 @@ class HingeLoss:
         RuntimeError
             If already synced.
         """
+        if not should_sync:
+            return
         self._refuse_if_synced("synced")
         sync_fn = _checked_sync_fn(dist_sync_fn) or self._sync_fn
         group = self._group if process_group is None else _checked_group(process_group)
-        if not should_sync or (sync_fn is None and group is None):
+        if sync_fn is None and group is None:
             return
-        local, updates = self._seen
-        merged = self._reduced(local, sync_fn, group)
-        with self._lock:
-            self._local, self._seen = local, (merged, updates)
+        seen = self._seen
+        merged = self._reduced(seen.state, sync_fn, group)
+        with _lock:
+            if self._seen is not seen:
+                raise RuntimeError("the metric must not be changed while it is being synced")
+            self._seen = _Seen(merged, seen.updates, seen.state)
 
     def unsync(self, should_unsync: bool = True) -> None:
         """Restore what this rank saw.
@@ -342,10 +374,11 @@ class HingeLoss:
         """
         if not should_unsync:
             return
-        with self._lock:
-            if self._local is None:
+        with _lock:
+            seen = self._seen
+            if seen.local is None:
                 raise RuntimeError("the metric must be synced before it is unsynced")
-            self._seen, self._local = (self._local, self._seen[1]), None
+            self._seen = _Seen(seen.local, seen.updates)
 
     @contextmanager
     def sync_context(
@@ -362,22 +395,25 @@ class HingeLoss:
         dist_sync_fn, process_group, should_sync, should_unsync
             As for `sync` and `unsync`.
         """
+        before = self._seen
         self.sync(dist_sync_fn, process_group, should_sync)
+        synced = self._seen
         try:
             yield
         finally:
-            self.unsync(should_unsync and self._local is not None)
+            # Not what an outer block synced, nor after an unsync or reset inside.
+            self.unsync(should_unsync and synced is not before and self._seen is synced)
 
     def _add(self, state: HingeState, updates: int) -> None:
         """Add a state, all of it or, on any error, nothing."""
-        with self._lock:
+        with _lock:
             self._refuse_if_synced("updated")
-            seen, count = self._seen
-            self._seen = seen + state, count + updates
+            seen = self._seen
+            self._seen = _Seen(seen.state + state, seen.updates + updates)
 
     def _refuse_if_synced(self, what: str) -> None:
         """Raise while the state is that of all ranks."""
-        if self._local is not None:
+        if self._seen.local is not None:
             raise RuntimeError(f"the metric must be unsynced before it is {what}; call unsync()")
 
     def _reduced(
@@ -402,7 +438,7 @@ class HingeLoss:
             "ignore_index": self._ignore_index,
         }
 
-    def _parsed(self, state_dict: Mapping[str, Any]) -> tuple[HingeState, int]:
+    def _parsed(self, state_dict: Mapping[str, Any]) -> _Seen:
         """Return the state and update count of a state dict that fits this metric."""
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict must be a mapping, got {type(state_dict).__name__}")
@@ -429,21 +465,19 @@ class HingeLoss:
             state = HingeState.from_bytes(bytes.fromhex(text))
         except ValueError as error:
             raise ValueError(f"state_dict['state'] is corrupt: {error}") from None
+        if text != state.to_bytes().hex():
+            raise ValueError("state_dict['state'] must be lower-case hexadecimal digits")
         if updates < (1 if state.count else 0):
             raise ValueError(
                 f"state_dict['update_count'] must fit {state.count} samples, got {updates}"
             )
-        return self._empty + state, updates
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_lock"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=threading.Lock())
+        return _Seen(self._empty + state, updates)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HingeLoss:
+        memo[id(self._group)] = self._group  # ranks are shared: they cannot be copied
+        memo[id(self._sync_fn)] = self._sync_fn
         twin = type(self).__new__(type(self))
-        twin.__setstate__(self.__getstate__())  # states are values, and a group cannot be copied
+        vars(twin).update(copy.deepcopy(vars(self), memo))
         return twin
 
     def __repr__(self) -> str:

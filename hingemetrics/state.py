@@ -16,6 +16,7 @@ from hingemetrics.exact import COUNTERS, LOWEST, ONE, Accumulator, Column, Float
 _MAGIC = b"hinge\x01"  # the format's name and version
 _CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
 _LARGEST_BITS = 1024 - LOWEST  # every finite double is below 2**_LARGEST_BITS units
+_MOST_SAMPLES_BITS = 128  # more than any data; bounds what hostile bytes can ask for
 BINARY = 1  # the `num_classes` of binary data
 
 
@@ -58,6 +59,16 @@ class Config(NamedTuple):
 
 SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED = range(COUNTERS)
 """What the counters count: samples seen, binary targets 0 and -1, samples without a weight."""
+
+
+class MixedCodingsError(ValueError):
+    """Binary targets 0 and -1 do not mix."""
+
+    def __init__(self, where: str = "") -> None:
+        super().__init__(
+            f"target must use one coding of the negative class, got 0 and -1 mixed{where}; "
+            f"if -1 marks rows to leave out, pass ignore_index=-1"
+        )
 
 
 class Record(NamedTuple):
@@ -113,21 +124,21 @@ class HingeState:
     _num_classes: int
     _sums: Sums | None  # one column a loss, then the weights; None when nothing was seen
 
-    def __init__(
-        self, squared: bool = False, multiclass_mode: str | MulticlassMode | None = None
-    ) -> None:
-        self._config = Config.checked(squared, multiclass_mode)
-        self._num_classes = 0
-        self._sums = None
+    def __new__(
+        cls, squared: bool = False, multiclass_mode: str | MulticlassMode | None = None
+    ) -> HingeState:
+        """Return the empty state of a configuration."""
+        state = super().__new__(cls)
+        state._config = Config.checked(squared, multiclass_mode)
+        state._num_classes = 0
+        state._sums = None
+        return state
 
-    def of(self, num_classes: int, sums: Sums) -> HingeState:
+    def _of(self, num_classes: int, sums: Sums) -> HingeState:
         """Return a state of this configuration: of `num_classes`, with these counters and sums."""
         if sums.counter(NEGATIVES) and sums.counter(ZEROS):
-            raise ValueError(
-                "target must use one coding of the negative class, got 0 and -1 mixed; "
-                "if -1 marks rows to leave out, pass ignore_index=-1"
-            )
-        state = HingeState.__new__(HingeState)
+            raise MixedCodingsError
+        state = object.__new__(HingeState)
         state._config = self._config
         if sums.counter(SAMPLES):
             state._num_classes, state._sums = num_classes, sums
@@ -135,16 +146,17 @@ class HingeState:
             state._num_classes, state._sums = 0, None
         return state
 
-    def emptied(self) -> HingeState:
+    def _emptied(self) -> HingeState:
         """Return the empty state of this configuration."""
         return HingeState(*self._config)
 
-    def accumulator(self, num_classes: int, columns: int, rows: int) -> Accumulator:
+    def _accumulator(self, columns: int, rows: int) -> Accumulator:
         """Return an accumulator on top of this state, for so many more rows."""
-        if self._sums is None:
-            return Accumulator(columns)
-        self._check_classes(num_classes)
-        return self._sums.accumulator(columns, rows)
+        return Accumulator(columns) if self._sums is None else self._sums.accumulator(columns, rows)
+
+    def _codes_negatives(self) -> bool:
+        """Tell whether negative binary targets were -1."""
+        return self._sums is not None and self._sums.counter(NEGATIVES) > 0
 
     @property
     def squared(self) -> bool:
@@ -185,7 +197,7 @@ class HingeState:
         ValueError
             If `reduction` is not one of the choices.
         """
-        if reduction not in ("mean", "sum"):
+        if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
             raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
         record = self._record()
         if reduction == "sum":
@@ -217,7 +229,7 @@ class HingeState:
         if self._sums is None:
             return other
         self._check_classes(other._num_classes)
-        return self.of(self._num_classes, self._sums + other._sums)
+        return self._of(self._num_classes, self._sums + other._sums)
 
     def __radd__(self, other: object) -> HingeState:
         if isinstance(other, int) and other == 0:  # where sum() starts
@@ -290,6 +302,12 @@ class HingeState:
 
     def __reduce__(self) -> tuple[object, tuple[bytes]]:
         return HingeState.from_bytes, (self.to_bytes(),)
+
+    def __copy__(self) -> HingeState:
+        return self  # it cannot change
+
+    def __deepcopy__(self, memo: object) -> HingeState:
+        return self
 
     def __repr__(self) -> str:
         return (
@@ -382,10 +400,12 @@ def _from_record(record: Record) -> HingeState:
         finite = samples - nan - inf
         if min(nan, inf, finite) < 0 or not 0 <= total <= finite << _LARGEST_BITS:
             raise ValueError("an impossible sum of losses")
+        if total > 0 and weight == 0:
+            raise ValueError("a sum of losses without weight")
     if (samples == 0) != (num_classes == 0):
         raise ValueError(f"{samples} samples of {num_classes} classes")
     columns = (*losses, Column(0, 0, weight))
-    return HingeState(*record.config).of(
+    return HingeState(*record.config)._of(
         num_classes, Sums.of(Totals((samples, zeros, negatives, 0), columns))
     )
 
@@ -407,6 +427,8 @@ def _parsed(raw: bytes) -> Record:
     modes = (MulticlassMode.CRAMMER_SINGER, MulticlassMode.ONE_VS_ALL)
     config = Config(bool(flags & 1), modes[flags >> 1])
     num_classes, samples, zeros, negatives = (reader.number() for _ in range(4))
+    if samples.bit_length() > _MOST_SAMPLES_BITS:
+        raise ValueError("an impossible number of samples")
     weight = reader.sum(samples)
     per_class = config.multiclass_mode is MulticlassMode.ONE_VS_ALL
     columns = num_classes if per_class else min(num_classes, 1)

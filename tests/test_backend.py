@@ -130,7 +130,8 @@ def test_threads_of_the_environment(python):
     code = "import hingemetrics; print(hingemetrics.get_num_threads())"
     assert python("-c", code).stdout == "1\n"
     assert python("-c", code, HINGEMETRICS_NUM_THREADS="3").stdout == "3\n"
-    for text in ("", "0", "-1", "two", "1.5"):
+    assert python("-c", code, HINGEMETRICS_NUM_THREADS="").stdout == "1\n"
+    for text in ("0", "-1", "two", "1.5"):
         run = python("-c", code, HINGEMETRICS_NUM_THREADS=text)
         assert "HINGEMETRICS_NUM_THREADS must be" in run.stderr, text
 
