@@ -154,6 +154,9 @@ def _add_numba(
 ) -> None:
     """Add a block in the Numba tier."""
     preds, target, weight = batch.block(start, stop)
+    if not len(target):
+        return
+    preds = preds.reshape(-1)  # a view: a block is contiguous
     if weight is None:
         weight = _NO_WEIGHT
     done = kernel(preds, target, weight, squared, 0, sums.hot, sums.far)

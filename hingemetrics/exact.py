@@ -46,7 +46,7 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_NO_FAR: Ints = np.empty((0, 0), np.int64)
+_NO_FAR: Ints = np.empty(0, np.int64)
 
 
 class Column(NamedTuple):
@@ -80,8 +80,8 @@ class Accumulator:
     """Mutable counters and sums, new or on top of a `base`; kernels write into its arrays.
 
     `hot` is one small array, so that it is cheap to make and to add: COUNTERS counters, the first
-    of which counts the doubles added to a column, then the near digits, (NEAR_ROWS, columns).
-    `far` is the whole grid, (FAR_ROWS, columns), or empty until it is needed.
+    of which counts the doubles added to a column, then the near digits, NEAR_ROWS for each column.
+    `far` is the whole grid, FAR_ROWS for each column, or empty until it is needed.
     """
 
     __slots__ = ("_base", "far", "hot")
@@ -97,7 +97,7 @@ class Accumulator:
     def widen(self) -> Ints:
         """Return the whole grid of digits, made at its first use."""
         if not len(self.far):
-            self.far = np.zeros((FAR_ROWS, _near(self.hot).shape[1]), np.int64)
+            self.far = np.zeros(FAR_ROWS * _near(self.hot).shape[1], np.int64)
         return self.far
 
     def add(self, values: Floats, first: int = 0) -> None:
@@ -120,7 +120,7 @@ class Accumulator:
 
     def _add_far(self, values: Floats, first: int) -> None:
         """Add the nonzero ones of `values` (rows, k), of any size and sign, to the whole grid."""
-        far = self.widen()
+        far = self.widen().reshape(FAR_ROWS, -1)
         row, column = np.nonzero(values)
         x, column = values[row, column], column + first
         np.add.at(far[NAN_ROW], column[np.isnan(x)], 1)
@@ -184,7 +184,13 @@ class Sums:
         near = _near(self.hot)
         columns = tuple(Column(0, 0, _total(digits, NEAR.start)) for digits in near.T.tolist())
         if len(self.far):
-            columns = tuple(map(Column.plus, columns, map(_far_column, self.far.T.tolist())))
+            columns = tuple(
+                map(
+                    Column.plus,
+                    columns,
+                    map(_far_column, self.far.reshape(FAR_ROWS, -1).T.tolist()),
+                )
+            )
         hot = Totals(tuple(self.hot[:COUNTERS].tolist()), columns)
         return hot if self.cold is None else hot.plus(self.cold)
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import hingemetrics
+from hingemetrics import engine
 
 settings.register_profile(
     "hingemetrics",
@@ -33,6 +34,20 @@ def set_backend():
 def backend(request, set_backend):
     set_backend(request.param)
     return request.param
+
+
+@pytest.fixture
+def set_num_threads():
+    before = hingemetrics.get_num_threads()
+    yield hingemetrics.set_num_threads
+    hingemetrics.set_num_threads(before)
+
+
+@pytest.fixture
+def short_spans(set_num_threads, monkeypatch):
+    """Threads share also what is small."""
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 500)
+    return set_num_threads
 
 
 @pytest.fixture(scope="session")

@@ -20,13 +20,6 @@ def auto(set_backend, monkeypatch):
     monkeypatch.setattr(backends, "_work", 0)
 
 
-@pytest.fixture
-def set_num_threads():
-    before = hingemetrics.get_num_threads()
-    yield hingemetrics.set_num_threads
-    hingemetrics.set_num_threads(before)
-
-
 def test_backends_are_named(set_backend):
     for name in ("numpy", "numba", "auto"):
         set_backend(name)

@@ -100,3 +100,26 @@ def test_ctrl_c_leaves_the_metric_alone(backend, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         metric.update(preds, target)
     assert metric.state_dict() == before
+
+
+@pytest.mark.parametrize("classes", [None, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_kernels_read_in_place(tmp_path, classes, dtype, mapped):
+    """Also a file that is memory-mapped, in whole and in blocks."""
+    arrays = [*data(100, classes, dtype), np.ones(100)]
+    if mapped:
+        for k, array in enumerate(arrays):
+            np.save(tmp_path / f"{k}.npy", array)
+        arrays = [np.load(tmp_path / f"{k}.npy", mmap_mode="r") for k in range(3)]
+    batch = engine.Batch(*arrays, None)
+    for start, stop in ((0, 100), (0, 40), (40, 100)):
+        for block, array in zip(batch.block(start, stop), arrays, strict=True):
+            assert block.dtype == array.dtype
+            assert block.shape == array[start:stop].shape
+            assert np.shares_memory(block, array)
+            assert block.ctypes.data == array[start:stop].ctypes.data
+
+
+def test_unweighted_blocks_have_no_weight():
+    assert engine.Batch(*data(9), None, None).block(0, 9)[2] is None

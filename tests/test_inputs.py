@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reference import bits, says
-from strategies import MODES
+from strategies import MODES, REALS
 
 from hingemetrics import HingeLoss, hinge_loss
 
@@ -160,6 +160,48 @@ class TestMixedCodings:
             a.state + b.state
         assert a.state.to_bytes() == before
 
+    @pytest.mark.parametrize("rows", [9, 600, 40_000])
+    @pytest.mark.parametrize("first", [0, -1])
+    def test_reduction_none(self, rows, first):
+        target = np.ones(rows, int)
+        target[[1, -2]] = first, -1 - first
+        with pytest.raises(ValueError, match=says(*self.WORDS, f"index {rows - 2}")):
+            hinge_loss(np.zeros(rows), target, reduction="none")
+
+    @pytest.mark.parametrize("threads", [1, 3])
+    @pytest.mark.parametrize(("earlier", "later"), [(0, -1), (-1, 0)])
+    @pytest.mark.parametrize("index", [6, 700, 5000])
+    def test_index_in_one_batch(self, short_spans, threads, earlier, later, index):
+        """It is that of the row from which on there are two codings; ignored rows count as rows."""
+        short_spans(threads)
+        target = np.ones(6000, int)
+        target[[0, 2, 3]] = 7, earlier, earlier
+        target[[index, -1]] = later
+        words = [*self.WORDS, f"index {index}"]
+        refuse(ValueError, words, np.zeros(6000), target, ignore_index=7)
+
+    @pytest.mark.parametrize("threads", [1, 3])
+    @pytest.mark.parametrize(("first", "second"), [(0, -1), (-1, 0)])
+    @pytest.mark.parametrize("index", [5, 700, 5000])
+    def test_index_across_updates(self, short_spans, threads, first, second, index):
+        short_spans(threads)
+        metric = HingeLoss(ignore_index=7)
+        metric.update([0.5, 0.5], [1, first])
+        before = metric.state.to_bytes()
+        target = np.ones(6000, int)
+        target[[0, 3]] = 7, first
+        target[[index, -1]] = second
+        with pytest.raises(ValueError, match=says(*self.WORDS, f"index {index}")):
+            metric.update(np.zeros(6000), target)
+        assert metric.state.to_bytes() == before
+
+    @pytest.mark.parametrize(("earlier", "later"), [(0, -1), (-1, 0)])
+    def test_index_after_updates_of_no_coding(self, earlier, later):
+        metric = HingeLoss()
+        metric.update([0.5, 0.5], [1, 1])
+        with pytest.raises(ValueError, match=says(*self.WORDS, "index 3")):
+            metric.update(np.zeros(4), [1, earlier, 1, later])
+
     def test_ones_go_with_both(self):
         a = HingeLoss()
         for target in ([1, 1], [1, -1], [1, 1]):
@@ -246,7 +288,32 @@ class TestRagged:
         refuse(ValueError, ["sample_weight"], [0.0, 1.0], [0, 1], ragged)
 
 
+class TestLargeInts:
+    """Python ints that no 64-bit dtype holds; NumPy makes objects of them."""
+
+    @pytest.mark.parametrize("large", [2**64, -(2**63) - 1, 10**30, 10**400])
+    def test_names_the_index(self, large):
+        refuse(ValueError, ["preds", "64", "index 1"], [1, large, 0], [1, 0, 1])
+        refuse(ValueError, ["preds", "64", "index 1, 0"], [[1, 2], [large, 0]], [1, 0])
+        refuse(ValueError, ["target", "64", "index 2"], [0.5, 0.5, 0.5], [1, 0, large])
+        refuse(ValueError, ["sample_weight", "64", "index 0"], [0.5, 0.5], [1, 0], [large, 1])
+
+    @pytest.mark.parametrize("fits", [2**63, 2**64 - 1, -(2**63)])
+    def test_not_an_int_that_fits(self, fits):
+        assert np.isfinite(hinge_loss([fits, 1], [1, 1]))
+        refuse(ValueError, ["preds", "64", "index 1"], [fits, 2**64], [1, 0])
+
+
 class TestMasked:
+    @pytest.mark.parametrize("kind", [list, tuple])
+    def test_a_sequence_of_them(self, kind):
+        """NumPy would take what is behind the masks for data."""
+        row = np.ma.masked_array([0.5, 9.0], [False, True])
+        rows, column = kind([row, row]), kind([row[:1], row[1:]])
+        refuse(ValueError, ["preds", "masked"], rows, [0, 1])
+        refuse(ValueError, ["target", "masked"], [0.5, 0.5], column)
+        refuse(ValueError, ["sample_weight", "masked"], [0.5, 0.5], [0, 1], column)
+
     @pytest.mark.parametrize("rows", [5, 3000])
     def test_masked_entries(self, rows):
         mask = np.arange(rows) == rows - 2
@@ -287,8 +354,96 @@ class TestWeights:
         weight = np.array([1, -7], np.int8)
         refuse(ValueError, ["sample_weight", "-7", "index 1"], [0.0, 0.0], [1, 0], weight)
 
+    @pytest.mark.parametrize("mode", [None, *MODES])
+    def test_beyond_float64(self, mode):
+        """A longdouble is finite and yet no weight, where it is wider than a double."""
+        preds, weight = np.zeros(4 if mode is None else (4, 3)), np.ones(4, np.longdouble)
+        weight[2] = np.longdouble("1e400")
+        words = ["sample_weight", "index 2"]
+        refuse(ValueError, words, preds, np.ones(4), weight, mode=mode)
+        weight[2] = np.longdouble("1e-400")
+        expected = hinge_loss(preds, np.ones(4), multiclass_mode=mode, sample_weight=[1, 1, 0, 1])
+        found = hinge_loss(preds, np.ones(4), multiclass_mode=mode, sample_weight=weight)
+        assert bits(found) == bits(expected)
+
     def test_even_where_the_loss_is_zero(self):
         refuse(ValueError, ["sample_weight", "index 1"], [9.0, 9.0], [1, 1], [1, NAN])
+
+
+def fits(number, dtype):
+    """Tell whether a dtype has a number, or one near it that is finite."""
+    if dtype == "?":
+        return number in (0, 1)
+    if np.dtype(dtype).kind == "f":
+        return abs(number) <= int(np.finfo(dtype).max)
+    return np.iinfo(dtype).min <= number <= np.iinfo(dtype).max
+
+
+class TestFirstBad:
+    """Of several bad rows the first is named, whatever is wrong with it."""
+
+    ROWS = 6000
+
+    @pytest.mark.parametrize("threads", [1, 3])
+    @pytest.mark.parametrize("mode", [None, *MODES])
+    @pytest.mark.parametrize(("one", "other"), [(3, 4), (255, 256), (300, 5700), (4095, 4096)])
+    def test_index(self, short_spans, threads, mode, one, other):
+        short_spans(threads)
+        preds = np.zeros(self.ROWS if mode is None else (self.ROWS, 3))
+        target, weight = np.ones(self.ROWS, int), np.ones(self.ROWS)
+        label, index = spoilt(target, [one, other], 7), f"index {one}"
+        refuse(ValueError, ["target", "7", index], preds, label, mode=mode)
+        refuse(ValueError, ["target", index], preds, label, spoilt(weight, other, -1), mode=mode)
+        heavy = spoilt(weight, [one, other], -1)
+        refuse(ValueError, ["sample_weight", index], preds, target, heavy, mode=mode)
+        label = spoilt(target, other, 7)
+        refuse(ValueError, ["sample_weight", index], preds, label, heavy, mode=mode)
+
+    def test_reduction_none(self):
+        target, weight = np.ones(self.ROWS, int), np.ones(self.ROWS)
+        label, heavy = spoilt(target, [500, 5000], 7), spoilt(weight, [400, 4000], -1)
+        for weight, words in ((None, ["target", "index 500"]), (heavy, ["weight", "index 400"])):
+            with pytest.raises(ValueError, match="".join(f"(?=.*{word})" for word in words)):
+                hinge_loss(np.zeros(self.ROWS), label, sample_weight=weight, reduction="none")
+
+
+NUMBERS = (0, 1, 100, 127, 255, 2048, 2049, 2**24, 2**24 + 1, 2**53, 2**53 + 1, 2**63 - 1, 2**63)
+NUMBERS += (2**64 - 1, 2**64, 10**30, 10**400)
+NUMBERS += tuple(-n for n in NUMBERS[1:])
+
+
+class TestIgnoreIndex:
+    """Rows of exactly this target are left out, whatever the dtype."""
+
+    @pytest.mark.parametrize("dtype", REALS)
+    @pytest.mark.parametrize("ignored", NUMBERS, ids=lambda n: str(n)[:24])
+    def test_exact(self, dtype, ignored):
+        for label in (n for n in NUMBERS if fits(n, dtype)):
+            target = np.array([label], dtype)
+            metric, whole = HingeLoss(ignore_index=ignored), int(target[0])
+            if whole in (0, 1, -1) or whole == ignored:
+                metric.update([0.5], target)
+                assert metric.state.count == (whole != ignored), (label, dtype)
+            else:
+                with pytest.raises(ValueError, match=says("target", "index 0")):
+                    metric.update([0.5], target)
+
+    def test_neighbours(self):
+        for dtype, label in ((np.float16, 2048), (np.float32, 2**24), (np.float64, 2**53)):
+            target = np.array([label, 0], dtype)
+            refuse(ValueError, ["target", "index 0"], [0.5, 0.5], target, ignore_index=label + 1)
+            assert hinge_loss([0.5, 0.5], target, ignore_index=label) == 1.5
+
+    def test_a_class_next_to_it_is_kept(self):
+        metric = HingeLoss(ignore_index=2049)
+        metric.update(np.zeros((2, 2050)), np.array([2048, 0], np.float16))
+        assert metric.state.count == 2
+
+    def test_not_a_number_is_no_target(self):
+        for target in ([NAN, 1.0], [INF, 1.0], [0.5, 1.0]):
+            for ignored in (0, -(2**63), 2**63 - 1, 10**400):
+                words = ["target", "index 0"]
+                refuse(ValueError, words, [0.5, 0.5], target, ignore_index=ignored)
 
 
 class TestDisagreement:
@@ -347,3 +502,35 @@ class TestDisagreement:
         before = metric.state.to_bytes()
         metric.update(np.zeros(shape), np.zeros(0, int))
         assert metric.state.to_bytes() == before
+
+    OTHERS = ((), (3,), (4,))
+
+    @pytest.mark.parametrize("threads", [1, 3])
+    @pytest.mark.parametrize("mode", MODES)
+    @pytest.mark.parametrize("seen", OTHERS)
+    @pytest.mark.parametrize("entry", ["update", "forward"])
+    @pytest.mark.filterwarnings("ignore:the mean hinge loss is NaN:UserWarning")
+    def test_nor_does_one_of_ignored_rows(self, short_spans, threads, mode, seen, entry):
+        short_spans(threads)
+        metric = HingeLoss(multiclass_mode=mode, ignore_index=-1)
+        metric.update(np.zeros((2, *seen)), [1, 0])
+        before = metric.state.to_bytes()
+        for shape in set(self.OTHERS) - {seen}:
+            preds, target = np.zeros((6000, *shape)), np.full(6000, -1)
+            getattr(metric, entry)(preds, target)
+            assert metric.state.to_bytes() == before
+            target[4000] = 1
+            with pytest.raises(ValueError, match=says("preds", "form")):
+                getattr(metric, entry)(preds, target)
+            assert metric.state.to_bytes() == before
+
+    @pytest.mark.parametrize("shape", OTHERS)
+    @pytest.mark.filterwarnings("ignore:the mean hinge loss is NaN:UserWarning")
+    def test_update_and_forward_count_ignored_rows_alike(self, shape):
+        counts = []
+        for entry in ("update", "forward"):
+            metric = HingeLoss(ignore_index=-1)
+            metric.update([0.5, 0.5], [1, 0])
+            getattr(metric, entry)(np.zeros((2, *shape)), [-1, -1])
+            counts.append(metric.update_count)
+        assert counts[0] == counts[1]

@@ -16,7 +16,7 @@ import pytest
 from reference import bits, expected
 
 import hingemetrics
-from hingemetrics import hinge_loss, kernels
+from hingemetrics import exact, hinge_loss, kernels, state
 
 PACKAGE = Path(hingemetrics.__file__).parent
 VALUE = """
@@ -120,6 +120,18 @@ print(sum(kernel in str(e.data["dispatcher"]) and e.is_start for _, e in recorde
 
 def test_without_the_compiler(python):
     assert python("-W", "error", "-c", VALUE, NUMBA_DISABLE_JIT="1").stdout == "0.3\n"
+
+
+def test_constants_are_those_of_the_other_rooms():
+    k = kernels
+    assert (k.MAGIC0, k.MAGIC1, k.MAGIC2) == exact.MAGIC
+    assert (k.BITS0, k.BITS1, k.BITS2) == exact.MAGIC_BITS
+    assert (k.PLACE0, k.PLACE1, k.PLACE2) == exact.PLACE
+    assert (exact.NEAR.start, exact.NEAR_ROWS) == (k.NEAR_FIRST, k.NEAR_ROWS)
+    assert (k.NAN_ROW, k.INF_ROW) == (exact.NAN_ROW, exact.INF_ROW)
+    for counter in ("SAMPLES", "ZEROS", "NEGATIVES", "UNWEIGHTED"):
+        assert getattr(k, counter) == getattr(state, counter)
+    assert k.COUNTERS == exact.COUNTERS
 
 
 def test_one_signature_a_kernel():

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from reference import bits, cells
-from strategies import cases
+from reference import bits, cells, says
+from strategies import MODES, cases
 
+from hingemetrics import HingeLoss, hinge_loss
 from hingemetrics.losses import losses
 from hingemetrics.state import MulticlassMode
 
@@ -33,3 +34,41 @@ def test_arguments_are_left_alone(mode):
     assert (preds == 1).all()
     assert (target == 0).all()
     assert (weight == 0.5).all()
+
+
+SIGNALLING = {
+    "f2": np.uint16(0x7D01).view(np.float16),
+    "f4": np.uint32(0x7F800001).view(np.float32),
+    "f8": np.uint64(0x7FF0000000000001).view(np.float64),
+}
+
+
+@pytest.mark.parametrize("dtype", SIGNALLING)
+@pytest.mark.parametrize("mode", [None, *MODES])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_a_signalling_nan_is_a_quiet_one(backend, dtype, mode, reduction):
+    """It is NaN, and no accident: the tests run with every warning an error."""
+    preds = np.full(300 if mode is None else (300, 3), 0.5, dtype)
+    preds[7] = SIGNALLING[dtype]
+    for errors in ("warn", "raise"):
+        with np.errstate(all=errors):
+            found = np.asarray(
+                hinge_loss(preds, np.ones(300), multiclass_mode=mode, reduction=reduction)
+            )
+            assert np.isnan(found[7] if reduction == "none" else found).all()
+            metric = HingeLoss(multiclass_mode=mode)
+            assert np.isnan(metric(preds, np.ones(300), np.ones(300, dtype))).all()
+            metric.update(preds, np.ones(300))
+            assert np.isnan(metric.compute()).all()
+
+
+@pytest.mark.parametrize("dtype", SIGNALLING)
+def test_a_signalling_nan_is_no_label_and_no_weight(backend, dtype):
+    bad = np.ones(5, dtype)
+    bad[2] = SIGNALLING[dtype]
+    for errors in ("warn", "raise"):
+        with np.errstate(all=errors):
+            with pytest.raises(ValueError, match=says("target", "nan", "index 2")):
+                hinge_loss(np.zeros(5), bad)
+            with pytest.raises(ValueError, match=says("sample_weight", "nan", "index 2")):
+                hinge_loss(np.zeros(5), np.ones(5), sample_weight=bad)

@@ -1,0 +1,485 @@
+"""What is measured: one list of experiments, each with the rows of the result that it gives.
+
+An experiment checks that all results agree, then measures contenders side by side. A row is the
+ratio of two of its measurements, or one of them, and the target for it if there is one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import platform
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import hingemetrics
+import measure
+import peers
+
+CRAMMER_SINGER, ONE_VS_ALL = "crammer-singer", "one-vs-all"
+ANYWHERE = (("numba", 1), ("numba", 2), ("numpy", 1))  # backends and threads that must agree
+TOLERANCE = {"float64": 1e-12, "float32": 1e-4}  # of peers: the error of a sum in that dtype
+SMALL_BATCH = 32
+SUMMED = 10**6
+OUTLIERS = {"huge": 2.0**31, "inf": np.inf, "nan": np.nan}
+OUTLIER_SHARE = 100  # one loss in so many
+OUR_START = f"{peers.BATCH}from hingemetrics import hinge_loss; hinge_loss(preds, target)"
+COMMAND = Path(__file__).with_name("run.py")
+
+Measurements = dict[str, float]
+
+
+class Scale(NamedTuple):
+    """How much is measured."""
+
+    elements: int  # predictions in a large data set
+    rounds: int
+    starts: int  # rounds of new processes
+    avx2_kernels: int  # so many of KERNELS are compiled once more
+
+
+FULL = Scale(elements=10**7, rounds=11, starts=11, avx2_kernels=16)
+QUICK = Scale(elements=2 * 10**5, rounds=3, starts=2, avx2_kernels=1)
+
+
+class Row(NamedTuple):
+    """One figure: a measurement over another one, or in a unit, and its target."""
+
+    name: str
+    unit: str
+    measured: str
+    over: str | None = None
+    at_most: float = math.inf
+    at_least: float = 0.0
+
+    @property
+    def target(self) -> str:
+        """The target in words; empty if there is none."""
+        if self.at_most < math.inf:
+            return f"<= {self.at_most:g} {self.unit}"
+        return f">= {self.at_least:g} {self.unit}" if self.at_least else ""
+
+    def value(self, measurements: Measurements) -> float | None:
+        """Return the figure, or None if what it needs was not measured."""
+        if not {self.measured, self.over or self.measured} <= measurements.keys():
+            return None
+        divisor = (
+            measurements[self.over] if self.over else {"us": 1e-6, "MB": 1e6}.get(self.unit, 1)
+        )
+        return measurements[self.measured] / divisor
+
+    def met(self, value: float) -> bool | None:
+        """Return whether the target is met; None if there is none."""
+        return self.at_least <= value <= self.at_most if self.target else None
+
+
+class Experiment(NamedTuple):
+    """Something to measure at a given scale, in seconds or bytes, and what to show of it."""
+
+    title: str
+    measure: Callable[[Scale], Measurements]
+    rows: list[Row]
+
+
+class Kernel(NamedTuple):
+    """A kind of loss and data, and the target for its ratio to the roofline."""
+
+    form: str
+    classes: int
+    dtype: str
+    at_most: float
+
+    @property
+    def title(self) -> str:
+        """The kernel's name in the results."""
+        return " ".join([_form(self.form, self.classes), self.dtype])
+
+
+KERNELS = [
+    Kernel("binary", 2, "float64", 1.25),
+    Kernel("binary", 2, "float32", 1.5),
+    *(
+        Kernel(CRAMMER_SINGER, classes, dtype, at_most)
+        for classes, at_most in ((1000, 1.5), (100, 1.5), (10, 2.5), (3, 4.0))
+        for dtype in ("float64", "float32")
+    ),
+    *(
+        Kernel(ONE_VS_ALL, classes, dtype, at_most)
+        for classes in (1000, 100, 10)
+        for dtype, at_most in (("float64", 2.5), ("float32", 4.0))
+    ),
+]
+
+
+def experiments() -> list[Experiment]:
+    """Return everything that is measured, in the order of the results."""
+    return [
+        *map(kernel_experiment, KERNELS),
+        Experiment(
+            "AVX2 only",
+            avx2_only,
+            [Row("AVX2 only, the worst kernel", "x native", "worst", at_most=1.5)],
+        ),
+        Experiment("threads", threads, [Row("binary, 2 threads", "x one thread", "1", "2")]),
+        *(
+            outlier_experiment(form, classes)
+            for form, classes in (
+                ("binary", 2),
+                (CRAMMER_SINGER, 10),
+                (ONE_VS_ALL, 10),
+                (ONE_VS_ALL, 100),
+                (ONE_VS_ALL, 1000),
+            )
+        ),
+        sum_experiment("losses"),
+        sum_experiment("weights"),
+        *(
+            peer_experiment("binary", 2, dtype, {"scikit-learn": 150, "torchmetrics": 30, "JAX": 2})
+            for dtype in ("float64", "float32")
+        ),
+        *(
+            peer_experiment(CRAMMER_SINGER, 10, dtype, {"scikit-learn": 30, "torchmetrics": 25})
+            for dtype in ("float64", "float32")
+        ),
+        update_experiment("binary", 2, {"at_most": 6.0}, {"at_least": 12.0}),
+        update_experiment(CRAMMER_SINGER, 10, {"at_most": 6.0}, {"at_least": 12.0}),
+        update_experiment(ONE_VS_ALL, 1000, {"at_most": 40.0}, {}),
+        Experiment(
+            "new process to the first result of 1000 samples",
+            start,
+            [
+                Row("first result", "x import numpy", "hingemetrics", "import numpy", at_most=1.3),
+                *_faster("first result", {"scikit-learn": 6, "torchmetrics": 12}),
+            ],
+        ),
+        Experiment(
+            "extra peak memory",
+            memory,
+            [Row("extra peak memory, the worst case", "MB", "worst", at_most=16.0)],
+        ),
+    ]
+
+
+# Data and agreement
+
+
+def data(form: str, classes: int, dtype: str, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return normal predictions and int64 targets."""
+    rng = np.random.default_rng(0)
+    shape = (rows,) if form == "binary" else (rows, classes)
+    return rng.normal(size=shape).astype(dtype), rng.integers(0, classes, rows)
+
+
+def large_data(form: str, classes: int, dtype: str, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Return data of a scale; rows are a multiple of 8, so that both arrays are whole words."""
+    columns = 1 if form == "binary" else classes
+    return data(form, classes, dtype, scale.elements // columns // 8 * 8)
+
+
+def options(form: str) -> dict[str, Any]:
+    """Return the options of hinge_loss for a form."""
+    return {} if form == "binary" else {"multiclass_mode": form}
+
+
+def ours(
+    preds: np.ndarray, target: np.ndarray, backend: str = "numba", threads: int = 1, **options: Any
+) -> Callable[[], Any]:
+    """Return a call of hinge_loss on a backend in so many threads."""
+
+    def call() -> Any:
+        hingemetrics.set_backend(backend)
+        if hingemetrics.get_num_threads() != threads:  # setting it ends the pool
+            hingemetrics.set_num_threads(threads)
+        return hingemetrics.hinge_loss(preds, target, **options)
+
+    return call
+
+
+def agreed(preds: np.ndarray, target: np.ndarray, **options: Any) -> Any:
+    """Return hinge_loss; stop unless every backend and thread count gives the same bits."""
+    results = [ours(preds, target, *where, **options)() for where in ANYWHERE]
+    if len({np.asarray(result).tobytes() for result in results}) != 1:
+        raise SystemExit(f"{dict(zip(ANYWHERE, results, strict=True))} should be the same bits")
+    return results[0]
+
+
+def check_peers(calls: Mapping[str, Callable[[], Any]], expected: Any, tolerance: float) -> None:
+    """Stop unless all peers that compute the same agree within a relative tolerance."""
+    for name, call in calls.items():
+        if not peers.computes_the_same(name):
+            continue
+        result = np.asarray(call())
+        if not np.allclose(result, expected, rtol=tolerance, atol=0.0):
+            raise SystemExit(f"{name} gives {result}, hingemetrics {expected}")
+
+
+# Kernels
+
+
+def kernel_experiment(kernel: Kernel) -> Experiment:
+    """Compare a kernel with the roofline, and its variants with it or the roofline."""
+    title = kernel.title
+    rows = [
+        Row(title, "x roofline", "plain", "read", at_most=kernel.at_most),
+        Row(f"{title}, squared", "x plain", "squared", "plain", at_most=2.0),
+    ]
+    if kernel.form == "binary":
+        rows.append(Row(f"{title}, weighted", "x roofline", "weighted", "read", at_most=4.0))
+    return Experiment(title, partial(time_kernel, kernel), rows)
+
+
+def time_kernel(kernel: Kernel, scale: Scale) -> Measurements:
+    """Time a kernel's variants and the roofline."""
+    preds, target = large_data(*kernel[:3], scale)
+    variants: dict[str, dict[str, Any]] = {"plain": {}, "squared": {"squared": True}}
+    if kernel.form == "binary":
+        weight = np.random.default_rng(1).random(len(target))
+        variants["weighted"] = {"sample_weight": weight}
+    contenders = {}
+    for name, further in variants.items():
+        agreed(preds, target, **options(kernel.form), **further)
+        contenders[name] = ours(preds, target, **options(kernel.form), **further)
+    return measure.medians_and_roofline(contenders, (preds, target), scale.rounds)
+
+
+def kernels(scale: Scale) -> dict[str, Any]:
+    """Time kernels, and return with it the bits of their results."""
+    chosen = KERNELS[: scale.avx2_kernels]
+    return {
+        "bits": [kernel_bits(kernel) for kernel in chosen],
+        "seconds": {kernel.title: time_kernel(kernel, scale) for kernel in chosen},
+    }
+
+
+def kernel_bits(kernel: Kernel) -> str:
+    """Return the bytes of a result as hexadecimal digits."""
+    preds, target = large_data(*kernel[:3], QUICK)
+    return np.asarray(ours(preds, target, **options(kernel.form))()).tobytes().hex()
+
+
+def avx2_only(scale: Scale) -> Measurements:
+    """Return each kernel's ratio to the roofline without AVX-512, over that with all there is."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return {}
+    native = child("kernels", scale)
+    with tempfile.TemporaryDirectory() as cache:
+        haswell = child(
+            "kernels",
+            scale,
+            NUMBA_CPU_NAME="haswell",
+            NUMBA_CPU_FEATURES="",
+            NUMBA_CACHE_DIR=cache,
+        )
+    if native["bits"] != haswell["bits"]:
+        raise SystemExit("AVX2 alone should give the same bits")
+    found = {}
+    for title, seconds in native["seconds"].items():
+        alone = haswell["seconds"][title]
+        for name in seconds.keys() - {"read", "read, NumPy", "read, compiled"}:
+            ratio = (alone[name] / alone["read"]) / (seconds[name] / seconds["read"])
+            found[f"{title}, {name}"] = ratio
+    return {**found, "worst": max(found.values())}
+
+
+def threads(scale: Scale) -> Measurements:
+    """Time binary losses in one and in two threads."""
+    preds, target = large_data("binary", 2, "float64", scale)
+    agreed(preds, target)
+    contenders = {str(number): ours(preds, target, threads=number) for number in (1, 2)}
+    return measure.medians(contenders, scale.rounds)
+
+
+# Outliers
+
+
+def outlier_experiment(form: str, classes: int) -> Experiment:
+    """Compare the time with some huge or non-finite losses with that without."""
+    title = f"{_form(form, classes)}, 1% outliers"
+    return Experiment(
+        title,
+        partial(time_outliers, form, classes),
+        [Row(f"{title}: {kind}", "x clean", kind, "clean", at_most=3.0) for kind in OUTLIERS],
+    )
+
+
+def time_outliers(form: str, classes: int, scale: Scale) -> Measurements:
+    """Time clean data and data with each kind of outlier."""
+    clean, target = large_data(form, classes, "float64", scale)
+    contenders = {"clean": ours(clean, target, **options(form))}
+    for kind, size in OUTLIERS.items():
+        preds = with_outliers(clean, target, form, size)
+        agreed(preds, target, **options(form))
+        contenders[kind] = ours(preds, target, **options(form))
+    return measure.medians(contenders, scale.rounds)
+
+
+def with_outliers(clean: np.ndarray, target: np.ndarray, form: str, size: float) -> np.ndarray:
+    """Return a copy in which one loss in a hundred is huge, inf or nan: a very wrong prediction."""
+    preds = clean.copy()
+    rng = np.random.default_rng(2)
+    losses = preds.size if form == ONE_VS_ALL else len(target)
+    chosen = rng.choice(losses, losses // OUTLIER_SHARE, replace=False)
+    if form == "binary":
+        preds[chosen] = np.where(target[chosen] == 1, -size, size)
+    elif form == CRAMMER_SINGER:
+        preds[chosen, target[chosen]] = -size
+    else:
+        row, column = np.divmod(chosen, preds.shape[1])
+        preds[row, column] = np.where(target[row] == column, -size, size)
+    return preds
+
+
+# Peers
+
+
+def _faster(name: str, targets: Mapping[str, float]) -> list[Row]:
+    """Return a row for each peer: how many times longer it takes."""
+    return [
+        Row(f"{name}, against {peer}", "x faster", peer, "hingemetrics", at_least=at_least)
+        for peer, at_least in targets.items()
+    ]
+
+
+def peer_experiment(
+    form: str, classes: int, dtype: str, targets: Mapping[str, float]
+) -> Experiment:
+    """Compare hinge_loss with every peer's."""
+    title = f"{_form(form, classes)} {dtype}"
+    shown = {peer: targets.get(peer, 0.0) for peer in peers.HINGE}
+    return Experiment(
+        f"{title}, peers",
+        partial(time_peers, form, classes, dtype),
+        _faster(title, {**shown, "hingemetrics without Numba": 0.0}),
+    )
+
+
+def time_peers(form: str, classes: int, dtype: str, scale: Scale) -> Measurements:
+    """Time hinge_loss in both tiers and every peer on the same data."""
+    preds, target = large_data(form, classes, dtype, scale)
+    found = peers.prepared(peers.HINGE, preds, target)
+    check_peers(found, agreed(preds, target), TOLERANCE[dtype])
+    contenders = {
+        "hingemetrics": ours(preds, target),
+        "hingemetrics without Numba": ours(preds, target, "numpy"),
+        **found,
+    }
+    return measure.medians(contenders, scale.rounds)
+
+
+def sum_experiment(what: str) -> Experiment:
+    """Compare exact sums of doubles."""
+    title = f"exact sum of 10^6 doubles ({what})"
+    return Experiment(title, partial(time_sums, what), _faster(title, dict.fromkeys(peers.SUMS, 1)))
+
+
+def time_sums(what: str, scale: Scale) -> Measurements:
+    """Time exact sums: of losses of moderate size, or of weights of very different sizes.
+
+    The peers are given the losses or weights; hinge_loss computes them from its arguments first:
+    losses max(0, 1 - preds), or losses 1 times a weight.
+    """
+    rng = np.random.default_rng(3)
+    target = np.ones(SUMMED, np.int64)
+    if what == "losses":
+        preds, weight = 1.0 - rng.exponential(size=SUMMED), None
+    else:
+        preds, weight = np.zeros(SUMMED), rng.lognormal(sigma=10.0, size=SUMMED)
+    further = {"sample_weight": weight}
+    values = ours(preds, target, reduction="none", **further)()
+    found = peers.prepared(peers.SUMS, values)
+    check_peers(found, agreed(preds, target, reduction="sum", **further), 0.0)
+    contenders = {"hingemetrics": ours(preds, target, reduction="sum", **further), **found}
+    return measure.medians(contenders, scale.rounds)
+
+
+def update_experiment(
+    form: str, classes: int, limit: Mapping[str, float], faster: Mapping[str, float]
+) -> Experiment:
+    """Compare updates with a small batch."""
+    title = f"update with {SMALL_BATCH} rows, {_form(form, classes)}"
+    return Experiment(
+        title,
+        partial(time_updates, form, classes),
+        [
+            Row(title, "us", "hingemetrics", **limit),
+            *_faster(title, {"torchmetrics": faster.get("at_least", 0.0)}),
+        ],
+    )
+
+
+def time_updates(form: str, classes: int, scale: Scale) -> Measurements:
+    """Time the update of our metric and of every peer's with the same float32 batch."""
+    preds, target = data(form, classes, "float32", SMALL_BATCH)
+    hingemetrics.set_backend("numba")
+    mode = options(form).get("multiclass_mode")
+    ours = hingemetrics.HingeLoss(multiclass_mode=mode)
+    metrics = peers.prepared(peers.METRICS, preds, target, mode)
+    metrics["hingemetrics"] = ours, preds, target
+    updates = {name: partial(metric.update, *batch) for name, (metric, *batch) in metrics.items()}
+    for update in updates.values():
+        update()
+    values = {name: metric.compute for name, (metric, *_) in metrics.items()}
+    check_peers(values, ours.compute(), TOLERANCE["float32"])
+    return measure.medians(updates, scale.rounds)
+
+
+def start(scale: Scale) -> Measurements:
+    """Time new processes, from none to the first result of 1000 samples."""
+    codes = {"import numpy": "import numpy", "hingemetrics": OUR_START}
+    codes |= peers.prepared(peers.STARTS)
+    processes = {name: measure.process(code) for name, code in codes.items()}
+    return measure.medians(processes, scale.starts)
+
+
+# Memory
+
+
+def memory(scale: Scale) -> Measurements:
+    """Return the extra peak memory of many cases, measured in a process of its own.
+
+    There the allocator returns every larger block to the system at once, or memory that it kept
+    would hide what is allocated next.
+    """
+    found = child("memory", scale, MALLOC_MMAP_THRESHOLD_="65536")
+    return {**found, "worst": max(found.values())}
+
+
+def memory_cases(scale: Scale) -> Measurements:
+    """Return the extra peak memory in bytes by form, dtype, layout, weight, backend and threads."""
+    found = {}
+    for form, classes in (("binary", 2), (CRAMMER_SINGER, 10), (ONE_VS_ALL, 1000)):
+        values, target = large_data(form, classes, "float64", scale)
+        weights = (None, np.linspace(0.0, 1.0, len(target), dtype=np.float32))
+        for dtype, layout in itertools.product(MEMORY_DTYPES, LAYOUTS):
+            preds = LAYOUTS[layout](values.astype(dtype))
+            for weight, where in itertools.product(weights, ANYWHERE):
+                squared = weight is not None
+                name = [_form(form, classes), dtype, layout, *["weighted"] * squared, *where]
+                further = {"sample_weight": weight, "squared": squared, **options(form)}
+                call = ours(preds, target, *where, **further)
+                found[" ".join(map(str, name))] = measure.extra_peak_memory(call)
+    return found
+
+
+MEMORY_DTYPES = ("float64", "float32", "float16", "longdouble", "int8", ">f8")
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "C": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "strided": lambda preds: np.repeat(preds, 2, axis=0)[::2],
+}
+
+
+def child(what: str, scale: Scale, **environment: str) -> dict[str, Any]:
+    """Return what a part of the benchmark finds in a new process."""
+    quick = ["--quick"] if scale is QUICK else []
+    return measure.child(COMMAND, "--child", what, *quick, **environment)
+
+
+def _form(form: str, classes: int) -> str:
+    """Return a form's name in the results."""
+    return form if form == "binary" else f"{form} C={classes}"
