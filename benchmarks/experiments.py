@@ -15,21 +15,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-import hingemetrics
 import measure
+import numpy as np
 import peers
 
+import hingemetrics
+
 CRAMMER_SINGER, ONE_VS_ALL = "crammer-singer", "one-vs-all"
+NAMES = {CRAMMER_SINGER: "Crammer-Singer", ONE_VS_ALL: "one-vs-all"}
 ANYWHERE = (("numba", 1), ("numba", 2), ("numpy", 1))  # backends and threads that must agree
 TOLERANCE = {"float64": 1e-12, "float32": 1e-4}  # of peers: the error of a sum in that dtype
 SMALL_BATCH = 32
-SUMMED = 10**6
 OUTLIERS = {"huge": 2.0**31, "inf": np.inf, "nan": np.nan}
 OUTLIER_SHARE = 100  # one loss in so many
 OUR_START = f"{peers.BATCH}from hingemetrics import hinge_loss; hinge_loss(preds, target)"
 COMMAND = Path(__file__).with_name("run.py")
+
+UNITS = {"us": 1e-6, "MB": 1e6}  # in seconds and bytes; a measurement can be a ratio already
 
 Measurements = dict[str, float]
 
@@ -44,7 +46,7 @@ class Scale(NamedTuple):
 
 
 FULL = Scale(elements=10**7, rounds=11, starts=11, avx2_kernels=16)
-QUICK = Scale(elements=2 * 10**5, rounds=3, starts=2, avx2_kernels=1)
+QUICK = Scale(elements=2 * 10**5, rounds=3, starts=1, avx2_kernels=1)
 
 
 class Row(NamedTuple):
@@ -68,9 +70,7 @@ class Row(NamedTuple):
         """Return the figure, or None if what it needs was not measured."""
         if not {self.measured, self.over or self.measured} <= measurements.keys():
             return None
-        divisor = (
-            measurements[self.over] if self.over else {"us": 1e-6, "MB": 1e6}.get(self.unit, 1)
-        )
+        divisor = measurements[self.over] if self.over else UNITS.get(self.unit, 1.0)
         return measurements[self.measured] / divisor
 
     def met(self, value: float) -> bool | None:
@@ -97,7 +97,7 @@ class Kernel(NamedTuple):
     @property
     def title(self) -> str:
         """The kernel's name in the results."""
-        return " ".join([_form(self.form, self.classes), self.dtype])
+        return f"{_form(self.form, self.classes)} {self.dtype}"
 
 
 KERNELS = [
@@ -136,8 +136,7 @@ def experiments() -> list[Experiment]:
                 (ONE_VS_ALL, 1000),
             )
         ),
-        sum_experiment("losses"),
-        sum_experiment("weights"),
+        *map(sum_experiment, SUMMED),
         *(
             peer_experiment("binary", 2, dtype, {"scikit-learn": 150, "torchmetrics": 30, "JAX": 2})
             for dtype in ("float64", "float32")
@@ -373,28 +372,36 @@ def time_peers(form: str, classes: int, dtype: str, scale: Scale) -> Measurement
 
 def sum_experiment(what: str) -> Experiment:
     """Compare exact sums of doubles."""
-    title = f"exact sum of 10^6 doubles ({what})"
+    title = f"exact sum of 10^6 {what}"
     return Experiment(title, partial(time_sums, what), _faster(title, dict.fromkeys(peers.SUMS, 1)))
 
 
 def time_sums(what: str, scale: Scale) -> Measurements:
-    """Time exact sums: of losses of moderate size, or of weights of very different sizes.
+    """Time exact sums.
 
-    The peers are given the losses or weights; hinge_loss computes them from its arguments first:
-    losses max(0, 1 - preds), or losses 1 times a weight.
+    The peers are given the losses max(0, 1 - preds), or the weights of losses that are all 1;
+    hinge_loss gets its usual arguments and computes what it sums.
     """
     rng = np.random.default_rng(3)
-    target = np.ones(SUMMED, np.int64)
-    if what == "losses":
-        preds, weight = 1.0 - rng.exponential(size=SUMMED), None
-    else:
-        preds, weight = np.zeros(SUMMED), rng.lognormal(sigma=10.0, size=SUMMED)
-    further = {"sample_weight": weight}
-    values = ours(preds, target, reduction="none", **further)()
+    preds, weight = SUMMED[what](rng)
+    target = np.ones(len(preds), np.int64)
+    values = ours(preds, target, reduction="none", sample_weight=weight)()
     found = peers.prepared(peers.SUMS, values)
-    check_peers(found, agreed(preds, target, reduction="sum", **further), 0.0)
-    contenders = {"hingemetrics": ours(preds, target, reduction="sum", **further), **found}
+    further = {"sample_weight": weight, "reduction": "sum"}
+    check_peers(found, agreed(preds, target, **further), tolerance=0.0)
+    contenders = {"hingemetrics": ours(preds, target, **further), **found}
     return measure.medians(contenders, scale.rounds)
+
+
+# the preds and sample_weight of an exact sum, from a random generator
+SUMMED: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray | None]]] = {
+    "losses": lambda rng: (1.0 - rng.exponential(size=10**6), None),
+    "weights below 1": lambda rng: (np.zeros(10**6), rng.random(10**6)),
+    "weights from 1e-20 to 1e20": lambda rng: (
+        np.zeros(10**6),
+        10.0 ** rng.uniform(-20.0, 20.0, 10**6),
+    ),
+}
 
 
 def update_experiment(
@@ -450,19 +457,22 @@ def memory(scale: Scale) -> Measurements:
 
 
 def memory_cases(scale: Scale) -> Measurements:
-    """Return the extra peak memory in bytes by form, dtype, layout, weight, backend and threads."""
+    """Return the extra peak memory in bytes by form, dtype, layout, backend and threads.
+
+    Losses are squared and weighted: weights take memory too.
+    """
+    hingemetrics.warmup()
     found = {}
     for form, classes in (("binary", 2), (CRAMMER_SINGER, 10), (ONE_VS_ALL, 1000)):
         values, target = large_data(form, classes, "float64", scale)
-        weights = (None, np.linspace(0.0, 1.0, len(target), dtype=np.float32))
+        weight = np.linspace(0.0, 1.0, len(target), dtype=np.float32)
         for dtype, layout in itertools.product(MEMORY_DTYPES, LAYOUTS):
             preds = LAYOUTS[layout](values.astype(dtype))
-            for weight, where in itertools.product(weights, ANYWHERE):
-                squared = weight is not None
-                name = [_form(form, classes), dtype, layout, *["weighted"] * squared, *where]
-                further = {"sample_weight": weight, "squared": squared, **options(form)}
+            for where in ANYWHERE:
+                name = " ".join(map(str, (_form(form, classes), dtype, layout, *where)))
+                further = {"sample_weight": weight, "squared": True, **options(form)}
                 call = ours(preds, target, *where, **further)
-                found[" ".join(map(str, name))] = measure.extra_peak_memory(call)
+                found[name] = measure.extra_peak_memory(call)
     return found
 
 
@@ -482,4 +492,4 @@ def child(what: str, scale: Scale, **environment: str) -> dict[str, Any]:
 
 def _form(form: str, classes: int) -> str:
     """Return a form's name in the results."""
-    return form if form == "binary" else f"{form} C={classes}"
+    return form if form == "binary" else f"{NAMES[form]} C={classes}"

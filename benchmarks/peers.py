@@ -1,7 +1,7 @@
 """The peers, one small adapter each, imported when first needed and skipped by name if missing.
 
 An adapter prepares the data in the form that suits the peer, outside the timing, and returns what
-is timed. Peers use as many threads as they choose to.
+is timed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ import numpy as np
 warnings.filterwarnings("ignore", module="torchmetrics")  # it imports what setuptools deprecates
 
 PACKAGES = ("scikit-learn", "torch", "torchmetrics", "jax", "xsum", "bitrep")
+# read when a peer is imported
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+}
 TIME_ONLY = "torchmetrics from 0.11 on puts a sigmoid or softmax first: only its time is compared"
 
 skipped: dict[str, str] = {}  # why a peer is missing, by its name
@@ -24,24 +29,16 @@ skipped: dict[str, str] = {}  # why a peer is missing, by its name
 
 def prepared(adapters: Mapping[str, Callable[..., Any]], *data: Any) -> dict[str, Any]:
     """Return what each adapter makes of the data, without those whose package is missing."""
-    found = {}
-    for name, adapter in adapters.items():
-        try:
-            found[name] = adapter(*data)
-        except ImportError as error:
-            skipped[name] = str(error)
-    return found
+    found = {name: _prepared(name, adapter, *data) for name, adapter in adapters.items()}
+    return {name: made for name, made in found.items() if made is not None}
 
 
-def versions() -> dict[str, str]:
-    """Return the version of every peer."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "missing"
-    return found
+def version_of(package: str) -> str:
+    """Return the version of a package, or that it is missing."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
 
 
 def computes_the_same(name: str) -> bool:
@@ -194,6 +191,15 @@ def torchmetrics_start() -> str:
 
 
 STARTS = {"scikit-learn": sklearn_start, "torchmetrics": torchmetrics_start}
+
+
+def _prepared(name: str, adapter: Callable[..., Any], *data: Any) -> Any:
+    """Return what an adapter makes of the data, or None and take note if its package is missing."""
+    try:
+        return adapter(*data)
+    except ImportError as error:
+        skipped[name] = str(error)
+        return None
 
 
 def _xsum(accumulator: Any, values: np.ndarray) -> float:

@@ -4,7 +4,8 @@
     python benchmarks/run.py --quick    small arrays and few rounds: only to see that all of it runs
 
 Results are compared before anything is timed, and a disagreement stops the run. A missed target is
-reported as missed, no more. Peers (see requirements.txt) that are not installed are skipped.
+reported as missed, no more. Peers (see requirements.txt) that are not installed are skipped. All
+get one thread, unless the variables that say so (see peers.ONE_THREAD) are set already.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import json
 import os
 import platform
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from experiments import FULL, QUICK, Experiment, Scale
 
 RESULTS = Path(__file__).with_name("results.json")
 CHILDREN = {"kernels": experiments.kernels, "memory": experiments.memory_cases}
+OWN = ("hingemetrics", "numpy", "numba")
 VARIABLES = ("HINGEMETRICS_", "NUMBA_", "OMP_", "XLA_")  # of the environment
 VERDICT = {True: "met", False: "MISSED", None: ""}
 
@@ -36,6 +37,8 @@ def main() -> None:
     if arguments.child:
         json.dump(CHILDREN[arguments.child](scale), sys.stdout)
         return
+    for name, value in peers.ONE_THREAD.items():
+        os.environ.setdefault(name, value)
     results: dict[str, Any] = {"environment": environment(), "scale": scale._asdict(), "rows": []}
     for name, value in results["environment"].items():
         print(f"{name}: {value}")
@@ -76,9 +79,8 @@ def environment() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "system": platform.platform(terse=True),
         "Python": platform.python_version(),
-        **{name: version(name) for name in ("hingemetrics", "numpy", "numba")},
-        **peers.versions(),
-        "threads": "hingemetrics 1 unless a row says 2, peers as many as they choose",
+        **{package: peers.version_of(package) for package in (*OWN, *peers.PACKAGES)},
+        "threads": "1, unless a row says 2",
         **{name: text for name, text in os.environ.items() if name.startswith(VARIABLES)},
     }
 

@@ -22,11 +22,10 @@ from hingemetrics.state import (
     ZEROS,
     HingeState,
     MixedCodingsError,
-    MulticlassMode,
 )
 
 _SPAN_ROWS = 1 << 28  # few enough that no digit of an accumulator overflows
-_NUMPY_ELEMENTS = 1 << 14  # a block and its temporaries stay in the L2 cache
+_NUMPY_ELEMENTS = BLOCK_ROWS  # a block and its temporaries stay in the L2 cache
 _NUMBA_ELEMENTS = 1 << 18  # a converted block takes 2 MiB, and Ctrl-C is heard between blocks
 _THREAD_ELEMENTS = 500_000  # below that, handing work to a thread costs more than it saves
 _NO_WEIGHT = np.empty(0)
@@ -36,7 +35,7 @@ def measure(batch: Batch, onto: HingeState) -> HingeState:
     """Return a state with a batch added."""
     backend.count_work(backend.CALL_WORK)
     try:
-        if onto.num_classes in (None, batch.num_classes):
+        if onto._takes(batch.num_classes):
             return _measure(batch, onto)
         return onto + _measure(batch, onto._emptied())  # refused, unless all rows are ignored
     except MixedCodingsError:
@@ -45,11 +44,13 @@ def measure(batch: Batch, onto: HingeState) -> HingeState:
 
 def per_sample(batch: Batch, empty: HingeState) -> Floats:
     """Return the (weighted) losses of the samples that are not ignored, (n,) or (n, C)."""
-    values = np.empty((batch.rows, _outputs(batch, empty)))
+    form = _form(batch, empty)
+    values = np.empty((batch.rows, _outputs(batch, form)))
     counters = Accumulator(1)
     filled = 0
-    for start in range(0, batch.rows, _numpy_rows(batch)):
-        stop = min(start + _numpy_rows(batch), batch.rows)
+    rows = _NUMPY_ELEMENTS // batch.num_classes or 1
+    for start in range(0, batch.rows, rows):
+        stop = min(start + rows, batch.rows)
         batch.check(start, stop)
         preds, target, weight = batch.block(start, stop)
         _count(target, weight, batch, counters)
@@ -60,66 +61,59 @@ def per_sample(batch: Batch, empty: HingeState) -> Floats:
     if counters.hot[ZEROS] and counters.hot[NEGATIVES]:
         raise MixedCodingsError(_where_codings_mix(batch, empty))
     values = values[:filled]
-    return values if per_class(batch, empty) else values[:, 0]
+    return values if form == "one-vs-all" else values[:, 0]
 
 
 def reduced(batch: Batch, state: HingeState, reduction: str = "mean") -> float | Floats:
     """Return the value of a batch's state; it has a value a class also where nothing was seen."""
     value = state.value(reduction)
-    if per_class(batch, state) and not isinstance(value, np.ndarray):
+    if _form(batch, state) == "one-vs-all" and not isinstance(value, np.ndarray):
         return np.full(batch.num_classes, value)
     return value
 
 
-def per_class(batch: Batch, empty: HingeState) -> bool:
-    """Tell whether a batch has one loss a class."""
-    return batch.num_classes != BINARY and empty.multiclass_mode is MulticlassMode.ONE_VS_ALL
-
-
 def _measure(batch: Batch, onto: HingeState) -> HingeState:
     """Return a state with a batch added, by as many threads as there should be."""
-    rows = _span_rows(batch, backend.get_num_threads())
-    if batch.rows <= rows:
+    if batch.rows * batch.num_classes < 2 * _THREAD_ELEMENTS:
         return _measure_span(batch, onto, 0, batch.rows) if batch.rows else onto
+    threads = backend.get_num_threads()
+    rows = _span_rows(batch, threads)
     spans = [(at, min(at + rows, batch.rows)) for at in range(0, batch.rows, rows)]
-    if backend.get_num_threads() == 1:
+    if threads == 1:
         for start, stop in spans:
             onto = _measure_span(batch, onto, start, stop)
         return onto
-    empty = onto._emptied()
-    return sum(backend.in_threads(lambda span: _measure_span(batch, empty, *span), spans), onto)
+    empty, elements = onto._emptied(), _NUMBA_ELEMENTS // threads
+    parts = backend.in_threads(lambda span: _measure_span(batch, empty, *span, elements), spans)
+    return sum(parts, onto)
 
 
-def _measure_span(batch: Batch, onto: HingeState, start: int, stop: int) -> HingeState:
-    """Return a state with some rows added, at most _SPAN_ROWS."""
-    form = "binary" if batch.num_classes == BINARY else onto.multiclass_mode.value
-    columns = _outputs(batch, onto) + 1  # the losses, then the weights
-    sums = onto._accumulator(columns, stop - start)
+def _measure_span(
+    batch: Batch, onto: HingeState, start: int, stop: int, elements: int = _NUMBA_ELEMENTS
+) -> HingeState:
+    """Return a state with some rows added, at most _SPAN_ROWS, in blocks of so many predictions."""
+    form = _form(batch, onto)
+    sums = onto._accumulator(_outputs(batch, form) + 1, stop - start)  # losses, then weights
     while start < stop:
         kernel = backend.kernel(form, batch.dtype)
+        rows = (_NUMPY_ELEMENTS if kernel is None else elements) // batch.num_classes or 1
+        end = min(start + rows, stop)
         if kernel is None:
-            end = min(start + _numpy_rows(batch), stop)
             _add_numpy(batch, start, end, onto, sums)
         else:
-            end = min(start + _numba_rows(batch), stop)
             _add_numba(kernel, batch, start, end, onto.squared, sums)
         start = end
     return onto._of(batch.num_classes, sums.sums())
 
 
-def _outputs(batch: Batch, empty: HingeState) -> int:
+def _form(batch: Batch, config: HingeState) -> str:
+    """Return which of the three losses a batch has."""
+    return "binary" if batch.num_classes == BINARY else config.multiclass_mode.value
+
+
+def _outputs(batch: Batch, form: str) -> int:
     """Return how many losses a sample has."""
-    return batch.num_classes if per_class(batch, empty) else 1
-
-
-def _numpy_rows(batch: Batch) -> int:
-    """Return the rows of a block in the NumPy tier."""
-    return max(1, min(BLOCK_ROWS, _NUMPY_ELEMENTS // batch.num_classes))
-
-
-def _numba_rows(batch: Batch) -> int:
-    """Return the rows of a block in the Numba tier."""
-    return max(1, _NUMBA_ELEMENTS // (batch.num_classes * backend.get_num_threads()))
+    return batch.num_classes if form == "one-vs-all" else 1
 
 
 def _add_numpy(batch: Batch, start: int, stop: int, config: HingeState, sums: Accumulator) -> None:
@@ -156,7 +150,8 @@ def _add_numba(
     preds, target, weight = batch.block(start, stop)
     if not len(target):
         return
-    preds = preds.reshape(-1)  # a view: a block is contiguous
+    if preds.ndim == 2:
+        preds = preds.reshape(-1)  # a view: a block is contiguous
     if weight is None:
         weight = _NO_WEIGHT
     done = kernel(preds, target, weight, squared, 0, sums.hot, sums.far)

@@ -136,7 +136,7 @@ class HingeState:
 
     def _of(self, num_classes: int, sums: Sums) -> HingeState:
         """Return a state of this configuration: of `num_classes`, with these counters and sums."""
-        if sums.counter(NEGATIVES) and sums.counter(ZEROS):
+        if num_classes == BINARY and sums.counter(NEGATIVES) and sums.counter(ZEROS):
             raise MixedCodingsError
         state = object.__new__(HingeState)
         state._config = self._config
@@ -153,6 +153,10 @@ class HingeState:
     def _accumulator(self, columns: int, rows: int) -> Accumulator:
         """Return an accumulator on top of this state, for so many more rows."""
         return Accumulator(columns) if self._sums is None else self._sums.accumulator(columns, rows)
+
+    def _takes(self, num_classes: int) -> bool:
+        """Tell whether data of so many classes go with what was seen."""
+        return self._sums is None or self._num_classes == num_classes
 
     def _codes_negatives(self) -> bool:
         """Tell whether negative binary targets were -1."""

@@ -172,6 +172,19 @@ class TestBadFiles:
         np.savez(folder / "archive.npz", PREDS)
         np.save(folder / "object.npy", np.array([Trap(folder / "sprung")], object))
         (folder / "folder.npy").mkdir()
+        (folder / "zip.npy").write_bytes(b"PK\x03\x04 and nothing of the kind")
+        archive = (folder / "archive.npz").read_bytes()
+        (folder / "half.npy").write_bytes(archive[: len(archive) // 2])
+        for stem, header in {
+            "bracket": b"((((",
+            "nested": b"(" * 60_000,
+            "endless": b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d,), }" % 2**70,
+            "negative": b"{'descr': '<f8', 'fortran_order': False, 'shape': (-3,), }",
+            "keyless": b"{'descr': '<f8'}",
+            "unknown": b"{'descr': 'spam', 'fortran_order': False, 'shape': (3,), }",
+        }.items():
+            length = len(header).to_bytes(2, "little")
+            (folder / f"{stem}.npy").write_bytes(b"\x93NUMPY\x01\0" + length + header + b"0" * 24)
         return [
             folder / f"{stem}"
             for stem in (
@@ -184,6 +197,14 @@ class TestBadFiles:
                 "archive.npz",
                 "object.npy",
                 "folder.npy",
+                "zip.npy",
+                "half.npy",
+                "bracket.npy",
+                "nested.npy",
+                "endless.npy",
+                "negative.npy",
+                "keyless.npy",
+                "unknown.npy",
             )
         ]
 
@@ -236,6 +257,58 @@ class TestBadInput:
 
     def test_newline_in_a_file_name(self, hingemetrics_command):
         refused(hingemetrics_command("two\nlines.npy", "target.npy"))
+
+
+# The command with another standard output: a file, or a pipe whose reader has gone.
+ELSEWHERE = """
+import os, runpy, sys
+if name := sys.argv.pop(1):
+    os.dup2(os.open(name, os.O_WRONLY), 1)
+else:
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.dup2(writer, 1)
+runpy.run_module("hingemetrics", run_name="__main__", alter_sys=True)
+"""
+
+
+class TestStandardOutput:
+    @pytest.fixture
+    def files(self, tmp_path):
+        """One loss for each of 3000 classes."""
+        files = [tmp_path / "preds.npy", tmp_path / "target.npy"]
+        np.save(files[0], np.random.default_rng(0).normal(size=(4, 3000)))
+        np.save(files[1], np.arange(4))
+        return [*files, "--multiclass-mode", "one-vs-all"]
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+    @pytest.mark.parametrize("option", [[], ["--json"], ["--fail-above", "0"]])
+    def test_full_disk(self, python, files, option):
+        refused(python("-c", ELSEWHERE, "/dev/full", *files, *option), "standard output")
+
+    @pytest.mark.parametrize("option", [[], ["--json"]])
+    def test_a_reader_that_has_gone(self, python, files, option):
+        run = python("-c", ELSEWHERE, "", *files, *option)
+        assert (run.returncode, run.stderr) == (0, "")
+
+    def test_a_reader_that_has_gone_hides_no_failure(self, python, files):
+        run = python("-c", ELSEWHERE, "", *files, "--fail-above", "0")
+        assert (run.returncode, run.stderr) == (1, "")
+
+
+BLOCKED = """
+import runpy, sys
+sys.modules["numba"] = None
+runpy.run_module("hingemetrics", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_numba_is_wanted_and_not_there(python, tmp_path):
+    np.save(tmp_path / "preds.npy", PREDS)
+    np.save(tmp_path / "target.npy", TARGET)
+    files = [tmp_path / "preds.npy", tmp_path / "target.npy"]
+    refused(python("-c", BLOCKED, *files, HINGEMETRICS_BACKEND="numba"), "numba")
+    assert python("-c", BLOCKED, *files).stdout == f"{expected(PREDS, TARGET)!r}\n"
 
 
 def test_version(hingemetrics_command):

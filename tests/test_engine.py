@@ -46,6 +46,7 @@ def test_the_switch_in_the_middle_of_a_call(monkeypatch, mode):
 
 def test_more_rows_than_an_accumulator_takes(backend, monkeypatch):
     monkeypatch.setattr(engine, "_SPAN_ROWS", 300)
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1)
     preds, target = data(1000)
     assert bits(hinge_loss(preds, target)) == bits(expected(preds, target))
 

@@ -1,8 +1,10 @@
 """One number, always the same bits: each law of the design, compared by bytes."""
 
+import platform
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -129,6 +131,29 @@ class TestOneTier:
         assert fingerprint(metric.state) == fingerprint(case.state())
         assert metric.update_count == len(parts)
 
+    @pytest.mark.parametrize("threads", [1, 2])
+    @pytest.mark.parametrize("case", forms(4000), ids=name)
+    def test_large_and_small_updates_lose_nothing(self, short_spans, case, threads):
+        """Small ones overtake large ones, which then have another state to add to."""
+        short_spans(threads)
+        ends = np.cumsum([1, 1, 700, 1, 1200, 3, 1, 1500, 2, 1] + [1] * 90)
+        cuts = [0, *ends, len(case)]
+        parts = [case.rows(slice(a, b)) for a, b in pairwise(cuts)]
+        metric, start = case.metric(), threading.Barrier(4)
+
+        def work(worker):
+            start.wait(timeout=30)
+            for k, part in enumerate(parts[worker::4]):
+                if k % 3:
+                    part.feed(metric)
+                else:
+                    metric(part.preds, part.target, part.weight)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
+        assert fingerprint(metric.state) == fingerprint(case.state())
+        assert metric.update_count == len(parts)
+
 
 def unaligned(array):
     buffer = bytearray(array.nbytes + 2 * array.itemsize)
@@ -209,6 +234,37 @@ for case in battery():
 )
 def test_tier_of_another_process(python, environment):
     run = python("-c", SCRIPT, **environment)
+    assert run.stderr == ""
+    assert run.stdout.split() == [case.state().to_bytes().hex() for case in battery()]
+
+
+# Both the names up to NumPy 2.3 and those since, which are of whole levels.
+NO_AVX2 = "AVX2 FMA3 AVX512F AVX512_SKX X86_V3 X86_V4"
+PROCESSORS = {
+    "native": {"HINGEMETRICS_BACKEND": "numba"},
+    "haswell": {
+        "HINGEMETRICS_BACKEND": "numba",
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "",
+    },
+    "generic": {
+        "HINGEMETRICS_BACKEND": "numba",
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+    },
+    "NumPy without AVX2": {
+        "HINGEMETRICS_BACKEND": "numpy",
+        "NPY_DISABLE_CPU_FEATURES": NO_AVX2,
+    },
+}
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86-64 processors")
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_processor(python, tmp_path, processor):
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path), **PROCESSORS[processor]}
+    # NumPy warns of features that this processor lacks anyway.
+    run = python("-W", "ignore", "-c", SCRIPT, **environment)
     assert run.stderr == ""
     assert run.stdout.split() == [case.state().to_bytes().hex() for case in battery()]
 

@@ -5,6 +5,7 @@ import inspect
 import json
 import operator
 import pickle
+import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -186,6 +187,22 @@ class TestUpdateAndCompute:
         assert metric.state == case.state()
         assert bits(metric.compute()) == bits(case.loss())
 
+    def test_empty_lists_are_no_update(self):
+        metric = HingeLoss()
+        metric.update([], [])
+        assert (metric.update_called, metric.update_count) == (False, 0)
+        with pytest.warns(UserWarning, match="NaN"):
+            metric.forward([], [])
+        assert (metric.update_called, metric.update_count) == (False, 0)
+
+    def test_an_empty_batch_has_classes(self):
+        """Its one-vs-all value has as many entries as it has columns."""
+        metric = HingeLoss(multiclass_mode="one-vs-all")
+        with pytest.warns(UserWarning, match="NaN"):
+            found = metric(np.zeros((0, 3)), np.zeros(0, int))
+        assert bits(found) == bits(np.full(3, np.nan))
+        assert metric.state == HingeState(False, "one-vs-all")
+
 
 class Watched:
     """An array that counts how often it is asked for its data."""
@@ -342,6 +359,51 @@ class TestCopies:
         assert bits(other.compute()) == bits(metric.compute())
         assert other.update_count == 2
         assert other.state_dict() == metric.state_dict()
+
+
+class Noting(HingeLoss):
+    """A metric with something of its own."""
+
+    def __init__(self, *arguments, **configuration):
+        super().__init__(*arguments, **configuration)
+        self.notes = {"seen": []}
+
+
+@pytest.mark.parametrize("duplicate", [HingeLoss.clone, copy.deepcopy])
+class TestSubclass:
+    def test_its_own_attributes_are_copied(self, duplicate):
+        metric = Noting()
+        metric.notes["seen"].append(1)
+        twin = duplicate(metric)
+        assert type(twin) is Noting
+        twin.notes["seen"].append(2)
+        metric.notes["seen"].append(3)
+        assert (metric.notes, twin.notes) == ({"seen": [1, 3]}, {"seen": [1, 2]})
+
+    def test_what_refers_to_itself_refers_to_the_copy(self, duplicate):
+        metric = Noting()
+        metric.notes["seen"].append(metric)
+        twin = duplicate(metric)
+        assert twin.notes["seen"][0] is twin
+
+    def test_the_group_is_shared(self, duplicate):
+        """Its ranks are threads or processes that cannot be copied."""
+        group = Rank(World(1), 0)
+        metric = Noting(process_group=group, dist_sync_fn=None)
+        metric.update(PREDS, TARGET)
+        metric.notes["group"] = group
+        twin = duplicate(metric)
+        assert twin.notes["group"] is group
+        twin.update(PREDS, TARGET)
+        assert twin.compute() == metric.compute() == hinge_loss(PREDS, TARGET)
+        assert group.calls == 2
+
+    def test_the_function_is_shared(self, duplicate):
+        sync = gathered([HingeState()])
+        twin = duplicate(Noting(dist_sync_fn=sync))
+        twin.update(PREDS, TARGET)
+        twin.compute()
+        assert len(sync.calls) == 1
 
 
 class TestStateDict:
@@ -679,6 +741,82 @@ class TestSync:
         metric.update(PREDS, TARGET)
         assert metric.state.count == 6
 
+    @pytest.mark.parametrize("change", ["update", "forward", "reset", "merge"])
+    def test_changes_while_it_syncs_are_noticed(self, change):
+        def sync(state, group):
+            changes[change]()
+            return state + self.OTHER
+
+        metric = fed()
+        changes = {
+            "update": lambda: metric.update([0.5], [1]),
+            "forward": lambda: metric([0.5], [1]),
+            "merge": lambda: metric.merge_state(self.OTHER),
+            "reset": metric.reset,
+        }
+        with pytest.raises(RuntimeError, match="synced"):
+            metric.sync(dist_sync_fn=sync)
+        count = {"update": 4, "forward": 4, "merge": 5, "reset": 0}[change]
+        assert metric.state.count == count, "neither lost nor undone"
+        metric.update(PREDS, TARGET)  # it is not left synced
+        assert metric.state.count == count + 3
+
+    def test_a_context_that_syncs_nothing_leaves_the_outer_one(self, metric):
+        local = metric.state
+        with metric.sync_context():
+            with metric.sync_context(should_sync=False):
+                assert metric.state == local + self.OTHER
+            assert metric.state == local + self.OTHER
+            with pytest.raises(RuntimeError, match="sync"):
+                metric.update(PREDS, TARGET)
+        assert metric.state == local
+        metric.update(PREDS, TARGET)
+
+    def test_unsync_inside_a_context(self, metric):
+        local = metric.state
+        with metric.sync_context():
+            metric.unsync()
+            metric.update(PREDS, TARGET)
+        assert metric.state == local + local, "the update is not undone"
+
+    @pytest.mark.parametrize("more", [False, True])
+    def test_reset_inside_a_context(self, metric, more):
+        with metric.sync_context():
+            metric.reset()
+            if more:
+                metric.update([0.5], [1])
+        assert metric.state.count == metric.update_count == more
+
+    def test_another_sync_inside_a_context(self, metric):
+        local = metric.state
+        with metric.sync_context():
+            metric.unsync()
+            metric.sync(dist_sync_fn=gathered([]))
+        assert metric.state == local
+        with pytest.raises(RuntimeError, match="sync"):
+            metric.update(PREDS, TARGET)
+        metric.unsync()
+
+    def test_forward_while_synced_asks_no_rank(self):
+        """Other ranks may not be there to answer."""
+        group = Rank(World(1), 0)
+        metric = fed(process_group=group, dist_sync_on_step=True)
+        metric.sync()
+        assert group.calls == 1
+        for change in (metric.forward, metric, metric.update):
+            with pytest.raises(RuntimeError, match="sync"):
+                change(PREDS, TARGET)
+        with pytest.raises(RuntimeError, match="sync"):
+            metric.sync()
+        assert group.calls == 1
+
+    def test_state_dict_is_local(self, metric):
+        """Or every rank would load what all have seen, and count it as many times."""
+        saved = metric.state_dict()
+        with metric.sync_context():
+            assert metric.state_dict() == saved
+        assert metric.state_dict() == saved
+
     def test_no_group_no_sync(self):
         metric = fed()
         with metric.sync_context():
@@ -694,3 +832,110 @@ def test_no_warning_in_ordinary_use():
         metric(PREDS, TARGET)
         metric.update(PREDS, TARGET, [0.0, 0.0, 1.0])
         metric.compute()
+
+
+SIGNALS = """
+import signal, sys
+import numpy as np
+import hingemetrics as h
+
+h.set_backend(sys.argv[1])
+h.set_num_threads(int(sys.argv[2]))
+metric, small, handled = h.HingeLoss(), h.HingeLoss(), 0
+preds, target = np.full(3_000_000, 0.5), np.ones(3_000_000, np.int32)
+
+
+def handle(*_):
+    global handled
+    handled += 1
+    assert h.hinge_loss([0.5], [1]) == 0.5
+    if sys.argv[3] == "reset":
+        metric.reset()
+    metric.update([0.25], [1])
+    metric.compute()
+    signal.setitimer(signal.ITIMER_REAL, 1e-3)
+
+
+signal.signal(signal.SIGALRM, handle)
+signal.setitimer(signal.ITIMER_REAL, 1e-3)
+updates = 0
+while handled < 20:
+    metric.update(preds, target)
+    updates += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(metric.state.count == updates * len(preds) + handled, metric.state.count > 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no interval timers on Windows")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("what", ["update", "reset"])
+def test_a_signal_handler_may_use_the_metric_it_interrupts(python, backend, threads, what):
+    run = python("-c", SIGNALS, backend, threads, what)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout == ("True True\n" if what == "update" else "False True\n")
+
+
+FORKS = """
+import os, sys, threading
+import numpy as np
+import hingemetrics as h
+from hingemetrics import metric as room
+
+h.set_backend(sys.argv[1])
+metric = h.HingeLoss()
+metric.update([0.5], [1])
+inside, done = threading.Event(), threading.Event()
+
+
+class Slow:
+    def __array__(self, dtype=None, copy=None):
+        inside.set()
+        done.wait()
+        return np.full(3, 0.5)
+
+
+def stores():
+    with room._lock:
+        inside.set()
+        done.wait()
+
+
+def runs():
+    preds, target = np.full(1_000_000, 0.5), np.ones(1_000_000, int)
+    while not done.is_set():
+        h.HingeLoss().update(preds, target)
+        metric.merge_state(h.HingeState())
+        inside.set()
+
+
+def reads():
+    metric.update(Slow(), [1, 1, 1])
+
+
+thread = threading.Thread(target={"reads": reads, "stores": stores, "runs": runs}[sys.argv[2]])
+thread.start()
+inside.wait()
+statuses = set()
+for _ in range(5):
+    child = os.fork()
+    if not child:
+        ok = metric.state.count == 1
+        metric.update([0.5, 0.5], [1, 1])
+        ok &= metric.state.count == 3
+        metric.reset()
+        metric.update([0.5, 0.5], [1, 1])
+        os._exit(0 if ok and metric.compute() == 0.5 and metric.state.count == 2 else 1)
+    statuses.add(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+done.set()
+thread.join()
+print(*statuses, metric.state.count)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
+@pytest.mark.parametrize(("where", "count"), [("reads", 4), ("stores", 1), ("runs", 1)])
+def test_fork_while_another_thread_updates(python, backend, where, count):
+    """The child has the metric as it was, and none of the parent's locks."""
+    run = python("-W", "ignore", "-c", FORKS, backend, where)
+    assert (run.stdout, run.stderr) == (f"0 {count}\n", "")

@@ -7,8 +7,10 @@ import graphlib
 import importlib
 import inspect
 import pkgutil
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from reference import says
 
@@ -220,3 +222,23 @@ class TestMetadata:
         scripts = setup["options.entry_points"]["console_scripts"].split()
         assert scripts == ["hingemetrics", "=", "hingemetrics.cli:main"]
         assert callable(pkgutil.resolve_name(scripts[-1]))
+
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def test_examples_are_what_their_script_makes(python, tmp_path):
+    """To the bit where scikit-learn is the version they were made with."""
+    shutil.copy(EXAMPLES / "make_examples.py", tmp_path)
+    run = python("-W", "ignore", tmp_path / "make_examples.py")
+    assert run.returncode == 0, run.stderr
+    made, kept = ({path.name for path in folder.glob("*.npy")} for folder in (tmp_path, EXAMPLES))
+    assert made == kept
+    assert len(kept) == 4
+    for name in kept:
+        fresh, old = np.load(tmp_path / name), np.load(EXAMPLES / name)
+        assert (fresh.shape, fresh.dtype) == (old.shape, old.dtype)
+        if "target" in name:
+            assert (fresh == old).all()
+        else:
+            np.testing.assert_allclose(fresh, old, rtol=1e-6)

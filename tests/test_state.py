@@ -3,6 +3,8 @@
 import copy
 import pickle
 import tracemalloc
+import zlib
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
@@ -75,6 +77,14 @@ class TestAttributes:
         with pytest.raises((AttributeError, TypeError)):
             delattr(state, attribute)
         assert state.to_bytes() == before
+
+    @pytest.mark.parametrize("arguments", [(), (True,), (True, "one-vs-all")])
+    def test_not_constructed_again(self, arguments):
+        state = EXAMPLE.state()
+        before = state.to_bytes(), repr(state), hash(state)
+        with suppress(TypeError):
+            state.__init__(*arguments)
+        assert (state.to_bytes(), repr(state), hash(state)) == before
 
     def test_adding_in_place_makes_another(self):
         state = first = EXAMPLE.state()
@@ -254,7 +264,9 @@ class TestBytes:
     @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
     def test_copy(self, duplicate):
         for state in STATES.values():
+            assert duplicate(state) == state
             assert duplicate(state).to_bytes() == state.to_bytes()
+            assert duplicate({"state": [state]})["state"][0] == state
 
     @pytest.mark.parametrize("squared", [False, True])
     @pytest.mark.parametrize("kind", [None, "uniform"])
@@ -319,6 +331,90 @@ class TestBytes:
     def corrupt(self, data):
         with pytest.raises(ValueError, match=r"."):
             HingeState.from_bytes(data)
+
+
+def spelt(*numbers, flags=0):
+    """Bytes of the format, with a checksum that is right whatever they say."""
+    body = b"hinge\x01" + bytes([flags])
+    for number in numbers:
+        length = rest = (number.bit_length() + 7) // 8
+        while rest > 0x7F:
+            body += bytes([rest & 0x7F | 0x80])
+            rest >>= 7
+        body += bytes([rest]) + number.to_bytes(length, "little")
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+# Classes, samples, targets 0, targets -1; the exponent and mantissa of the weights; NaN, inf, and
+# exponent and mantissa of the losses. 1077 is the exponent of 1.
+ONE_LOSS = (1, 1, 0, 0, 1077, 1, 0, 0, 1077, 1)
+HOSTILE = {
+    "samples": (1, 2**159999, 0, 0, 1077, 1, 0, 0, 1077, 1),
+    "samples of much weight": (1, 2**159999, 0, 0, 150_000, 1, 0, 0, 150_000, 1),
+    "samples of much more weight": (1, 2**159999, 0, 0, 2**56, 1, 0, 0, 0, 0),
+    "samples and targets": (1, 2**159999, 2**159998, 2**159998, 1077, 1, 0, 0, 0, 0),
+    "exponent of weights": (1, 1, 0, 0, 2**40, 1, 0, 0, 1077, 1),
+    "exponent of losses": (1, 1, 0, 0, 1077, 1, 0, 0, 2**40, 1),
+    "enormous exponent": (1, 1, 0, 0, 1077, 1, 0, 0, 2**2**17, 1),
+    "exponent of nothing": (1, 1, 0, 0, 1077, 1, 0, 0, 2**40, 0),
+    "mantissa": (1, 1, 0, 0, 1077, 1, 0, 0, 0, 2**159999 + 1),
+    "NaN": (1, 1, 0, 0, 1077, 1, 2**159999, 0, 0, 0),
+    "classes": (2**40, 1, 0, 0, 1077, 1, 0, 0, 1077, 1),
+    "classes, nothing else": (2**159999,),
+}
+
+
+class TestHostileBytes:
+    """The checksum is right, so that only what the bytes say can be wrong."""
+
+    def test_spelling(self):
+        state = one(0.0, 1)
+        assert spelt(*ONE_LOSS) == state.to_bytes()
+        assert HingeState.from_bytes(spelt(*ONE_LOSS)).value() == 1.0
+
+    @pytest.mark.parametrize("flags", [0, 2])
+    @pytest.mark.parametrize("what", HOSTILE)
+    def test_absurd_numbers(self, what, flags):
+        self.refused(spelt(*HOSTILE[what], flags=flags))
+
+    def test_sums_longer_than_their_bytes(self):
+        """A few bytes a class, each of which spells a sum of hundreds: but not of more."""
+        numbers = (5000, 1, 0, 0, 0, 0, *(0, 0, 2100, 1) * 5000)
+        self.refused(spelt(*numbers, flags=2))
+
+    def test_losses_without_weight(self):
+        self.refused(spelt(*ONE_LOSS[:4], 0, 0, *ONE_LOSS[6:]))
+        self.refused(spelt(2, 1, 0, 0, 0, 0, *(0, 0, 0, 0), *(0, 0, 0, 1), flags=2))
+        nothing = HingeState.from_bytes(spelt(*ONE_LOSS[:4], 0, 0, 0, 0, 0, 0))
+        assert nothing == one(0.0, 1, 0.0)
+
+    @pytest.mark.parametrize(
+        "numbers",
+        [
+            (1, 1, 0, 0, 1076, 2, 0, 0, 1077, 1),  # an even mantissa
+            (1, 1, 1, 1, 1077, 1, 0, 0, 1077, 1),  # more targets than samples
+            (2, 1, 1, 0, 1077, 1, 0, 0, 1077, 1),  # targets 0 of several classes
+            (1, 1, 0, 0, 1077, 1, 1, 0, 1077, 1),  # a loss of a sample whose loss is NaN
+            (1, 1, 0, 0, 1077, 1, 1, 1, 0, 0),  # both NaN and inf
+            (1, 0, 0, 0, 0, 0, 0, 0, 0, 0),  # classes of no samples
+            (0, 1, 0, 0, 1077, 1),  # samples of no classes
+            (1, 2, 1, 1, 1078, 1, 0, 0, 0, 0),  # two codings
+            (*ONE_LOSS, 0),
+            ONE_LOSS[:-1],
+        ],
+    )
+    def test_contradictions(self, numbers):
+        self.refused(spelt(*numbers))
+
+    def refused(self, data):
+        tracemalloc.start()
+        try:
+            with pytest.raises(ValueError, match="the bytes of a HingeState"):
+                HingeState.from_bytes(data)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 200 * len(data) + 100_000
 
 
 class TestExact:
