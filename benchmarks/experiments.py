@@ -24,8 +24,10 @@ import hingemetrics
 CRAMMER_SINGER, ONE_VS_ALL = "crammer-singer", "one-vs-all"
 NAMES = {CRAMMER_SINGER: "Crammer-Singer", ONE_VS_ALL: "one-vs-all"}
 ANYWHERE = (("numba", 1), ("numba", 2), ("numpy", 1))  # backends and threads that must agree
+DTYPES = ("float64", "float32")
 TOLERANCE = {"float64": 1e-12, "float32": 1e-4}  # of peers: the error of a sum in that dtype
 SMALL_BATCH = 32
+LOSSES, SQUARES, WEIGHTS = "losses", "squared losses", "weights from 1e-20 to 1e20"
 OUTLIERS = {"huge": 2.0**31, "inf": np.inf, "nan": np.nan}
 OUTLIER_SHARE = 100  # one loss in so many
 OUR_START = f"{peers.BATCH}from hingemetrics import hinge_loss; hinge_loss(preds, target)"
@@ -60,11 +62,18 @@ class Row(NamedTuple):
     at_least: float = 0.0
 
     @property
+    def limit(self) -> float | None:
+        """The number in the target; None if there is no target."""
+        if self.at_most < math.inf:
+            return self.at_most
+        return self.at_least or None
+
+    @property
     def target(self) -> str:
         """The target in words; empty if there is none."""
-        if self.at_most < math.inf:
-            return f"<= {self.at_most:g} {self.unit}"
-        return f">= {self.at_least:g} {self.unit}" if self.at_least else ""
+        if self.limit is None:
+            return ""
+        return f"{'<=' if self.at_most < math.inf else '>='} {self.limit:g} {self.unit}"
 
     def value(self, measurements: Measurements) -> float | None:
         """Return the figure, or None if what it needs was not measured."""
@@ -106,7 +115,7 @@ KERNELS = [
     *(
         Kernel(CRAMMER_SINGER, classes, dtype, at_most)
         for classes, at_most in ((1000, 1.5), (100, 1.5), (10, 2.5), (3, 4.0))
-        for dtype in ("float64", "float32")
+        for dtype in DTYPES
     ),
     *(
         Kernel(ONE_VS_ALL, classes, dtype, at_most)
@@ -120,34 +129,22 @@ def experiments() -> list[Experiment]:
     """Return everything that is measured, in the order of the results."""
     return [
         *map(kernel_experiment, KERNELS),
+        *(
+            peer_experiment("binary", 2, dtype, {"scikit-learn": 150, "torchmetrics": 30, "JAX": 2})
+            for dtype in DTYPES
+        ),
+        *(
+            peer_experiment(CRAMMER_SINGER, 10, dtype, {"scikit-learn": 30, "torchmetrics": 25})
+            for dtype in DTYPES
+        ),
+        update_experiment("binary", 2, at_most=6.0, at_least=12.0),
+        update_experiment(CRAMMER_SINGER, 10, at_most=6.0, at_least=12.0),
+        update_experiment(ONE_VS_ALL, 1000, at_most=40.0, at_least=0.0),
         Experiment(
             "AVX2 only",
             avx2_only,
             [Row("AVX2 only, the worst kernel", "x native", "worst", at_most=1.5)],
         ),
-        Experiment("threads", threads, [Row("binary, 2 threads", "x one thread", "1", "2")]),
-        *(
-            outlier_experiment(form, classes)
-            for form, classes in (
-                ("binary", 2),
-                (CRAMMER_SINGER, 10),
-                (ONE_VS_ALL, 10),
-                (ONE_VS_ALL, 100),
-                (ONE_VS_ALL, 1000),
-            )
-        ),
-        *map(sum_experiment, SUMMED),
-        *(
-            peer_experiment("binary", 2, dtype, {"scikit-learn": 150, "torchmetrics": 30, "JAX": 2})
-            for dtype in ("float64", "float32")
-        ),
-        *(
-            peer_experiment(CRAMMER_SINGER, 10, dtype, {"scikit-learn": 30, "torchmetrics": 25})
-            for dtype in ("float64", "float32")
-        ),
-        update_experiment("binary", 2, {"at_most": 6.0}, {"at_least": 12.0}),
-        update_experiment(CRAMMER_SINGER, 10, {"at_most": 6.0}, {"at_least": 12.0}),
-        update_experiment(ONE_VS_ALL, 1000, {"at_most": 40.0}, {}),
         Experiment(
             "new process to the first result of 1000 samples",
             start,
@@ -161,6 +158,13 @@ def experiments() -> list[Experiment]:
             memory,
             [Row("extra peak memory, the worst case", "MB", "worst", at_most=16.0)],
         ),
+        sum_experiment(LOSSES, at_least=1.0),
+        sum_experiment(SQUARES, at_least=1.0),
+        sum_experiment(WEIGHTS, at_least=0.0),
+        outlier_experiment("binary", 2),
+        outlier_experiment(CRAMMER_SINGER, 10),
+        *(outlier_experiment(ONE_VS_ALL, classes) for classes in (10, 100, 1000)),
+        Experiment("threads", threads, [Row("binary, 1 thread", "x 2 threads", "1", "2")]),
     ]
 
 
@@ -347,14 +351,11 @@ def _faster(name: str, targets: Mapping[str, float]) -> list[Row]:
 def peer_experiment(
     form: str, classes: int, dtype: str, targets: Mapping[str, float]
 ) -> Experiment:
-    """Compare hinge_loss with every peer's."""
+    """Compare hinge_loss with every peer's, and with itself without Numba."""
     title = f"{_form(form, classes)} {dtype}"
-    shown = {peer: targets.get(peer, 0.0) for peer in peers.HINGE}
-    return Experiment(
-        f"{title}, peers",
-        partial(time_peers, form, classes, dtype),
-        _faster(title, {**shown, "hingemetrics without Numba": 0.0}),
-    )
+    rows = _faster(title, {peer: targets.get(peer, 0.0) for peer in peers.HINGE})
+    rows.append(Row(title, "x without Numba", "without Numba", "hingemetrics"))
+    return Experiment(f"{title}, peers", partial(time_peers, form, classes, dtype), rows)
 
 
 def time_peers(form: str, classes: int, dtype: str, scale: Scale) -> Measurements:
@@ -364,57 +365,52 @@ def time_peers(form: str, classes: int, dtype: str, scale: Scale) -> Measurement
     check_peers(found, agreed(preds, target), TOLERANCE[dtype])
     contenders = {
         "hingemetrics": ours(preds, target),
-        "hingemetrics without Numba": ours(preds, target, "numpy"),
+        "without Numba": ours(preds, target, "numpy"),
         **found,
     }
     return measure.medians(contenders, scale.rounds)
 
 
-def sum_experiment(what: str) -> Experiment:
+def sum_experiment(what: str, at_least: float) -> Experiment:
     """Compare exact sums of doubles."""
     title = f"exact sum of 10^6 {what}"
-    return Experiment(title, partial(time_sums, what), _faster(title, dict.fromkeys(peers.SUMS, 1)))
+    rows = _faster(title, dict.fromkeys(peers.SUMS, at_least))
+    return Experiment(title, partial(time_sums, what), rows)
 
 
 def time_sums(what: str, scale: Scale) -> Measurements:
     """Time exact sums.
 
-    The peers are given the losses max(0, 1 - preds), or the weights of losses that are all 1;
-    hinge_loss gets its usual arguments and computes what it sums.
+    The peers are given the doubles to sum; hinge_loss gets its usual arguments and computes them:
+    losses max(0, 1 - preds), their squares, or losses 1 times their weights. With weights it sums
+    twice as many doubles, since it sums the weights as well.
     """
-    rng = np.random.default_rng(3)
-    preds, weight = SUMMED[what](rng)
+    preds, further = summed(what)
     target = np.ones(len(preds), np.int64)
-    values = ours(preds, target, reduction="none", sample_weight=weight)()
+    values = ours(preds, target, reduction="none", **further)()
     found = peers.prepared(peers.SUMS, values)
-    further = {"sample_weight": weight, "reduction": "sum"}
-    check_peers(found, agreed(preds, target, **further), tolerance=0.0)
-    contenders = {"hingemetrics": ours(preds, target, **further), **found}
+    check_peers(found, agreed(preds, target, reduction="sum", **further), tolerance=0.0)
+    contenders = {"hingemetrics": ours(preds, target, reduction="sum", **further), **found}
     return measure.medians(contenders, scale.rounds)
 
 
-# the preds and sample_weight of an exact sum, from a random generator
-SUMMED: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray | None]]] = {
-    "losses": lambda rng: (1.0 - rng.exponential(size=10**6), None),
-    "weights below 1": lambda rng: (np.zeros(10**6), rng.random(10**6)),
-    "weights from 1e-20 to 1e20": lambda rng: (
-        np.zeros(10**6),
-        10.0 ** rng.uniform(-20.0, 20.0, 10**6),
-    ),
-}
+def summed(what: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the preds and options with which hinge_loss sums a million doubles of some kind."""
+    rng = np.random.default_rng(3)
+    if what == WEIGHTS:
+        return np.zeros(10**6), {"sample_weight": 10.0 ** rng.uniform(-20.0, 20.0, 10**6)}
+    return 1.0 - rng.exponential(size=10**6), {"squared": what == SQUARES}
 
 
-def update_experiment(
-    form: str, classes: int, limit: Mapping[str, float], faster: Mapping[str, float]
-) -> Experiment:
+def update_experiment(form: str, classes: int, at_most: float, at_least: float) -> Experiment:
     """Compare updates with a small batch."""
     title = f"update with {SMALL_BATCH} rows, {_form(form, classes)}"
     return Experiment(
         title,
         partial(time_updates, form, classes),
         [
-            Row(title, "us", "hingemetrics", **limit),
-            *_faster(title, {"torchmetrics": faster.get("at_least", 0.0)}),
+            Row(title, "us", "hingemetrics", at_most=at_most),
+            *_faster(title, dict.fromkeys(peers.METRICS, at_least)),
         ],
     )
 

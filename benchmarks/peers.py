@@ -17,6 +17,7 @@ import numpy as np
 warnings.filterwarnings("ignore", module="torchmetrics")  # it imports what setuptools deprecates
 
 PACKAGES = ("scikit-learn", "torch", "torchmetrics", "jax", "xsum", "bitrep")
+MISSING = "missing"
 # read when a peer is imported
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -38,7 +39,7 @@ def version_of(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "missing"
+        return MISSING
 
 
 def computes_the_same(name: str) -> bool:
@@ -132,18 +133,16 @@ def fsum(values: np.ndarray) -> Callable[[], float]:
     return lambda: math.fsum(numbers)
 
 
-def xsum_small(values: np.ndarray) -> Callable[[], float]:
-    """Prepare xsum's small superaccumulator."""
-    from xsum import xsum_small
-
-    return lambda: _xsum(xsum_small(), values)
-
-
-def xsum_large(values: np.ndarray) -> Callable[[], float]:
-    """Prepare xsum's large superaccumulator."""
+def xsum(values: np.ndarray) -> Callable[[], float]:
+    """Prepare xsum's large superaccumulator, which is its faster one for many values."""
     from xsum import xsum_large
 
-    return lambda: _xsum(xsum_large(), values)
+    def total() -> float:
+        accumulator = xsum_large()
+        accumulator.add(values)
+        return accumulator.round()
+
+    return total
 
 
 def bitrep_sum(values: np.ndarray) -> Callable[[], float]:
@@ -160,12 +159,7 @@ def bitrep_sum(values: np.ndarray) -> Callable[[], float]:
     return total
 
 
-SUMS = {
-    "math.fsum": fsum,
-    "xsum (small)": xsum_small,
-    "xsum (large)": xsum_large,
-    "bitrep": bitrep_sum,
-}
+SUMS = {"math.fsum": fsum, "xsum": xsum, "bitrep": bitrep_sum}
 
 
 # The first result of a new process
@@ -202,15 +196,10 @@ def _prepared(name: str, adapter: Callable[..., Any], *data: Any) -> Any:
         return None
 
 
-def _xsum(accumulator: Any, values: np.ndarray) -> float:
-    """Return the sum of an array."""
-    accumulator.add(values)
-    return accumulator.round()
-
-
 def _has_tasks() -> bool:
-    """Tell whether torchmetrics is new enough to ask for a task."""
-    return tuple(map(int, version("torchmetrics").split(".")[:2])) >= (0, 11)
+    """Tell whether torchmetrics is there and new enough to ask for a task."""
+    found = version_of("torchmetrics")
+    return found != MISSING and tuple(map(int, found.split(".")[:2])) >= (0, 11)
 
 
 def _task(preds: np.ndarray) -> dict[str, Any]:

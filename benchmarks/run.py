@@ -15,18 +15,26 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import experiments
 import llvmlite.binding
 import peers
-from experiments import FULL, QUICK, Experiment, Scale
+from experiments import FULL, QUICK, Experiment, Measurements
 
 RESULTS = Path(__file__).with_name("results.json")
 CHILDREN = {"kernels": experiments.kernels, "memory": experiments.memory_cases}
 OWN = ("hingemetrics", "numpy", "numba")
-VARIABLES = ("HINGEMETRICS_", "NUMBA_", "OMP_", "XLA_")  # of the environment
+VARIABLES = (
+    "HINGEMETRICS_BACKEND",
+    "HINGEMETRICS_NUM_THREADS",
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+    "NUMBA_DISABLE_JIT",
+    *peers.ONE_THREAD,
+)
 VERDICT = {True: "met", False: "MISSED", None: ""}
 
 
@@ -39,20 +47,26 @@ def main() -> None:
         return
     for name, value in peers.ONE_THREAD.items():
         os.environ.setdefault(name, value)
-    results: dict[str, Any] = {"environment": environment(), "scale": scale._asdict(), "rows": []}
-    for name, value in results["environment"].items():
-        print(f"{name}: {value}")
+    where = environment()
+    print("\n".join(f"{name}: {value}" for name, value in where.items()))
     if arguments.quick:
-        print("quick: sizes at which the figures mean nothing")
+        print("quick: at these sizes the figures mean nothing")
+    rows, measurements = [], {}
     for experiment in experiments.experiments():
-        rows, results.setdefault("measurements", {})[experiment.title] = measured(experiment, scale)
-        results["rows"] += rows
-        for row in rows:
-            print(shown(row), flush=True)
-    results["notes"] = notes()
-    print(*results["notes"], sep="\n")
+        measurements[experiment.title] = experiment.measure(scale)
+        for row in figures(experiment, measurements[experiment.title]):
+            rows.append(row)
+            print(line(row), flush=True)
+    print("\n".join(notes()))
     output = arguments.output or (None if arguments.quick else RESULTS)
     if output:
+        results = {
+            "environment": where,
+            "scale": scale._asdict(),
+            "notes": notes(),
+            "rows": rows,
+            "measurements": measurements,
+        }
         output.write_text(json.dumps(results, indent=1) + "\n")
 
 
@@ -73,15 +87,15 @@ def parsed_arguments() -> argparse.Namespace:
 def environment() -> dict[str, str]:
     """Return what the figures depend on."""
     features = llvmlite.binding.get_host_cpu_features()
+    avx512 = "with" if features.get("avx512f") else "without"
     return {
-        "CPU": f"{cpu_model()}, {llvmlite.binding.get_host_cpu_name()}, "
-        f"{'with' if features.get('avx512f') else 'without'} AVX-512",
+        "CPU": f"{cpu_model()} ({llvmlite.binding.get_host_cpu_name()}, {avx512} AVX-512)",
         "cores": str(os.cpu_count()),
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         **{package: peers.version_of(package) for package in (*OWN, *peers.PACKAGES)},
         "threads": "1, unless a row says 2",
-        **{name: text for name, text in os.environ.items() if name.startswith(VARIABLES)},
+        **{name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
 
 
@@ -95,29 +109,26 @@ def cpu_model() -> str:
     return models[0] if models else platform.processor()
 
 
-def measured(experiment: Experiment, scale: Scale) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Run an experiment; return its rows and what they were computed from."""
-    measurements = experiment.measure(scale)
-    rows = []
+def figures(experiment: Experiment, measurements: Measurements) -> Iterator[dict[str, Any]]:
+    """Yield an experiment's rows as they are written, without those that were not measured."""
     for row in experiment.rows:
         value = row.value(measurements)
         if value is not None:
-            rows.append(
-                {
-                    "name": row.name,
-                    "target": row.target,
-                    "value": value,
-                    "unit": row.unit,
-                    "met": row.met(value),
-                }
-            )
-    return rows, measurements
+            yield {
+                "name": row.name,
+                "value": value,
+                "figure": f"{value:.3g}" if value < 100 else f"{value:.0f}",
+                "unit": row.unit,
+                "target": row.target,
+                "limit": row.limit,
+                "met": row.met(value),
+            }
 
 
-def shown(row: dict[str, Any]) -> str:
+def line(row: dict[str, Any]) -> str:
     """Return a row as a line of text."""
-    value = f"{row['value']:.3g}" if row["value"] < 100 else f"{row['value']:.0f}"
-    return f"{row['name']:55} {value:>6} {row['unit']:16} {row['target']:20} {VERDICT[row['met']]}"
+    figure = f"{row['figure']:>6} {row['unit']}"
+    return f"{row['name']:62} {figure:24} {row['target']:20} {VERDICT[row['met']]}".rstrip()
 
 
 def notes() -> list[str]:

@@ -166,9 +166,9 @@ def _add_numba(
 def _where_codings_mix(batch: Batch, onto: HingeState) -> str:
     """Return the index from which on a batch's negatives are of another coding."""
     zero, negative = batch.first(0), batch.first(-1)
-    if onto.count == 0:
-        return f" at index {max(zero, negative)}"
-    return f" at index {zero if zero < batch.rows and onto._codes_negatives() else negative}"
+    if onto._counted(ZEROS):
+        return f" at index {negative}"
+    return f" at index {zero if onto._counted(NEGATIVES) else max(zero, negative)}"
 
 
 def _span_rows(batch: Batch, threads: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import numpy as np
@@ -145,7 +146,8 @@ def _array(value: object, name: str) -> Array:
 def _is_masked_array(value: object) -> bool:
     """Tell a masked array, without importing numpy.ma where nobody else did."""
     ma = sys.modules.get("numpy.ma")
-    return ma is not None and isinstance(value, ma.MaskedArray)
+    masked = getattr(ma, "MaskedArray", None)  # not there yet while a thread imports it
+    return masked is not None and isinstance(value, masked)
 
 
 def _hides_masks(value: object) -> bool:
@@ -180,7 +182,7 @@ def _refuse(value: object, array: Array, name: str) -> NoReturn:
             raise TypeError(f"{must}, got None at index {_index(index)}; missing is not NaN")
         if not isinstance(item, (int, float, np.number, np.bool_)):
             raise TypeError(f"{must}, got {item!r} at index {_index(index)}")
-        if isinstance(item, int) and item.bit_length() > 63:
+        if isinstance(item, int) and not -(1 << 63) <= item < 1 << 64:
             raise ValueError(
                 f"{must} of 64 bits, got an int of {item.bit_length()} bits "
                 f"at index {_index(index)}"
@@ -210,7 +212,9 @@ def _matrix(preds: Array, rows: int) -> Array:
 
     One exception: if the first dimension is 1 and one other is left, it is one sample of C classes.
     """
-    if preds.ndim == 1 and len(preds) == rows:
+    if preds.ndim == 1 and len(preds) == rows:  # as most are: nothing to drop
+        return preds
+    if preds.ndim == 2 and len(preds) == rows and preds.shape[1] > 1:
         return preds
     shape = tuple(n for n in preds.shape if n != 1)
     if preds.ndim and len(shape) < 2 and preds.shape[0] == 1:
@@ -225,13 +229,15 @@ def _matrix(preds: Array, rows: int) -> Array:
 
 def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]:
     """Tell which targets are not `ignored`: exactly, in whatever dtype they came."""
-    differs: npt.NDArray[np.bool_]
+    differs: npt.NDArray[np.bool_] = np.ones(len(target), bool)
     if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:
         differs = labels != ignored
-    elif target.dtype == _UINT64 and 0 <= ignored < 1 << 64:
-        differs = target != np.uint64(ignored)
-    else:
-        differs = np.ones(len(target), bool)
+    elif target.dtype.kind == "f":
+        with suppress(OverflowError):  # beyond any float
+            if int(float(ignored)) == ignored:
+                differs = target.astype(np.float64, copy=False) != float(ignored)
+    elif np.can_cast(np.min_scalar_type(ignored), target.dtype):
+        differs = target != np.array(ignored, target.dtype)
     return differs
 
 
@@ -251,5 +257,5 @@ def _labels(target: Array) -> Ints:
         return _readable(target, _INT64)
     with np.errstate(invalid="ignore"):
         labels = target.astype(np.int64)
-    labels[labels != target] = _NOT_A_LABEL
+        labels[labels != target] = _NOT_A_LABEL
     return labels

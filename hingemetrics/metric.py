@@ -180,15 +180,10 @@ class HingeLoss:
             While synced.
         """
         batch = Batch(preds, target, sample_weight, self._ignore_index)
-        seen = self._seen
+        seen = self._unsynced("updated")
         state = engine.measure(batch, seen.state)
-        with _lock:
-            self._refuse_if_synced("updated")
-            if self._seen is seen:
-                if state is not seen.state:  # an empty batch changes nothing
-                    self._seen = _Seen(state, seen.updates + 1)
-                return
-        self._add(engine.measure(batch, self._empty), 1)  # another thread was faster
+        if batch.rows and not self._swap(seen, _Seen(state, seen.updates + 1)):
+            self._add(engine.measure(batch, self._empty), 1)  # another thread was faster
 
     def forward(
         self, preds: object, target: object, sample_weight: object = None
@@ -211,11 +206,11 @@ class HingeLoss:
             As `update`.
         """
         batch = Batch(preds, target, sample_weight, self._ignore_index)
-        self._refuse_if_synced("updated")
+        self._unsynced("updated")
         state = engine.measure(batch, self._empty)
         shown = self._reduced(state, self._sync_fn, self._group) if self._sync_on_step else state
         value = engine.reduced(batch, shown)
-        if state is not self._empty:  # an empty batch changes nothing
+        if batch.rows:
             self._add(state, 1)
         return value
 
@@ -242,8 +237,7 @@ class HingeLoss:
 
     def reset(self) -> None:
         """Forget everything seen."""
-        with _lock:
-            self._seen = _Seen(self._empty, 0)
+        self._seen = _Seen(self._empty, 0)
 
     def clone(self) -> HingeLoss:
         """Return an independent copy, with what was seen; a process group is shared.
@@ -274,13 +268,13 @@ class HingeLoss:
         if isinstance(other, HingeState):
             self._add(other, 1)
         elif isinstance(other, HingeLoss):
-            other._refuse_if_synced("merged")
+            seen = other._unsynced("merged")
             if other._ignore_index != self._ignore_index:
                 raise ValueError(
                     f"metrics must have the same ignore_index, "
                     f"got {self._ignore_index} and {other._ignore_index}"
                 )
-            self._add(other.state, other.update_count)
+            self._add(seen.state, seen.updates)
         else:
             raise TypeError(
                 f"other must be a HingeLoss or a HingeState, got {type(other).__name__}"
@@ -320,10 +314,9 @@ class HingeLoss:
         RuntimeError
             While synced.
         """
-        seen = self._parsed(state_dict)
-        with _lock:
-            self._refuse_if_synced("loaded")
-            self._seen = seen
+        loaded = self._parsed(state_dict)
+        while not self._swap(self._unsynced("loaded"), loaded):
+            pass
 
     def sync(
         self,
@@ -347,17 +340,14 @@ class HingeLoss:
         """
         if not should_sync:
             return
-        self._refuse_if_synced("synced")
+        seen = self._unsynced("synced")
         sync_fn = _checked_sync_fn(dist_sync_fn) or self._sync_fn
         group = self._group if process_group is None else _checked_group(process_group)
         if sync_fn is None and group is None:
             return
-        seen = self._seen
         merged = self._reduced(seen.state, sync_fn, group)
-        with _lock:
-            if self._seen is not seen:
-                raise RuntimeError("the metric must not be changed while it is being synced")
-            self._seen = _Seen(merged, seen.updates, seen.state)
+        if not self._swap(seen, _Seen(merged, seen.updates, seen.state)):
+            raise RuntimeError("the metric must not be changed while it is being synced")
 
     def unsync(self, should_unsync: bool = True) -> None:
         """Restore what this rank saw.
@@ -374,11 +364,10 @@ class HingeLoss:
         """
         if not should_unsync:
             return
-        with _lock:
-            seen = self._seen
-            if seen.local is None:
-                raise RuntimeError("the metric must be synced before it is unsynced")
-            self._seen = _Seen(seen.local, seen.updates)
+        seen = self._seen
+        if seen.local is None:
+            raise RuntimeError("the metric must be synced before it is unsynced")
+        self._swap(seen, _Seen(seen.local, seen.updates))
 
     @contextmanager
     def sync_context(
@@ -406,15 +395,25 @@ class HingeLoss:
 
     def _add(self, state: HingeState, updates: int) -> None:
         """Add a state, all of it or, on any error, nothing."""
-        with _lock:
-            self._refuse_if_synced("updated")
-            seen = self._seen
-            self._seen = _Seen(seen.state + state, seen.updates + updates)
+        while True:
+            seen = self._unsynced("updated")
+            if self._swap(seen, _Seen(seen.state + state, seen.updates + updates)):
+                return
 
-    def _refuse_if_synced(self, what: str) -> None:
-        """Raise while the state is that of all ranks."""
-        if self._seen.local is not None:
+    def _swap(self, seen: _Seen, new: _Seen) -> bool:
+        """Replace what was seen, unless somebody else did so first."""
+        with _lock:
+            unchanged = self._seen is seen
+            if unchanged:
+                self._seen = new
+        return unchanged
+
+    def _unsynced(self, what: str) -> _Seen:
+        """Return what was seen, or raise while that is what all ranks have seen."""
+        seen = self._seen
+        if seen.local is not None:
             raise RuntimeError(f"the metric must be unsynced before it is {what}; call unsync()")
+        return seen
 
     def _reduced(
         self, state: HingeState, sync_fn: DistSyncFn | None, group: ProcessGroup | None
@@ -476,7 +475,7 @@ class HingeLoss:
     def __deepcopy__(self, memo: dict[int, Any]) -> HingeLoss:
         memo[id(self._group)] = self._group  # ranks are shared: they cannot be copied
         memo[id(self._sync_fn)] = self._sync_fn
-        twin = type(self).__new__(type(self))
+        twin = memo[id(self)] = type(self).__new__(type(self))
         vars(twin).update(copy.deepcopy(vars(self), memo))
         return twin
 

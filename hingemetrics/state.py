@@ -158,9 +158,9 @@ class HingeState:
         """Tell whether data of so many classes go with what was seen."""
         return self._sums is None or self._num_classes == num_classes
 
-    def _codes_negatives(self) -> bool:
-        """Tell whether negative binary targets were -1."""
-        return self._sums is not None and self._sums.counter(NEGATIVES) > 0
+    def _counted(self, index: int) -> int:
+        """Return one of the counters."""
+        return 0 if self._sums is None else self._sums.counter(index)
 
     @property
     def squared(self) -> bool:
@@ -180,7 +180,7 @@ class HingeState:
     @property
     def count(self) -> int:
         """Number of samples seen (ignored ones are not)."""
-        return 0 if self._sums is None else self._sums.counter(SAMPLES)
+        return self._counted(SAMPLES)
 
     def value(self, reduction: str = "mean") -> float | Floats:
         """Return the loss, correctly rounded from the exact sums.

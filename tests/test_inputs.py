@@ -1,6 +1,8 @@
 """Bad input gets one error that names the argument, the value and the index, and counts nothing."""
 
 import decimal
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -305,6 +307,11 @@ class TestLargeInts:
 
 
 class TestMasked:
+    def test_while_another_thread_imports_numpy_ma(self, monkeypatch):
+        """Numba does, and until it has there is a module with nothing in it."""
+        monkeypatch.setitem(sys.modules, "numpy.ma", types.ModuleType("numpy.ma"))
+        assert hinge_loss([0.5, 0.5], [1, 1]) == 0.5
+
     @pytest.mark.parametrize("kind", [list, tuple])
     def test_a_sequence_of_them(self, kind):
         """NumPy would take what is behind the masks for data."""
