@@ -32,7 +32,12 @@ OUTLIERS = {"huge": 2.0**31, "inf": np.inf, "nan": np.nan}
 OUTLIER_SHARE = 100  # one loss in so many
 OUR_START = f"{peers.BATCH}from hingemetrics import hinge_loss; hinge_loss(preds, target)"
 COMMAND = Path(__file__).with_name("run.py")
-
+MEMORY_DTYPES = ("float64", "float32", "float16", "longdouble", "int8", ">f8")
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "C": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "strided": lambda preds: np.repeat(preds, 2, axis=0)[::2],
+}
 UNITS = {"us": 1e-6, "MB": 1e6}  # in seconds and bytes; a measurement can be a ratio already
 
 Measurements = dict[str, float]
@@ -190,7 +195,7 @@ def options(form: str) -> dict[str, Any]:
 
 
 def ours(
-    preds: np.ndarray, target: np.ndarray, backend: str = "numba", threads: int = 1, **options: Any
+    preds: np.ndarray, target: np.ndarray, backend: str = "numba", threads: int = 1, **further: Any
 ) -> Callable[[], Any]:
     """Return a call of hinge_loss on a backend in so many threads."""
 
@@ -198,14 +203,14 @@ def ours(
         hingemetrics.set_backend(backend)
         if hingemetrics.get_num_threads() != threads:  # setting it ends the pool
             hingemetrics.set_num_threads(threads)
-        return hingemetrics.hinge_loss(preds, target, **options)
+        return hingemetrics.hinge_loss(preds, target, **further)
 
     return call
 
 
-def agreed(preds: np.ndarray, target: np.ndarray, **options: Any) -> Any:
+def agreed(preds: np.ndarray, target: np.ndarray, **further: Any) -> Any:
     """Return hinge_loss; stop unless every backend and thread count gives the same bits."""
-    results = [ours(preds, target, *where, **options)() for where in ANYWHERE]
+    results = [ours(preds, target, *where, **further)() for where in ANYWHERE]
     if len({np.asarray(result).tobytes() for result in results}) != 1:
         raise SystemExit(f"{dict(zip(ANYWHERE, results, strict=True))} should be the same bits")
     return results[0]
@@ -268,6 +273,7 @@ def kernel_bits(kernel: Kernel) -> str:
 def avx2_only(scale: Scale) -> Measurements:
     """Return each kernel's ratio to the roofline without AVX-512, over that with all there is."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
+        peers.skipped["AVX2 only"] = "this is no x86-64 processor"
         return {}
     native = child("kernels", scale)
     with tempfile.TemporaryDirectory() as cache:
@@ -395,7 +401,7 @@ def time_sums(what: str, scale: Scale) -> Measurements:
 
 
 def summed(what: str) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return the preds and options with which hinge_loss sums a million doubles of some kind."""
+    """Return preds and further arguments with which hinge_loss sums a million such doubles."""
     rng = np.random.default_rng(3)
     if what == WEIGHTS:
         return np.zeros(10**6), {"sample_weight": 10.0 ** rng.uniform(-20.0, 20.0, 10**6)}
@@ -420,14 +426,14 @@ def time_updates(form: str, classes: int, scale: Scale) -> Measurements:
     preds, target = data(form, classes, "float32", SMALL_BATCH)
     hingemetrics.set_backend("numba")
     mode = options(form).get("multiclass_mode")
-    ours = hingemetrics.HingeLoss(multiclass_mode=mode)
+    own = hingemetrics.HingeLoss(multiclass_mode=mode)
     metrics = peers.prepared(peers.METRICS, preds, target, mode)
-    metrics["hingemetrics"] = ours, preds, target
+    metrics["hingemetrics"] = own, preds, target
     updates = {name: partial(metric.update, *batch) for name, (metric, *batch) in metrics.items()}
     for update in updates.values():
         update()
     values = {name: metric.compute for name, (metric, *_) in metrics.items()}
-    check_peers(values, ours.compute(), TOLERANCE["float32"])
+    check_peers(values, own.compute(), TOLERANCE["float32"])
     return measure.medians(updates, scale.rounds)
 
 
@@ -470,14 +476,6 @@ def memory_cases(scale: Scale) -> Measurements:
                 call = ours(preds, target, *where, **further)
                 found[name] = measure.extra_peak_memory(call)
     return found
-
-
-MEMORY_DTYPES = ("float64", "float32", "float16", "longdouble", "int8", ">f8")
-LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "C": np.ascontiguousarray,
-    "Fortran": np.asfortranarray,
-    "strided": lambda preds: np.repeat(preds, 2, axis=0)[::2],
-}
 
 
 def child(what: str, scale: Scale, **environment: str) -> dict[str, Any]:

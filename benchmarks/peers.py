@@ -25,7 +25,7 @@ ONE_THREAD = {
 }
 TIME_ONLY = "torchmetrics from 0.11 on puts a sigmoid or softmax first: only its time is compared"
 
-skipped: dict[str, str] = {}  # why a peer is missing, by its name
+skipped: dict[str, str] = {}  # what could not be measured, and why
 
 
 def prepared(adapters: Mapping[str, Callable[..., Any]], *data: Any) -> dict[str, Any]:

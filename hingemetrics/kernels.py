@@ -25,7 +25,7 @@ import numpy as np
 from numba import config, from_dtype, njit, types
 
 BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
-SHORT = 64  # Crammer-Singer rows of fewer classes are worked on together ...
+SHORT = 12  # Crammer-Singer rows of fewer classes are worked on together ...
 TILE = 1024  # ... so many predictions at a time
 JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this length
 PASSES = 4  # so many of them share one pass over the accumulators
@@ -42,7 +42,6 @@ SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED, COUNTERS = 0, 1, 2, 3, 4
 LIMIT = 2.0**30 - 2.0**-22  # from here on the first level carries into bit 51
 LOW = (1 << 32) - 1
 MANTISSA = (1 << 52) - 1
-INFINITY_BITS = 0x7FF << 52
 
 
 # Helpers are only called by kernels, and a quarter quicker to compile for knowing it.
@@ -121,14 +120,17 @@ def _peel(x, n):
 
 @_helper
 def _move_big(x, n, far, column, width):
-    """Move what is too big for the first level, inf and NaN to the whole grid.
+    """Move what is too big for the first level, inf and NaN to the whole grid; tell if any was.
 
     `x` holds rows of `width` doubles, which belong to the columns from `column` on.
     """
+    moved = False
     for i in range(n):
         if not x[i] < LIMIT:
             _add_far(x[i], far, column + i % width)
             x[i] = 0.0
+            moved = True
+    return moved
 
 
 @_helper
@@ -182,13 +184,9 @@ def _copy_labels(target, row, n, classes, labels):
 
 
 @_helper
-def _valid_weights(weight, row, n):
-    """Return whether n weights are finite and >= 0."""
-    bad = np.int64(0)
-    for i in range(row, row + n):
-        bits = _bits(weight[i] + 0.0)  # -0.0 becomes 0.0
-        bad |= np.int64(not 0 <= bits < INFINITY_BITS)
-    return bad == 0
+def _is_no_weight(weight):
+    """Return 0 for a finite weight >= 0, else 1."""
+    return np.int64(not 0.0 <= weight < np.inf)
 
 
 @_helper
@@ -205,11 +203,24 @@ def _square(x, n):
 
 
 @_helper
-def _add_weights(weight, row, n, x, hot, far, column):
-    """Add n valid weights to a column; False, and nothing added, if they need a grid."""
+def _weigh(x, weight, n):
+    """Multiply n losses by their weights; return whether those are finite and >= 0."""
+    bad = np.int64(0)
     for i in range(n):
-        x[i] = weight[row + i] + 0.0
-    first, second, third, fits = _peel_all(x, n, far, column)
+        bad |= _is_no_weight(weight[i])
+        x[i] *= weight[i]
+    return bad == 0
+
+
+@_helper
+def _add_weights(weight, n, x, hot, far, column):
+    """Add n valid weights to a column; False, and nothing added, if they need a grid."""
+    first, second, third, big, fine = _peel(weight, n)
+    fits = not (big or fine)  # -0.0 is fine, in that sense
+    if not fits:
+        for i in range(n):
+            x[i] = weight[i] + 0.0  # -0.0 becomes 0.0
+        first, second, third, fits = _peel_all(x, n, far, column)
     if fits:
         _fold_levels(hot, column, column + 1, first, second, third)
     return fits
@@ -220,14 +231,12 @@ def _add_block(x, n, weight, row, squared, hot, far):
     """Add the plain losses of n rows and their weights; False, and nothing added, if it cannot."""
     if squared:
         _square(x, n)
-    if len(weight):
-        if not _valid_weights(weight, row, n):
-            return False
-        for i in range(n):
-            x[i] *= weight[row + i]
+    weights = weight[row : row + n]
+    if len(weights) and not _weigh(x, weights, n):
+        return False
     first, second, third, fits = _peel_all(x, n, far, 0)
-    if fits and len(weight):
-        fits = _add_weights(weight, row, n, x, hot, far, 1)
+    if fits and len(weights):
+        fits = _add_weights(weights, n, x, hot, far, 1)
     if fits:
         _fold_levels(hot, 0, 2, first, second, third)
     return fits
@@ -281,18 +290,20 @@ def _peel_binary(preds, target):
 def _binary(preds, target, weight, squared, row, hot, far):
     """Add rows from `row` on; return where it stopped."""
     x, stop = np.empty(BLOCK), len(target)
-    plain = not squared and not len(weight)
+    fused = plain = not squared and not len(weight)
     while row < stop:
         n = min(BLOCK, stop - row)
         block, labels = preds[row : row + n], target[row : row + n]
         added = False
-        if plain:
+        if fused:
             outside, positives, negatives, first, second, big = _peel_binary(block, labels)
             added = not big and not outside >> 1
             if added:
                 _fold_levels(hot, 0, 2, first, second, 0)
         if not added:
             outside, positives, negatives = _binary_losses(block, labels, x)
+            if plain and len(far):  # one big loss seldom comes alone: next time start here
+                fused = not _move_big(x, n, far, 0, 1)
             if outside >> 1 or not _add_block(x, n, weight, row, squared, hot, far):
                 return row
         hot[ZEROS] += n - positives - negatives
@@ -306,35 +317,36 @@ def _binary(preds, target, weight, squared, row, hot, far):
 
 
 @_helper
-def _rival(row, patterns, own, lowest, integer):
-    """Return the bit pattern of the greatest prediction but the own class's; tell if any is NaN.
+def _rival(patterns, own, infinity, lowest, integer):
+    """Return the pattern of the greatest prediction but the own class's, and whether any is NaN.
 
-    Patterns are compared as signed integers: if any prediction is >= 0, the greatest pattern is the
-    greatest prediction; if all are negative, the smallest pattern is. The own class counts as -inf
-    (`lowest`), which changes neither. All of the loop is in one integer width: a stray int64 would
-    halve the lanes of float32. The pattern is read before the choice, or LLVM makes a masked load
-    of it, twice as slow from memory.
+    Bit patterns are compared as signed integers: if any prediction is >= 0, the greatest pattern is
+    the greatest prediction; if all are negative, the smallest pattern is. The own class counts as
+    -inf (`lowest`), which changes neither. A NaN, less its sign, is above `infinity`. All of the
+    loop is in one integer width: a stray int64 would halve the lanes of float32. The pattern is
+    used before the choice, or LLVM makes a masked load of it, twice as slow from memory.
     """
+    unsigned = integer(infinity | ~lowest)
     greatest = smallest = lowest
-    nan = integer(0)
-    for j in range(len(row)):
-        x, pattern = row[j], patterns[j]
-        nan = integer(nan | integer(-integer(x != x)))
+    below = integer(0)
+    for j in range(len(patterns)):
+        pattern = patterns[j]
+        below = integer(below | integer(infinity - integer(pattern & unsigned)))
         pattern = lowest if integer(j) == own else pattern
         greatest = max(greatest, pattern)
         smallest = min(smallest, pattern)
-    return greatest if greatest >= 0 else smallest, nan != 0
+    return greatest if greatest >= 0 else smallest, below < 0
 
 
 @_helper
-def _long_rows(preds, patterns, labels, n, lowest, integer, rivals, x):
+def _long_rows(preds, patterns, labels, n, infinity, lowest, integer, rivals, x):
     """Compute the losses of n rows of many classes, one row at a time."""
     classes = len(preds) // n
     rival_patterns = rivals.view(integer)
     for i in range(n):
         a, b = i * classes, (i + 1) * classes
         rival_patterns[i], nan = _rival(
-            preds[a:b], patterns[a:b], integer(labels[i]), lowest, integer
+            patterns[a:b], integer(labels[i]), infinity, lowest, integer
         )
         loss = _clip(1.0 - (np.float64(preds[a + labels[i]]) - np.float64(rivals[i])))
         x[i] = np.nan if nan else loss
@@ -396,7 +408,7 @@ def _short_rows(preds, labels, n, integer, values, wider, own, x):
 
 
 @_helper
-def _crammer_singer(preds, lowest, integer, target, weight, squared, row, hot, far):
+def _crammer_singer(preds, infinity, lowest, integer, target, weight, squared, row, hot, far):
     """Add rows from `row` on; return where it stopped."""
     stop, classes = len(target), len(preds) // len(target)
     patterns = preds.view(integer)
@@ -412,7 +424,7 @@ def _crammer_singer(preds, lowest, integer, target, weight, squared, row, hot, f
         if classes < SHORT:
             _short_rows(preds[a:b], labels, n, integer, values, wider, own, x)
         else:
-            _long_rows(preds[a:b], patterns[a:b], labels, n, lowest, integer, values, x)
+            _long_rows(preds[a:b], patterns[a:b], labels, n, infinity, lowest, integer, values, x)
         if not _add_block(x, n, weight, row, squared, hot, far):
             return row
         _count(hot, n, weight)
@@ -442,11 +454,14 @@ def _row_losses(preds, labels, n, classes, x):
 
 
 @_helper
-def _weigh_rows(x, weight, row, n, classes):
-    """Multiply the losses of n rows by their weights."""
+def _weigh_rows(x, weight, n, classes):
+    """Multiply the losses of n rows by their weights; return whether those are finite and >= 0."""
+    bad = np.int64(0)
     for i in range(n):
+        bad |= _is_no_weight(weight[i])
         for j in range(i * classes, (i + 1) * classes):
-            x[j] *= weight[row + i]
+            x[j] *= weight[i]
+    return bad == 0
 
 
 @_helper
@@ -523,10 +538,10 @@ def _one_vs_all(preds, target, weight, squared, row, hot, far):
             if squared:
                 _square(x, n * classes)
             if weighted:
-                if not _valid_weights(weight, at, n):
+                block = weight[at : at + n]
+                if not _weigh_rows(x, block, n, classes):
                     return row
-                _weigh_rows(x, weight, at, n, classes)
-                if not _add_weights(weight, at, n, buffer, weights, far, classes):
+                if not _add_weights(block, n, buffer, weights, far, classes):
                     return row
             if squared or weighted:
                 big = _is_big(x, n * classes)
@@ -565,14 +580,18 @@ def binary_float64(preds, target, weight, squared, row, hot, far):
 
 def crammer_singer_float32(preds, target, weight, squared, row, hot, far):
     """Crammer-Singer losses of float32 predictions."""
-    lowest = np.float32(-np.inf).view(np.int32)
-    return _crammer_singer(preds, lowest, np.int32, target, weight, squared, row, hot, far)
+    infinity, lowest = np.float32(np.inf).view(np.int32), np.float32(-np.inf).view(np.int32)
+    return _crammer_singer(
+        preds, infinity, lowest, np.int32, target, weight, squared, row, hot, far
+    )
 
 
 def crammer_singer_float64(preds, target, weight, squared, row, hot, far):
     """Crammer-Singer losses of float64 predictions."""
-    lowest = np.float64(-np.inf).view(np.int64)
-    return _crammer_singer(preds, lowest, np.int64, target, weight, squared, row, hot, far)
+    infinity, lowest = np.float64(np.inf).view(np.int64), np.float64(-np.inf).view(np.int64)
+    return _crammer_singer(
+        preds, infinity, lowest, np.int64, target, weight, squared, row, hot, far
+    )
 
 
 def one_vs_all_float32(preds, target, weight, squared, row, hot, far):
