@@ -20,7 +20,6 @@ from hingemetrics.state import BINARY
 _SEARCHED_ROWS = 1 << 18
 _NOT_A_LABEL = int(np.iinfo(np.int64).min)  # stands for a target that no int64 can hold
 _INT64 = np.dtype(np.int64)
-_UINT64 = np.dtype(np.uint64)
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
 _REFUSED = {

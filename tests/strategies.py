@@ -63,18 +63,13 @@ class Case:
         return hingemetrics.HingeState(self.squared, self.mode)
 
     def loss(self, reduction="mean", **options):
-        return hingemetrics.hinge_loss(
-            self.preds,
-            self.target,
-            self.squared,
-            self.mode,
-            sample_weight=self.weight,
-            reduction=reduction,
-            **options,
-        )
+        return self._asked_of(hingemetrics.hinge_loss, reduction, options)
 
     def expected(self, reduction="mean", **options):
-        return expected(
+        return self._asked_of(expected, reduction, options)
+
+    def _asked_of(self, loss, reduction, options):
+        return loss(
             self.preds,
             self.target,
             self.squared,
