@@ -131,11 +131,12 @@ def kernel(form: str, dtype: np.dtype[Any]) -> Callable[..., int] | None:
     """Return the compiled kernel whose turn it is, or None where it is NumPy's."""
     if _backend == "numpy" or (_backend == "auto" and _work < SWITCH_WORK):
         return None
-    if _backend == "numba":
-        return _import_kernels().get(form, dtype, wait=True)  # type: ignore[no-any-return]
     try:
-        return _import_kernels().get(form, dtype, wait=False)  # type: ignore[no-any-return]
+        kernels = _kernels or _import_kernels()
+        return kernels.get(form, dtype, _backend == "numba")  # type: ignore[no-any-return]
     except Exception:  # whatever keeps Numba from working, NumPy does the same
+        if _backend == "numba":
+            raise
         return None
 
 
@@ -150,16 +151,14 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
 def _import_kernels() -> ModuleType:
     """Return the module of compiled kernels; ImportError says why there is none."""
-    global _kernels
-    if _kernels is None:
+    global _kernels, _no_kernels
+    if _kernels is None and not _no_kernels:
         try:
-            from hingemetrics import kernels
+            from hingemetrics import kernels as _kernels
         except Exception as error:  # a Numba that does not fit this NumPy raises all sorts
-            _kernels = f"the numba backend needs a working Numba, got {error!r}"
-        else:
-            _kernels = kernels
-    if isinstance(_kernels, str):
-        raise ImportError(_kernels)
+            _no_kernels = f"the numba backend needs a working Numba, got {error!r}"
+    if _kernels is None:
+        raise ImportError(_no_kernels)
     return _kernels
 
 
@@ -193,5 +192,6 @@ _backend = _checked_backend(
 )
 _num_threads = _threads_of_the_environment()
 _pools: dict[tuple[int, int], Any] = {}
-_kernels: ModuleType | str | None = None  # the module, or why there is none
+_kernels: ModuleType | None = None
+_no_kernels = ""  # why there are none
 _work = 0

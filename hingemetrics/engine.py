@@ -22,6 +22,7 @@ from hingemetrics.state import (
     ZEROS,
     HingeState,
     MixedCodingsError,
+    MulticlassMode,
 )
 
 _SPAN_ROWS = 1 << 28  # few enough that no digit of an accumulator overflows
@@ -29,13 +30,14 @@ _NUMPY_ELEMENTS = BLOCK_ROWS  # a block and its temporaries stay in the L2 cache
 _NUMBA_ELEMENTS = 1 << 18  # a converted block takes 2 MiB, and Ctrl-C is heard between blocks
 _THREAD_ELEMENTS = 500_000  # below that, handing work to a thread costs more than it saves
 _NO_WEIGHT = np.empty(0)
+_ONE_VS_ALL = MulticlassMode.ONE_VS_ALL
 
 
 def measure(batch: Batch, onto: HingeState) -> HingeState:
     """Return a state with a batch added."""
     backend.count_work(backend.CALL_WORK)
     try:
-        if onto._takes(batch.num_classes):
+        if onto._num_classes in (0, batch.num_classes):
             return _measure(batch, onto)
         return onto + _measure(batch, onto._emptied())  # refused, unless all rows are ignored
     except MixedCodingsError:
@@ -46,7 +48,7 @@ def per_sample(batch: Batch, empty: HingeState) -> Floats:
     """Return the (weighted) losses of the samples that are not ignored, (n,) or (n, C)."""
     form = _form(batch, empty)
     values = np.empty((batch.rows, _outputs(batch, form)))
-    counters = Accumulator(1)
+    counters = Accumulator.empty(1)
     filled = 0
     rows = _NUMPY_ELEMENTS // batch.num_classes or 1
     for start in range(0, batch.rows, rows):
@@ -93,6 +95,7 @@ def _measure_span(
 ) -> HingeState:
     """Return a state with some rows added, at most _SPAN_ROWS, in blocks of so many predictions."""
     form = _form(batch, onto)
+    squared = onto._config.squared
     sums = onto._accumulator(_outputs(batch, form) + 1, stop - start)  # losses, then weights
     while start < stop:
         kernel = backend.kernel(form, batch.dtype)
@@ -101,14 +104,16 @@ def _measure_span(
         if kernel is None:
             _add_numpy(batch, start, end, onto, sums)
         else:
-            _add_numba(kernel, batch, start, end, onto.squared, sums)
+            _add_numba(kernel, batch, start, end, squared, sums)
         start = end
-    return onto._of(batch.num_classes, sums.sums())
+    return onto._of(batch.num_classes, sums.finished())
 
 
 def _form(batch: Batch, config: HingeState) -> str:
     """Return which of the three losses a batch has."""
-    return "binary" if batch.num_classes == BINARY else config.multiclass_mode.value
+    if batch.num_classes == BINARY:
+        return "binary"
+    return "one-vs-all" if config._config.multiclass_mode is _ONE_VS_ALL else "crammer-singer"
 
 
 def _outputs(batch: Batch, form: str) -> int:
@@ -150,11 +155,9 @@ def _add_numba(
     preds, target, weight = batch.block(start, stop)
     if not len(target):
         return
-    if preds.ndim == 2:
-        preds = preds.reshape(-1)  # a view: a block is contiguous
     if weight is None:
         weight = _NO_WEIGHT
-    done = kernel(preds, target, weight, squared, 0, sums.hot, sums.far)
+    done = kernel(preds, target, weight, squared, 0, sums.hot, sums.new_far)
     if done == len(target):
         return
     batch.check(start, stop)  # a label or weight cannot be, or a double needs the whole grid

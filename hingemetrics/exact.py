@@ -76,29 +76,86 @@ class Column(NamedTuple):
             return math.inf
 
 
-class Accumulator:
-    """Mutable counters and sums, new or on top of a `base`; kernels write into its arrays.
+class Sums:
+    """Counters and exact sums, one a column, as a value: `+` merges, `-` unmerges.
 
     `hot` is one small array, so that it is cheap to make and to add: COUNTERS counters, the first
     of which counts the doubles added to a column, then the near digits, NEAR_ROWS for each column.
-    `far` is the whole grid, FAR_ROWS for each column, or empty until it is needed.
+    `far` is the whole grid, FAR_ROWS for each column, or empty until it is needed. Of at most
+    `_MOST_ADDED` doubles a column; before digits could overflow they are folded into `cold`,
+    integers of any size.
     """
 
-    __slots__ = ("_base", "far", "hot")
+    __slots__ = ("cold", "far", "hot")
 
-    def __init__(self, columns: int, base: Sums | None = None) -> None:
-        self.far = _NO_FAR
-        self._base = base
-        if base is None:
-            self.hot: Ints = np.zeros(COUNTERS + NEAR_ROWS * columns, np.int64)
-        else:
-            self.hot = base.hot.copy()
+    def __init__(self, hot: Ints, far: Ints, cold: Totals | None) -> None:
+        self.hot = hot
+        self.far = far
+        self.cold = cold
+
+    @classmethod
+    def of(cls, totals: Totals) -> Sums:
+        """Return the sums that plain integers are."""
+        return cls(_no_hot(len(totals.columns)), _NO_FAR, totals)
+
+    def __add__(self, other: Sums) -> Sums:
+        hot = self.hot + other.hot
+        if hot.item(0) > _MOST_ADDED:
+            return Sums.of(self.totals().plus(other.totals()))
+        cold = self.cold
+        if other.cold is not None:
+            cold = other.cold if cold is None else cold.plus(other.cold)
+        return Sums(hot, _far_sum(self.far, other.far), cold)
+
+    def accumulator(self, rows: int) -> Accumulator:
+        """Return an accumulator on top of this, which has room for so many rows."""
+        base = self
+        if self.hot.item(0) + rows > _MOST_ADDED:
+            base = Sums.of(self.totals())
+        return Accumulator(base.hot.copy(), base.far, base.cold)
+
+    def counters(self) -> list[int]:
+        """Return the counters."""
+        hot: list[int] = self.hot[:COUNTERS].tolist()
+        return hot if self.cold is None else list(map(int.__add__, hot, self.cold.counters))
+
+    def totals(self) -> Totals:
+        """Return counters and sums as plain integers: canonical."""
+        near = _near(self.hot)
+        columns = tuple(Column(0, 0, _total(digits, NEAR.start)) for digits in near.T.tolist())
+        if len(self.far):
+            columns = tuple(
+                map(
+                    Column.plus,
+                    columns,
+                    map(_far_column, self.far.reshape(FAR_ROWS, -1).T.tolist()),
+                )
+            )
+        hot = Totals(tuple(self.hot[:COUNTERS].tolist()), columns)
+        return hot if self.cold is None else hot.plus(self.cold)
+
+
+class Accumulator(Sums):
+    """Sums that data are being added to: kernels write into `hot` and `new_far`."""
+
+    __slots__ = ("new_far",)
+
+    def __init__(self, hot: Ints, far: Ints = _NO_FAR, cold: Totals | None = None) -> None:
+        self.hot = hot
+        self.far = far
+        self.cold = cold
+        self.new_far = _NO_FAR
+
+    @classmethod
+    def empty(cls, columns: int) -> Accumulator:
+        """Return an accumulator of nothing."""
+        return cls(_no_hot(columns))
 
     def widen(self) -> Ints:
         """Return the whole grid of digits, made at its first use."""
-        if not len(self.far):
-            self.far = np.zeros(FAR_ROWS * _near(self.hot).shape[1], np.int64)
-        return self.far
+        if not len(self.new_far):
+            self.new_far = np.zeros(FAR_ROWS * _near(self.hot).shape[1], np.int64)
+        return self.new_far
 
     def add(self, values: Floats, first: int = 0) -> None:
         """Add a block (rows <= BLOCK_ROWS, k) of doubles >= 0 to the columns from `first` on."""
@@ -134,65 +191,11 @@ class Accumulator:
         for digit, part in _spread(signed, np.maximum(exponent, 1) + 2):
             np.add.at(far, (digit, column), part)
 
-    def sums(self) -> Sums:
-        """Return what was counted and added, as a value; the accumulator is used up."""
-        if self._base is None:
-            return Sums(self.hot, self.far, None)
-        return Sums(self.hot, _far_sum(self._base.far, self.far), self._base.cold)
-
-
-class Sums:
-    """Counters and exact sums, one a column, as a value: `+` merges, `-` unmerges.
-
-    Hot digits, of at most `_MOST_ADDED` doubles a column, make `+` cheap; before they could
-    overflow they are folded into cold integers of any size.
-    """
-
-    __slots__ = ("cold", "far", "hot")
-
-    def __init__(self, hot: Ints, far: Ints, cold: Totals | None) -> None:
-        self.hot = hot
-        self.far = far
-        self.cold = cold
-
-    @classmethod
-    def of(cls, totals: Totals) -> Sums:
-        """Return the sums that plain integers are."""
-        return cls(Accumulator(len(totals.columns)).hot, _NO_FAR, totals)
-
-    def __add__(self, other: Sums) -> Sums:
-        hot = self.hot + other.hot
-        if hot.item(0) > _MOST_ADDED:
-            return Sums.of(self.totals().plus(other.totals()))
-        cold = self.cold
-        if other.cold is not None:
-            cold = other.cold if cold is None else cold.plus(other.cold)
-        return Sums(hot, _far_sum(self.far, other.far), cold)
-
-    def accumulator(self, columns: int, rows: int) -> Accumulator:
-        """Return an accumulator on top of this, which has room for so many rows."""
-        if self.hot.item(0) + rows > _MOST_ADDED:
-            return Accumulator(columns, Sums.of(self.totals()))
-        return Accumulator(columns, self)
-
-    def counter(self, index: int) -> int:
-        """Return one of the counters."""
-        return self.hot.item(index) + (0 if self.cold is None else self.cold.counters[index])
-
-    def totals(self) -> Totals:
-        """Return counters and sums as plain integers: canonical."""
-        near = _near(self.hot)
-        columns = tuple(Column(0, 0, _total(digits, NEAR.start)) for digits in near.T.tolist())
-        if len(self.far):
-            columns = tuple(
-                map(
-                    Column.plus,
-                    columns,
-                    map(_far_column, self.far.reshape(FAR_ROWS, -1).T.tolist()),
-                )
-            )
-        hot = Totals(tuple(self.hot[:COUNTERS].tolist()), columns)
-        return hot if self.cold is None else hot.plus(self.cold)
+    def finished(self) -> Sums:
+        """Return what was counted and added; from now on it is a value."""
+        if len(self.new_far):
+            self.far = _far_sum(self.far, self.new_far)
+        return self
 
 
 class Totals(NamedTuple):
@@ -225,6 +228,11 @@ def _far_sum(a: Ints, b: Ints) -> Ints:
     if not len(b):
         return a
     return a + b if len(a) else b
+
+
+def _no_hot(columns: int) -> Ints:
+    """Return the hot array of nothing."""
+    return np.zeros(COUNTERS + NEAR_ROWS * columns, np.int64)
 
 
 def _near(hot: Ints) -> Ints:

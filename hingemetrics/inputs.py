@@ -244,7 +244,7 @@ def _readable(array: Array, dtype: np.dtype[Any]) -> Array:
     """Return an array that a kernel can read: the very one if it can be."""
     if array.dtype == dtype:
         flags = array.flags
-        if flags.c_contiguous and flags.aligned:
+        if flags.carray or (flags.c_contiguous and flags.aligned):  # carray: also writable
             return array
     with np.errstate(all="ignore"):  # a longdouble beyond float64 becomes inf or 0
         return np.require(array, dtype, ["C", "A"])

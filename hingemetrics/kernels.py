@@ -7,8 +7,8 @@ weight that cannot be, or a double that needs the whole grid of digits when none
 
 Kernels, helpers and constants share this file because Numba's cache sees no edits elsewhere. Each
 kernel is a function of its own with one signature: several signatures in one cache entry can race
-between processes and load the wrong code. No fastmath, no parallel. No int64 wraps around on valid
-data, so the same source gives the same bits under NUMBA_DISABLE_JIT=1.
+between processes and load the wrong code. No fastmath, no parallel. Only uint64 wraps around, never
+an int64 on valid data, so the same source gives the same bits under NUMBA_DISABLE_JIT=1.
 """
 # Numba infers the types below, and mypy cannot follow it there.
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
@@ -26,7 +26,7 @@ from numba import config, from_dtype, njit, types
 
 BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
 SHORT = 12  # Crammer-Singer rows of fewer classes are worked on together ...
-TILE = 1024  # ... so many predictions at a time
+TILE = 8192  # ... so many bytes of predictions at a time
 JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this length
 PASSES = 4  # so many of them share one pass over the accumulators
 FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay below 2**62
@@ -34,14 +34,18 @@ FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay 
 # What `exact` and `state` say too, written out again so that an edit changes this file; a test
 # holds both together.
 MAGIC0, MAGIC1, MAGIC2 = 1.5 * 2.0**31, 1.5 * 2.0**-19, 1.5 * 2.0**-69
-BITS0, BITS1, BITS2 = 0x41E8000000000000, 0x3EC8000000000000, 0x3BA8000000000000
+BITS0, BITS1, BITS2 = map(np.uint64, (0x41E8 << 48, 0x3EC8 << 48, 0x3BA8 << 48))
 PLACE0, PLACE1, PLACE2 = 1056, 1006, 956
 NEAR_FIRST, NEAR_ROWS, NAN_ROW, INF_ROW, FAR_ROWS = 29, 7, 67, 68, 69
 SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED, COUNTERS = 0, 1, 2, 3, 4
 
 LIMIT = 2.0**30 - 2.0**-22  # from here on the first level carries into bit 51
+TOP0 = 0x41E8 >> 3  # what every pattern of the first level begins with, above bit 51
+# Of as many patterns as share a pass; sums of patterns may wrap around.
+ALL0, ALL1, ALL2 = (np.uint64(PASSES * int(bits) % 2**64) for bits in (BITS0, BITS1, BITS2))
 LOW = (1 << 32) - 1
 MANTISSA = (1 << 52) - 1
+SIGN = np.uint64(63)
 
 
 # Helpers are only called by kernels, and a quarter quicker to compile for knowing it.
@@ -54,16 +58,31 @@ _helper = njit(  # type: ignore[call-overload]
 
 
 @_helper
-def _bits(x):
+def _pattern(x):
     """Return the bit pattern of a double."""
-    return np.float64(x).view(np.int64)
+    return np.float64(x).view(np.uint64)
 
 
 @_helper
-def _level(x, magic, magic_bits):
-    """Return the integer that a level takes off x, and what it leaves."""
+def _level(x, magic):
+    """Return the pattern that holds the integer which a level takes off x, and what it leaves."""
     rounded = x + magic
-    return _bits(rounded) - magic_bits, x - (rounded - magic)
+    return _pattern(rounded), x - (rounded - magic)
+
+
+@_helper
+def _signed(patterns):
+    """Return a sum of integers from patterns as a signed integer."""
+    return np.uint64(patterns).view(np.int64)
+
+
+@_helper
+def _is_big(patterns):
+    """Return whether the first level met too big a double: `patterns` is the OR of its patterns.
+
+    From the limit on they have other high bits, of which none is missing in those of the others.
+    """
+    return _signed(patterns) >> 51 != TOP0
 
 
 @_helper
@@ -78,19 +97,21 @@ def _fold(digits, at, columns, place, amount):
 
 
 @_helper
-def _fold_levels(hot, column, columns, first, second, third):
+def _fold_levels(hot, column, columns, levels):
     """Add the sums of the three levels to a column of near digits."""
+    first, second, third = levels
     at = COUNTERS - NEAR_FIRST * columns + column
     _fold(hot, at, columns, PLACE0, first)
     _fold(hot, at, columns, PLACE1, second)
-    _fold(hot, at, columns, PLACE2, third)
+    if third:
+        _fold(hot, at, columns, PLACE2, third)
 
 
 @_helper
 def _add_far(x, far, column):
     """Add a double of any size and sign to the whole grid."""
     columns = len(far) // FAR_ROWS
-    bits = _bits(x)
+    bits = np.float64(x).view(np.int64)
     exponent, mantissa = (bits >> 52) & 0x7FF, bits & MANTISSA
     if exponent == 0x7FF:
         far[(NAN_ROW if mantissa else INF_ROW) * columns + column] += 1
@@ -103,19 +124,39 @@ def _add_far(x, far, column):
 
 
 @_helper
-def _peel(x, n):
-    """Return the sums of three levels over n doubles, and whether any is too big or too fine."""
-    first = second = third = big = fine = np.int64(0)
+def _integers(n, first, second, third, deep):
+    """Return the sums of the integers in n patterns a level, from the sums of the patterns.
+
+    Taking the constants off at the end saves an operation for each double and level.
+    """
+    count = np.uint64(n)
+    return (
+        _signed(first - count * BITS0),
+        _signed(second - count * BITS1),
+        _signed(third - count * BITS2) if deep else 0,
+    )
+
+
+@_helper
+def _peel(x, n, deep):
+    """Return the sums of two or three levels over n doubles, and if any is too big or too fine.
+
+    Two levels do for plain losses: they are multiples of 2**-53. `deep` is a constant at every
+    call, so that LLVM makes two loops of this one.
+    """
+    first = second = third = fine = np.uint64(0)
+    big = BITS0
     for i in range(n):
-        digit, rest = _level(x[i], MAGIC0, BITS0)
-        first += digit
-        big |= digit
-        digit, rest = _level(rest, MAGIC1, BITS1)
-        second += digit
-        digit, rest = _level(rest, MAGIC2, BITS2)
-        third += digit
-        fine |= _bits(rest)
-    return first, second, third, big >> 51, fine
+        pattern, rest = _level(x[i], MAGIC0)
+        first += pattern
+        big |= pattern
+        pattern, rest = _level(rest, MAGIC1)
+        second += pattern
+        if deep:
+            pattern, rest = _level(rest, MAGIC2)
+            third += pattern
+            fine |= _pattern(rest)
+    return _integers(n, first, second, third, deep), _is_big(big), fine != 0
 
 
 @_helper
@@ -137,25 +178,25 @@ def _move_big(x, n, far, column, width):
 def _add_rests(x, n, far, column, width):
     """Add what the third level leaves to the whole grid."""
     for i in range(n):
-        rest = _level(x[i], MAGIC0, BITS0)[1]
-        rest = _level(rest, MAGIC1, BITS1)[1]
-        rest = _level(rest, MAGIC2, BITS2)[1]
+        rest = _level(x[i], MAGIC0)[1]
+        rest = _level(rest, MAGIC1)[1]
+        rest = _level(rest, MAGIC2)[1]
         if rest != 0.0:
             _add_far(rest, far, column + i % width)
 
 
 @_helper
-def _peel_all(x, n, far, column):
-    """Return the sums of three levels over n doubles >= 0, and False if those need a grid."""
-    first, second, third, big, fine = _peel(x, n)
+def _peel_all(x, n, deep, far, column):
+    """Return the sums of the levels over n doubles >= 0, and False if those need a grid."""
+    levels, big, fine = _peel(x, n, True) if deep else _peel(x, n, False)
     if (big or fine) and not len(far):
-        return first, second, third, False
+        return levels, False
     if big:
         _move_big(x, n, far, column, 1)
-        first, second, third, big, fine = _peel(x, n)
+        levels, big, fine = _peel(x, n, True)
     if fine:
         _add_rests(x, n, far, column, 1)
-    return first, second, third, True
+    return levels, True
 
 
 # Blocks
@@ -170,75 +211,63 @@ def _count(hot, n, weight):
 
 
 @_helper
-def _copy_labels(target, row, n, classes, labels):
-    """Copy n labels, and return whether all are in [0, classes).
+def _copy_labels(target, classes, labels):
+    """Copy labels, and return whether all are in [0, classes).
 
     The copy is what is used: the caller's array may be written by another thread meanwhile.
     """
     outside = np.int64(0)
-    for i in range(n):
-        label = target[row + i]
-        labels[i] = label
-        outside |= np.int64(not 0 <= label < classes)
+    for i in range(len(target)):
+        labels[i] = target[i]
+        outside |= np.int64(np.uint64(target[i]) >= np.uint64(classes))  # also if it is negative
     return outside == 0
 
 
 @_helper
-def _is_no_weight(weight):
-    """Return 0 for a finite weight >= 0, else 1."""
-    return np.int64(not 0.0 <= weight < np.inf)
-
-
-@_helper
-def _clip(loss):
-    """Return max(0, loss); NaN stays NaN."""
-    return 0.0 if loss < 0.0 else loss
-
-
-@_helper
-def _square(x, n):
-    """Square n losses."""
-    for i in range(n):
-        x[i] *= x[i]
+def _loss(margin, squared):
+    """Return max(0, 1 - margin), where NaN stays NaN, or its square."""
+    loss = 1.0 - margin
+    loss = 0.0 if loss < 0.0 else loss
+    return loss * loss if squared else loss
 
 
 @_helper
 def _weigh(x, weight, n):
-    """Multiply n losses by their weights; return whether those are finite and >= 0."""
-    bad = np.int64(0)
+    """Multiply n losses by their weights."""
     for i in range(n):
-        bad |= _is_no_weight(weight[i])
         x[i] *= weight[i]
-    return bad == 0
 
 
 @_helper
 def _add_weights(weight, n, x, hot, far, column):
-    """Add n valid weights to a column; False, and nothing added, if they need a grid."""
-    first, second, third, big, fine = _peel(weight, n)
-    fits = not (big or fine)  # -0.0 is fine, in that sense
-    if not fits:
+    """Add n weights to a column; False, and nothing added, if it cannot be or they need a grid."""
+    signs = np.uint64(0)
+    for i in range(n):
+        signs |= _pattern(weight[i])
+    levels, big, fine = _peel(weight, n, True)
+    fits = not (big or fine or signs >> SIGN)
+    if not fits:  # some may be valid but huge, tiny or -0.0: now slowly
         for i in range(n):
+            if not 0.0 <= weight[i] < np.inf:
+                return False
             x[i] = weight[i] + 0.0  # -0.0 becomes 0.0
-        first, second, third, fits = _peel_all(x, n, far, column)
+        levels, fits = _peel_all(x, n, True, far, column)
     if fits:
-        _fold_levels(hot, column, column + 1, first, second, third)
+        _fold_levels(hot, column, column + 1, levels)
     return fits
 
 
 @_helper
-def _add_block(x, n, weight, row, squared, hot, far):
-    """Add the plain losses of n rows and their weights; False, and nothing added, if it cannot."""
-    if squared:
-        _square(x, n)
+def _add_block(x, n, weight, row, deep, hot, far):
+    """Add the losses of n rows and their weights; False, and nothing added, if it cannot."""
     weights = weight[row : row + n]
-    if len(weights) and not _weigh(x, weights, n):
-        return False
-    first, second, third, fits = _peel_all(x, n, far, 0)
+    if len(weights):
+        _weigh(x, weights, n)
+    levels, fits = _peel_all(x, n, deep, far, 0)
     if fits and len(weights):
         fits = _add_weights(weights, n, x, hot, far, 1)
     if fits:
-        _fold_levels(hot, 0, 2, first, second, third)
+        _fold_levels(hot, 0, 2, levels)
     return fits
 
 
@@ -246,65 +275,93 @@ def _add_block(x, n, weight, row, squared, hot, far):
 
 
 @_helper
-def _binary_loss(x, positive):
-    """Return 1 - x clipped if `positive` is 1, 1 + x if it is 0."""
-    return _clip(1.0 + np.int64(_bits(x) ^ (positive << 63)).view(np.float64))
+def _binary_loss(x, positive, squared):
+    """Return the loss if `positive` is 1 or 0: x itself or its negative is the margin."""
+    flipped = np.float64(x).view(np.int64) ^ (positive << 63)
+    return _loss(-np.int64(flipped).view(np.float64), squared)
 
 
 @_helper
-def _binary_losses(preds, target, x):
+def _binary_label(target):
+    """Return 1 for a positive label and 0 for a negative one, and -1 for a negative one of -1.
+
+    Of any other label the first is neither 0 nor 1.
+    """
+    negative = target >> 63
+    return target - negative, negative
+
+
+@_helper
+def _binary_losses(preds, target, squared, x):
     """Compute the losses of rows; return the OR of what should be 0 or 1, and label counts."""
     outside = positives = negatives = np.int64(0)
     for i in range(len(target)):
-        negative = target[i] >> 63  # -1 or 0
-        positive = target[i] - negative  # 0 or 1, for a label that is -1, 0 or 1
+        positive, negative = _binary_label(target[i])
         outside |= positive
         positives += positive
         negatives -= negative
-        x[i] = _binary_loss(preds[i], positive)
+        x[i] = _binary_loss(preds[i], positive, squared)
     return outside, positives, negatives
 
 
 @_helper
-def _peel_binary(preds, target):
-    """Do what _binary_losses does and peel at once: a quarter faster than through a buffer.
+def _peel_binary(preds, target, weight, squared, weighted):
+    """Do what _binary_losses, _weigh and _peel do, in one loop, a quarter faster than in three.
 
-    Two levels do: a plain loss is a multiple of 2**-53.
+    Return the OR of what should be 0 or 1, label counts, the sums of the levels, and if all fit.
     """
-    outside = positives = negatives = first = second = big = np.int64(0)
+    outside = positives = negatives = np.int64(0)
+    first = second = third = fine = np.uint64(0)
+    big = BITS0
+    deep = squared or weighted
     for i in range(len(target)):
-        negative = target[i] >> 63
-        positive = target[i] - negative
+        positive, negative = _binary_label(target[i])
         outside |= positive
         positives += positive
         negatives -= negative
-        digit, rest = _level(_binary_loss(preds[i], positive), MAGIC0, BITS0)
-        first += digit
-        big |= digit
-        digit, rest = _level(rest, MAGIC1, BITS1)
-        second += digit
-    return outside, positives, negatives, first, second, big >> 51
+        loss = _binary_loss(preds[i], positive, squared)
+        if weighted:
+            loss *= weight[i]
+        pattern, rest = _level(loss, MAGIC0)
+        first += pattern
+        big |= pattern
+        pattern, rest = _level(rest, MAGIC1)
+        second += pattern
+        if deep:
+            pattern, rest = _level(rest, MAGIC2)
+            third += pattern
+            fine |= _pattern(rest)
+    levels = _integers(len(target), first, second, third, deep)
+    return outside, positives, negatives, levels, not (_is_big(big) or fine or outside >> 1)
 
 
 @_helper
 def _binary(preds, target, weight, squared, row, hot, far):
     """Add rows from `row` on; return where it stopped."""
     x, stop = np.empty(BLOCK), len(target)
-    fused = plain = not squared and not len(weight)
+    weighted = len(weight) > 0
+    fused = True
     while row < stop:
         n = min(BLOCK, stop - row)
-        block, labels = preds[row : row + n], target[row : row + n]
+        block, labels, weights = preds[row : row + n], target[row : row + n], weight[row : row + n]
         added = False
         if fused:
-            outside, positives, negatives, first, second, big = _peel_binary(block, labels)
-            added = not big and not outside >> 1
+            if weighted:
+                found = _peel_binary(block, labels, weights, squared, True)
+            elif squared:
+                found = _peel_binary(block, labels, weights, True, False)
+            else:
+                found = _peel_binary(block, labels, weights, False, False)
+            outside, positives, negatives, levels, added = found
+            if added and weighted:
+                added = _add_weights(weights, n, x, hot, far, 1)
             if added:
-                _fold_levels(hot, 0, 2, first, second, 0)
+                _fold_levels(hot, 0, 2, levels)
         if not added:
-            outside, positives, negatives = _binary_losses(block, labels, x)
-            if plain and len(far):  # one big loss seldom comes alone: next time start here
+            outside, positives, negatives = _binary_losses(block, labels, squared, x)
+            if len(far) and not weighted:  # one big loss seldom comes alone: next time start here
                 fused = not _move_big(x, n, far, 0, 1)
-            if outside >> 1 or not _add_block(x, n, weight, row, squared, hot, far):
+            if outside >> 1 or not _add_block(x, n, weight, row, squared or weighted, hot, far):
                 return row
         hot[ZEROS] += n - positives - negatives
         hot[NEGATIVES] += negatives
@@ -339,7 +396,7 @@ def _rival(patterns, own, infinity, lowest, integer):
 
 
 @_helper
-def _long_rows(preds, patterns, labels, n, infinity, lowest, integer, rivals, x):
+def _long_rows(preds, patterns, labels, n, squared, infinity, lowest, integer, rivals, x):
     """Compute the losses of n rows of many classes, one row at a time."""
     classes = len(preds) // n
     rival_patterns = rivals.view(integer)
@@ -348,7 +405,7 @@ def _long_rows(preds, patterns, labels, n, infinity, lowest, integer, rivals, x)
         rival_patterns[i], nan = _rival(
             patterns[a:b], integer(labels[i]), infinity, lowest, integer
         )
-        loss = _clip(1.0 - (np.float64(preds[a + labels[i]]) - np.float64(rivals[i])))
+        loss = _loss(np.float64(preds[a + labels[i]]) - np.float64(rivals[i]), squared)
         x[i] = np.nan if nan else loss
 
 
@@ -383,7 +440,17 @@ def _widen_windows(maxima, wider, shift):
 
 
 @_helper
-def _short_rows(preds, labels, n, integer, values, wider, own, x):
+def _row_maxima(heads, tails, n, classes, maxima):
+    """Compute the maxima of n rows from those of the windows at both ends of each."""
+    first = np.uintp(0)
+    for i in range(n):
+        head, tail = heads[first], tails[first]
+        maxima[i] = head if head > tail else tail
+        first += np.uintp(classes)
+
+
+@_helper
+def _short_rows(preds, labels, n, squared, integer, values, wider, own, x):
     """Compute the losses of n rows of few classes, all rows as one long row.
 
     Maxima of windows of 2, 4, 8 ... predictions from each on; a row's is that of the two windows at
@@ -397,10 +464,9 @@ def _short_rows(preds, labels, n, integer, values, wider, own, x):
         _widen_windows(values[: n * classes], wider, window)
         values, wider = wider, values
         window *= 2
-    last = values[classes - window :]
-    for i in range(n):
-        a, b = values[i * classes], last[i * classes]
-        x[i] = _clip(1.0 - (np.float64(own[i]) - np.float64(a if a > b else b)))
+    _row_maxima(values, values[classes - window :], n, classes, wider)
+    for i in range(n):  # apart from the strided reads, so that it is vectorised
+        x[i] = _loss(np.float64(own[i]) - np.float64(wider[i]), squared)
     if nan:
         for i in range(n * classes):
             if preds[i] != preds[i]:
@@ -410,22 +476,25 @@ def _short_rows(preds, labels, n, integer, values, wider, own, x):
 @_helper
 def _crammer_singer(preds, infinity, lowest, integer, target, weight, squared, row, hot, far):
     """Add rows from `row` on; return where it stopped."""
-    stop, classes = len(target), len(preds) // len(target)
+    stop, classes = preds.shape
+    preds = preds.ravel()  # a view
     patterns = preds.view(integer)
-    rows = BLOCK if classes >= SHORT else min(BLOCK, max(8, TILE // classes))
+    rows = BLOCK if classes >= SHORT else min(BLOCK, max(8, TILE // (classes * preds.itemsize)))
     room = rows * classes if classes < SHORT else rows
     values, wider = np.empty(room, preds.dtype), np.empty(room, preds.dtype)
     own, labels, x = np.empty(rows, preds.dtype), np.empty(rows, np.int64), np.empty(rows)
     while row < stop:
         n = min(rows, stop - row)
-        if not _copy_labels(target, row, n, classes, labels):
+        if not _copy_labels(target[row : row + n], classes, labels):
             return row
         a, b = row * classes, (row + n) * classes
         if classes < SHORT:
-            _short_rows(preds[a:b], labels, n, integer, values, wider, own, x)
+            _short_rows(preds[a:b], labels, n, squared, integer, values, wider, own, x)
         else:
-            _long_rows(preds[a:b], patterns[a:b], labels, n, infinity, lowest, integer, values, x)
-        if not _add_block(x, n, weight, row, squared, hot, far):
+            _long_rows(
+                preds[a:b], patterns[a:b], labels, n, squared, infinity, lowest, integer, values, x
+            )
+        if not _add_block(x, n, weight, row, squared or len(weight) > 0, hot, far):
             return row
         _count(hot, n, weight)
         row += n
@@ -436,130 +505,106 @@ def _crammer_singer(preds, infinity, lowest, integer, target, weight, squared, r
 
 
 @_helper
-def _row_losses(preds, labels, n, classes, x):
-    """Compute the losses of n rows, first as if every class were wrong; say if any is too big."""
-    big = np.int64(0)
+def _row_losses(preds, labels, n, classes, squared, x):
+    """Compute the losses of n rows, first as if every class were wrong."""
     for i in range(n * classes):
-        loss = _clip(1.0 + np.float64(preds[i]))
-        x[i] = loss
-        big |= -np.int64(not loss < LIMIT)
-    first = np.uintp(0)
+        x[i] = _loss(-np.float64(preds[i]), squared)
+    first = np.uintp(0)  # unsigned: no test for an index from the end
     for i in range(n):
         at = first + np.uintp(labels[i])
-        loss = _clip(1.0 - np.float64(preds[at]))
-        x[at] = loss
-        big |= -np.int64(not loss < LIMIT)
+        x[at] = _loss(np.float64(preds[at]), squared)
         first += np.uintp(classes)
-    return big
 
 
 @_helper
 def _weigh_rows(x, weight, n, classes):
-    """Multiply the losses of n rows by their weights; return whether those are finite and >= 0."""
-    bad = np.int64(0)
+    """Multiply the losses of n rows by their weights."""
     for i in range(n):
-        bad |= _is_no_weight(weight[i])
         for j in range(i * classes, (i + 1) * classes):
             x[j] *= weight[i]
-    return bad == 0
 
 
 @_helper
-def _is_big(x, n):
-    """Return whether any of n losses is too big for the first level."""
-    big = np.int64(0)
-    for i in range(n):
-        big |= -np.int64(not x[i] < LIMIT)
-    return big
-
-
-@_helper
-def _peel_rows(x, width, first, second):
-    """Add two levels of PASSES rows of `width` losses to integers, one a column."""
+def _peel_rows(x, width, deep, first, second, third):
+    """Add the levels of PASSES rows of losses to integers, one a column; tell what does not fit."""
+    big = fine = np.uint64(0)
     x0, x1, x2, x3 = x[:width], x[width:], x[2 * width :], x[3 * width :]
     for j in range(width):
-        a, rest0 = _level(x0[j], MAGIC0, BITS0)
-        b, rest1 = _level(x1[j], MAGIC0, BITS0)
-        c, rest2 = _level(x2[j], MAGIC0, BITS0)
-        d, rest3 = _level(x3[j], MAGIC0, BITS0)
-        first[j] += (a + b) + (c + d)
-        a = _level(rest0, MAGIC1, BITS1)[0]
-        b = _level(rest1, MAGIC1, BITS1)[0]
-        c = _level(rest2, MAGIC1, BITS1)[0]
-        d = _level(rest3, MAGIC1, BITS1)[0]
-        second[j] += (a + b) + (c + d)
-
-
-@_helper
-def _peel_rows_deep(x, width, first, second, third):
-    """Add three levels of PASSES rows to integers, one a column; return the OR of what is left."""
-    fine = np.int64(0)
-    for i in range(PASSES):
-        row = x[i * width :]
-        for j in range(width):
-            digit, rest = _level(row[j], MAGIC0, BITS0)
-            first[j] += digit
-            digit, rest = _level(rest, MAGIC1, BITS1)
-            second[j] += digit
-            digit, rest = _level(rest, MAGIC2, BITS2)
-            third[j] += digit
-            fine |= _bits(rest)
-    return fine
+        a, rest0 = _level(x0[j], MAGIC0)
+        b, rest1 = _level(x1[j], MAGIC0)
+        c, rest2 = _level(x2[j], MAGIC0)
+        d, rest3 = _level(x3[j], MAGIC0)
+        first[j] += (a + b) + (c + d) - ALL0
+        big |= (a | b) | (c | d)
+        a, rest0 = _level(rest0, MAGIC1)
+        b, rest1 = _level(rest1, MAGIC1)
+        c, rest2 = _level(rest2, MAGIC1)
+        d, rest3 = _level(rest3, MAGIC1)
+        second[j] += (a + b) + (c + d) - ALL1
+        if deep:
+            a, rest0 = _level(rest0, MAGIC2)
+            b, rest1 = _level(rest1, MAGIC2)
+            c, rest2 = _level(rest2, MAGIC2)
+            d, rest3 = _level(rest3, MAGIC2)
+            third[j] += (a + b) + (c + d) - ALL2
+            fine |= (_pattern(rest0) | _pattern(rest1)) | (_pattern(rest2) | _pattern(rest3))
+    return _is_big(big), fine != 0
 
 
 @_helper
 def _fold_rows(hot, classes, first, second, third):
     """Fold the integers of joined rows into the digits of their classes, and clear them."""
     for j in range(len(first)):
-        _fold_levels(hot, j % classes, classes + 1, first[j], second[j], third[j])
+        levels = _signed(first[j]), _signed(second[j]), _signed(third[j])
+        _fold_levels(hot, j % classes, classes + 1, levels)
         first[j] = second[j] = third[j] = 0
 
 
 @_helper
 def _one_vs_all(preds, target, weight, squared, row, hot, far):
     """Add rows from `row` on; return where it stopped, which is where the last fold ended."""
-    stop, classes = len(target), len(preds) // len(target)
+    stop, classes = preds.shape
+    preds = preds.ravel()  # a view
     joined = max(1, JOINED // classes)
     width, rows = joined * classes, joined * PASSES
     x, labels = np.zeros(width * PASSES), np.empty(rows, np.int64)
-    first, second = np.zeros(width, np.int64), np.zeros(width, np.int64)
-    third = np.zeros(width, np.int64)
+    first, second = np.zeros(width, np.uint64), np.zeros(width, np.uint64)
+    third = np.zeros(width, np.uint64)
     weighted = len(weight) > 0
-    buffer, weights = np.empty(rows), np.zeros(len(hot) if weighted else 0, np.int64)
+    deep = squared or weighted
+    buffer, weight_digits = np.empty(rows), np.zeros(len(hot) if weighted else 0, np.int64)
     while row < stop:
         end = min(row + FOLD * rows, stop)
         for at in range(row, end, rows):
             n = min(rows, end - at)
-            if not _copy_labels(target, at, n, classes, labels):
+            if not _copy_labels(target[at : at + n], classes, labels):
                 return row
-            big = _row_losses(preds[at * classes : (at + n) * classes], labels, n, classes, x)
+            block = preds[at * classes : (at + n) * classes]
+            if squared:
+                _row_losses(block, labels, n, classes, True, x)
+            else:
+                _row_losses(block, labels, n, classes, False, x)
             for i in range(n * classes, len(x)):
                 x[i] = 0.0
-            if squared:
-                _square(x, n * classes)
             if weighted:
-                block = weight[at : at + n]
-                if not _weigh_rows(x, block, n, classes):
+                weights = weight[at : at + n]
+                _weigh_rows(x, weights, n, classes)
+                if not _add_weights(weights, n, buffer, weight_digits, far, classes):
                     return row
-                if not _add_weights(block, n, buffer, weights, far, classes):
-                    return row
-            if squared or weighted:
-                big = _is_big(x, n * classes)
-            if big:
-                if not len(far):
-                    return row
+            if len(far):
                 _move_big(x, n * classes, far, 0, classes)
-            if squared or weighted:
-                if _peel_rows_deep(x, width, first, second, third):
-                    if not len(far):
-                        return row
-                    _add_rests(x, n * classes, far, 0, classes)
+            if deep:
+                big, fine = _peel_rows(x, width, True, first, second, third)
             else:
-                _peel_rows(x, width, first, second)
+                big, fine = _peel_rows(x, width, False, first, second, third)
+            if big or (fine and not len(far)):
+                return row
+            if fine:
+                _add_rests(x, n * classes, far, 0, classes)
         _fold_rows(hot, classes, first, second, third)
-        for i in range(len(weights)):
-            hot[i] += weights[i]
-            weights[i] = 0
+        for i in range(len(weight_digits)):
+            hot[i] += weight_digits[i]
+            weight_digits[i] = 0
         _count(hot, end - row, weight)
         row = end
     return row
@@ -649,11 +694,11 @@ def warmup() -> None:
 def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
     """Compile a kernel, with Numba's cache on disk if that works."""
 
-    def array(dtype: Any, readonly: bool) -> types.Array:
-        return types.Array(from_dtype(np.dtype(dtype)), 1, "C", readonly=readonly)
+    def array(dtype: Any, readonly: bool, dimensions: int = 1) -> types.Array:
+        return types.Array(from_dtype(np.dtype(dtype)), dimensions, "C", readonly=readonly)
 
     signature = types.int64(
-        array(dtype, readonly=True),
+        array(dtype, readonly=True, dimensions=1 if form == "binary" else 2),
         array(np.int64, readonly=True),
         array(np.float64, readonly=True),
         types.boolean,

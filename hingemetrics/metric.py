@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from hingemetrics import engine
 from hingemetrics.exact import Floats
@@ -40,12 +40,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class _Seen(NamedTuple):
-    """What a metric has seen: replaced as a whole, so that it is never torn."""
-
-    state: HingeState
-    updates: int
-    local: HingeState | None = None  # while synced: what this rank saw, and `state` all ranks
+# What a metric has seen, replaced as a whole, so that it is never torn: its state, the number of
+# updates and, while synced, what this rank saw; the state is then that of all ranks.
+_Seen = tuple[HingeState, int, HingeState | None]
 
 
 class HingeLoss:
@@ -127,7 +124,7 @@ class HingeLoss:
         self._sync_fn = _checked_sync_fn(kwargs.pop("dist_sync_fn", None))
         if kwargs:
             raise TypeError(f"HingeLoss got unexpected keyword arguments {sorted(kwargs)}")
-        self._seen = _Seen(self._empty, 0)
+        self._seen: _Seen = (self._empty, 0, None)
 
     @property
     def squared(self) -> bool:
@@ -147,12 +144,12 @@ class HingeLoss:
     @property
     def state(self) -> HingeState:
         """What was seen so far, as an immutable value."""
-        return self._seen.state
+        return self._seen[0]
 
     @property
     def update_count(self) -> int:
         """Number of updates so far, those of merged metrics included."""
-        return self._seen.updates
+        return self._seen[1]
 
     @property
     def update_called(self) -> bool:
@@ -181,8 +178,9 @@ class HingeLoss:
         """
         batch = Batch(preds, target, sample_weight, self._ignore_index)
         seen = self._unsynced("updated")
-        state = engine.measure(batch, seen.state)
-        if batch.rows and not self._swap(seen, _Seen(state, seen.updates + 1)):
+        state, updates, _ = seen
+        state = engine.measure(batch, state)
+        if batch.rows and not self._swap(seen, (state, updates + 1, None)):
             self._add(engine.measure(batch, self._empty), 1)  # another thread was faster
 
     def forward(
@@ -229,15 +227,14 @@ class HingeLoss:
             As `HingeState.value`: NaN with a UserWarning before any update. The array is the
             caller's own.
         """
-        seen = self._seen
-        state = seen.state
-        if self._sync_on_compute and seen.local is None:
+        state, _, local = self._seen
+        if self._sync_on_compute and local is None:
             state = self._reduced(state, self._sync_fn, self._group)
         return state.value()
 
     def reset(self) -> None:
         """Forget everything seen."""
-        self._seen = _Seen(self._empty, 0)
+        self._seen = (self._empty, 0, None)
 
     def clone(self) -> HingeLoss:
         """Return an independent copy, with what was seen; a process group is shared.
@@ -268,13 +265,13 @@ class HingeLoss:
         if isinstance(other, HingeState):
             self._add(other, 1)
         elif isinstance(other, HingeLoss):
-            seen = other._unsynced("merged")
+            state, updates, _ = other._unsynced("merged")
             if other._ignore_index != self._ignore_index:
                 raise ValueError(
                     f"metrics must have the same ignore_index, "
                     f"got {self._ignore_index} and {other._ignore_index}"
                 )
-            self._add(seen.state, seen.updates)
+            self._add(state, updates)
         else:
             raise TypeError(
                 f"other must be a HingeLoss or a HingeState, got {type(other).__name__}"
@@ -345,8 +342,9 @@ class HingeLoss:
         group = self._group if process_group is None else _checked_group(process_group)
         if sync_fn is None and group is None:
             return
-        merged = self._reduced(seen.state, sync_fn, group)
-        if not self._swap(seen, _Seen(merged, seen.updates, seen.state)):
+        state, updates, _ = seen
+        merged = self._reduced(state, sync_fn, group)
+        if not self._swap(seen, (merged, updates, state)):
             raise RuntimeError("the metric must not be changed while it is being synced")
 
     def unsync(self, should_unsync: bool = True) -> None:
@@ -365,9 +363,10 @@ class HingeLoss:
         if not should_unsync:
             return
         seen = self._seen
-        if seen.local is None:
+        _, updates, local = seen
+        if local is None:
             raise RuntimeError("the metric must be synced before it is unsynced")
-        self._swap(seen, _Seen(seen.local, seen.updates))
+        self._swap(seen, (local, updates, None))
 
     @contextmanager
     def sync_context(
@@ -397,7 +396,8 @@ class HingeLoss:
         """Add a state, all of it or, on any error, nothing."""
         while True:
             seen = self._unsynced("updated")
-            if self._swap(seen, _Seen(seen.state + state, seen.updates + updates)):
+            before, updates_before, _ = seen
+            if self._swap(seen, (before + state, updates_before + updates, None)):
                 return
 
     def _swap(self, seen: _Seen, new: _Seen) -> bool:
@@ -411,7 +411,7 @@ class HingeLoss:
     def _unsynced(self, what: str) -> _Seen:
         """Return what was seen, or raise while that is what all ranks have seen."""
         seen = self._seen
-        if seen.local is not None:
+        if seen[2] is not None:
             raise RuntimeError(f"the metric must be unsynced before it is {what}; call unsync()")
         return seen
 
@@ -470,7 +470,7 @@ class HingeLoss:
             raise ValueError(
                 f"state_dict['update_count'] must fit {state.count} samples, got {updates}"
             )
-        return _Seen(self._empty + state, updates)
+        return self._empty + state, updates, None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HingeLoss:
         memo[id(self._group)] = self._group  # ranks are shared: they cannot be copied

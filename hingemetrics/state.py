@@ -136,11 +136,12 @@ class HingeState:
 
     def _of(self, num_classes: int, sums: Sums) -> HingeState:
         """Return a state of this configuration: of `num_classes`, with these counters and sums."""
-        if num_classes == BINARY and sums.counter(NEGATIVES) and sums.counter(ZEROS):
+        samples, zeros, negatives, _ = sums.counters()
+        if zeros and negatives and num_classes == BINARY:
             raise MixedCodingsError
         state = object.__new__(HingeState)
         state._config = self._config
-        if sums.counter(SAMPLES):
+        if samples:
             state._num_classes, state._sums = num_classes, sums
         else:  # a count of zero is the empty state
             state._num_classes, state._sums = 0, None
@@ -152,15 +153,11 @@ class HingeState:
 
     def _accumulator(self, columns: int, rows: int) -> Accumulator:
         """Return an accumulator on top of this state, for so many more rows."""
-        return Accumulator(columns) if self._sums is None else self._sums.accumulator(columns, rows)
-
-    def _takes(self, num_classes: int) -> bool:
-        """Tell whether data of so many classes go with what was seen."""
-        return self._sums is None or self._num_classes == num_classes
+        return Accumulator.empty(columns) if self._sums is None else self._sums.accumulator(rows)
 
     def _counted(self, index: int) -> int:
         """Return one of the counters."""
-        return 0 if self._sums is None else self._sums.counter(index)
+        return 0 if self._sums is None else self._sums.counters()[index]
 
     @property
     def squared(self) -> bool:

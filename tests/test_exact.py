@@ -22,11 +22,11 @@ BLOCKS = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_sid
 
 def added(*blocks):
     """The sums of blocks of doubles; the first counter counts rows, as it must."""
-    accumulator = Accumulator(blocks[0].shape[1])
+    accumulator = Accumulator.empty(blocks[0].shape[1])
     for block in blocks:
         accumulator.hot[0] += len(block)
         accumulator.add(block)
-    return accumulator.sums()
+    return accumulator.finished()
 
 
 def column_of(values):
@@ -66,16 +66,16 @@ def test_doubling_beyond_an_int64(value):
     column = column_of([value])
     times = 2**100
     assert sums.totals().columns == (Column(*(times * part for part in column)),)
-    assert sums.counter(0) == times
+    assert sums.counters()[0] == times
     # What is small again is added as cheaply as before, and to what is large.
     more = sums + added(np.array([[0.5]]))
     assert more.totals().columns[0].total == times * column.total + ONE // 2
 
 
 def test_columns_from_the_first_on():
-    accumulator = Accumulator(3)
+    accumulator = Accumulator.empty(3)
     accumulator.add(np.array([[1.0, 2.0**40]]), first=1)
-    totals = accumulator.sums().totals()
+    totals = accumulator.finished().totals()
     assert totals.columns == tuple(Column(0, 0, n * ONE) for n in (0, 1, 2**40))
     assert totals.counters == (0,) * COUNTERS
 
