@@ -1,4 +1,4 @@
-"""What callers hand in, made into arrays: coercion, shapes, labels, and the text of every refusal.
+"""Arrays, made into a batch: shapes, dtypes, labels and weights, and the text of their refusals.
 
 A refusal names the argument, what it must be, what it was, and at which index. Nothing is guessed
 from values: shapes alone tell binary from multi-class.
@@ -7,13 +7,13 @@ from values: shapes alone tell binary from multi-class.
 from __future__ import annotations
 
 import operator
-import sys
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hingemetrics.arrays import as_array
 from hingemetrics.exact import Array, Floats, Ints
 from hingemetrics.state import BINARY
 
@@ -22,15 +22,6 @@ _NOT_A_LABEL = int(np.iinfo(np.int64).min)  # stands for a target that no int64 
 _INT64 = np.dtype(np.int64)
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
-_REFUSED = {
-    "c": "complex numbers",
-    "U": "strings",
-    "S": "strings",
-    "T": "strings",
-    "M": "dates",
-    "m": "time differences",
-    "V": "records",
-}
 
 
 class Batch:
@@ -41,15 +32,15 @@ class Batch:
     def __init__(
         self, preds: object, target: object, sample_weight: object, ignore_index: int | None
     ) -> None:
-        self.target = _column(_array(target, "target"), "target")
+        self.target = _column(as_array(target, "target"), "target")
         self.rows = len(self.target)
-        self.preds = _matrix(_array(preds, "preds"), self.rows)
+        self.preds = _matrix(as_array(preds, "preds"), self.rows)
         self.dtype = _FLOAT32 if self.preds.dtype == _FLOAT32 else _FLOAT64
         self.num_classes = BINARY if self.preds.ndim == 1 else self.preds.shape[1]
         self.weight = None
         if sample_weight is not None:
             self.weight = _column(
-                _array(sample_weight, "sample_weight"), "sample_weight", self.rows
+                as_array(sample_weight, "sample_weight"), "sample_weight", self.rows
             )
         self._ignore_index = ignore_index
 
@@ -122,78 +113,6 @@ def checked_ignore_index(value: object) -> int | None:
     raise TypeError(f"ignore_index must be None or an int, got {value!r}")
 
 
-def _array(value: object, name: str) -> Array:
-    """Return an argument as an array of real numbers."""
-    if type(value) is np.ndarray:
-        array = value
-    elif _is_masked_array(value):
-        array = _unmasked(value, name)
-    elif _hides_masks(value):
-        raise ValueError(f"{name} must be one masked array, got a sequence of them")
-    else:
-        try:
-            array = np.asarray(value)
-        except ValueError as error:
-            if "inhomogeneous" in str(error):
-                raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
-            raise
-    if array.dtype.kind not in "fiub":
-        _refuse(value, array, name)
-    return array
-
-
-def _is_masked_array(value: object) -> bool:
-    """Tell a masked array, without importing numpy.ma where nobody else did."""
-    ma = sys.modules.get("numpy.ma")
-    masked = getattr(ma, "MaskedArray", None)  # not there yet while a thread imports it
-    return masked is not None and isinstance(value, masked)
-
-
-def _hides_masks(value: object) -> bool:
-    """Tell a list of masked arrays, whose masks NumPy would drop."""
-    return (
-        "numpy.ma" in sys.modules
-        and isinstance(value, (list, tuple))
-        and any(map(_is_masked_array, value))
-    )
-
-
-def _unmasked(value: Any, name: str) -> Array:
-    """Return the data of a masked array in which nothing is masked."""
-    masked = np.argwhere(np.ma.getmaskarray(value))
-    if masked.size:
-        raise ValueError(
-            f"{name} must have no masked entries, got one at index {_index(masked[0])}; "
-            f"drop them, or mark their targets and pass ignore_index"
-        )
-    return np.asarray(value.data)
-
-
-def _refuse(value: object, array: Array, name: str) -> NoReturn:
-    """Raise for an argument that is not an array of real numbers."""
-    must = f"{name} must hold real numbers"
-    if array.dtype.kind in _REFUSED:
-        raise TypeError(f"{must}, got {_REFUSED[array.dtype.kind]} (dtype {array.dtype})")
-    if array.ndim == 0:
-        raise TypeError(f"{must}, got a {type(value).__name__}; pass an array or a list")
-    for index, item in np.ndenumerate(array):
-        if item is None:
-            raise TypeError(f"{must}, got None at index {_index(index)}; missing is not NaN")
-        if not isinstance(item, (int, float, np.number, np.bool_)):
-            raise TypeError(f"{must}, got {item!r} at index {_index(index)}")
-        if isinstance(item, int) and not -(1 << 63) <= item < 1 << 64:
-            raise ValueError(
-                f"{must} of 64 bits, got an int of {item.bit_length()} bits "
-                f"at index {_index(index)}"
-            )
-    raise TypeError(f"{must}, got an object array; convert it with .astype(float)")
-
-
-def _index(index: Any) -> str:
-    """Return an index as a user writes it."""
-    return ", ".join(str(int(i)) for i in index)
-
-
 def _column(array: Array, name: str, rows: int | None = None) -> Array:
     """Return a target or weight as (N,)."""
     if array.ndim != 1:
@@ -254,6 +173,8 @@ def _labels(target: Array) -> Ints:
     """Return targets as int64; what no int64 can hold becomes a value that is never a label."""
     if target.dtype.kind in "ib" or (target.dtype.kind == "u" and target.dtype.itemsize < 8):
         return _readable(target, _INT64)
+    if target.dtype.kind == "V":  # compares with int64 in its own few digits
+        target = target.astype(np.float64)
     with np.errstate(invalid="ignore"):
         labels = target.astype(np.int64)
         labels[labels != target] = _NOT_A_LABEL

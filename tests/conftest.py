@@ -23,6 +23,19 @@ settings.register_profile(
 settings.load_profile("hingemetrics")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--no-skips", action="store_true", help="fail where a test would be skipped")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if report.skipped and item.config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped: {report.longrepr[-1]}"
+    return report
+
+
 @pytest.fixture
 def set_backend():
     before = hingemetrics.get_backend()

@@ -1,0 +1,184 @@
+"""Whatever holds real numbers, as a NumPy array: no framework is imported, and nothing guessed.
+
+`np.asarray` does the work and copies nothing that NumPy can read in place. What it would change in
+silence is refused before: a null would become NaN, a masked entry a number. DLPack is not used, for
+it loses the sign of torch's lazily negated views.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from hingemetrics.exact import Array
+
+_REFUSED = {
+    "c": "complex numbers",
+    "U": "strings",
+    "S": "strings",
+    "T": "strings",
+    "M": "dates",
+    "m": "time differences",
+    "V": "records",
+}
+_FLOATS_OF_TORCH = ("bfloat16", "float8", "float4")  # those that NumPy has not
+_REMEDIES = ("toarray", "collect")  # methods of sparse matrices and of lazy frames
+
+
+def as_array(value: object, name: str) -> Array:
+    """Return an argument as an array of real numbers."""
+    if type(value) is np.ndarray:
+        array = value
+    elif _is_masked_array(value):
+        array = _unmasked(value, name)
+    else:
+        _refuse_elsewhere(value, name)
+        columns = _columns(value)
+        for index, column in enumerate([value] if columns is None else columns):
+            _refuse_nulls(column, name, "" if columns is None else f" of column {index}")
+        array = _converted(value, name)
+        if columns and array.dtype == object:  # pandas does that to columns of its own dtypes
+            array = np.column_stack([_converted(column, name) for column in columns])
+    if array.dtype.kind not in "fiub" and not _is_extension_float(array.dtype):
+        _refuse(value, array, name)
+    return array
+
+
+def _converted(value: Any, name: str) -> Array:
+    """Return what NumPy makes of an argument, or say why it cannot."""
+    if isinstance(value, (list, tuple)) and any(map(_is_masked_array, value)):
+        raise ValueError(f"{name} must be one masked array, got a sequence of them")
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        if "inhomogeneous" in str(error):
+            raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
+        raise
+    except (RuntimeError, TypeError) as error:
+        dtype = str(getattr(value, "dtype", ""))
+        if any(small in dtype for small in _FLOATS_OF_TORCH):
+            why = f"must have a dtype that NumPy has, got {dtype}; pass {name}.float()"
+        else:
+            kind, reason = type(value).__name__, str(error).partition("\n")[0]
+            why = f"must be an array that NumPy can read, got a {kind}: {reason}"
+        raise TypeError(f"{name} {why}") from error
+
+
+def _is_masked_array(value: object) -> bool:
+    """Tell a masked array, without importing numpy.ma where nobody else did."""
+    ma = sys.modules.get("numpy.ma")
+    masked = getattr(ma, "MaskedArray", None)  # not there yet while a thread imports it
+    return masked is not None and isinstance(value, masked)
+
+
+def _unmasked(value: Any, name: str) -> Array:
+    """Return the data of a masked array in which nothing is masked."""
+    masked = np.argwhere(np.ma.getmaskarray(value))
+    if masked.size:
+        raise ValueError(
+            f"{name} must have no masked entries, got one at index {_index(masked[0])}; "
+            f"drop them, or mark their targets and pass ignore_index"
+        )
+    return np.asarray(value.data)
+
+
+def _refuse_elsewhere(value: Any, name: str) -> None:
+    """Raise for a tensor that is not plain numbers in the CPU's memory."""
+    kind = type(value).__name__
+    if getattr(value, "requires_grad", False) is True:
+        raise TypeError(
+            f"{name} must not require gradients, got a {kind} that does; pass {name}.detach()"
+        )
+    device = getattr(value, "device", None)
+    place = getattr(device, "type", None) or getattr(device, "platform", None)  # torch, JAX
+    if hasattr(value, "__cuda_array_interface__") or place not in (None, "cpu"):
+        raise TypeError(
+            f"{name} must be in the memory of the CPU, got a {kind} on {device}; copy it there, "
+            f"with {name}.cpu() or what its library has for that"
+        )
+    if _has_negative_bit(value):
+        raise TypeError(
+            f"{name} must not be a lazily negated view, got a {kind} that is one; "
+            f"pass {name}.resolve_neg()"
+        )
+
+
+def _has_negative_bit(value: Any) -> bool:
+    """Tell a torch tensor whose signs are flipped when it is read."""
+    return callable(getattr(value, "resolve_neg", None)) and value.is_neg() is True
+
+
+def _columns(value: Any) -> Sequence[Any] | None:
+    """Return the columns of a table of pandas, polars or pyarrow; None if it is none."""
+    if hasattr(value, "iloc") and value.ndim == 2:
+        return [value.iloc[:, i] for i in range(value.shape[1])]
+    if hasattr(value, "get_columns"):
+        return value.get_columns()  # type: ignore[no-any-return]
+    if hasattr(value, "column_names"):
+        return value.columns  # type: ignore[no-any-return]
+    return None
+
+
+def _refuse_nulls(column: Any, name: str, where: str) -> None:
+    """Raise for a missing entry, which NumPy would take for NaN."""
+    null = _nulls(column)
+    if null is not None and null.any():
+        raise ValueError(
+            f"{name} must have no nulls, got one at index {int(null.argmax())}{where}; "
+            f"null is not NaN: drop such rows or fill them"
+        )
+
+
+def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:
+    """Tell which entries of a column are null; None if none can be."""
+    dtype = getattr(column, "dtype", None)
+    if hasattr(column, "null_count") and hasattr(column, "is_null"):  # polars and pyarrow
+        if shape := getattr(dtype, "shape", ()):  # a polars column of arrays
+            inner: npt.NDArray[np.bool_] = np.asarray(column.explode().is_null())
+            return np.asarray(inner.reshape(-1, shape[0]).any(axis=1))
+        return np.asarray(column.is_null()) if _null_count(column) else None
+    if hasattr(column, "isna") and not isinstance(dtype, np.dtype):
+        return np.asarray(column.isna())  # a dtype of pandas, in which missing is not NaN
+    return None
+
+
+def _null_count(column: Any) -> int:
+    """Return how many entries are null: without reading them all."""
+    count = column.null_count
+    return int(count() if callable(count) else count)  # a method in polars, a number in pyarrow
+
+
+def _is_extension_float(dtype: np.dtype[Any]) -> bool:
+    """Tell a real dtype that NumPy does not have itself, as bfloat16 of ml_dtypes."""
+    return dtype.kind == "V" and np.can_cast(dtype, np.float64)
+
+
+def _refuse(value: object, array: Array, name: str) -> NoReturn:
+    """Raise for an argument that is not an array of real numbers."""
+    must = f"{name} must hold real numbers"
+    if array.dtype.kind in _REFUSED:
+        raise TypeError(f"{must}, got {_REFUSED[array.dtype.kind]} (dtype {array.dtype})")
+    if array.ndim == 0:
+        remedies = [f"{name}.{method}()" for method in _REMEDIES if hasattr(value, method)]
+        remedy = remedies[0] if remedies else "an array or a list"
+        raise TypeError(f"{must}, got a {type(value).__name__}; pass {remedy}")
+    for index, item in np.ndenumerate(array):
+        if item is None:
+            raise TypeError(f"{must}, got None at index {_index(index)}; missing is not NaN")
+        if not isinstance(item, (int, float, np.number, np.bool_)):
+            raise TypeError(f"{must}, got {item!r} at index {_index(index)}")
+        if isinstance(item, int) and not -(1 << 63) <= item < 1 << 64:
+            raise ValueError(
+                f"{must} of 64 bits, got an int of {item.bit_length()} bits "
+                f"at index {_index(index)}"
+            )
+    raise TypeError(f"{must}, got an object array; convert it with .astype(float)")
+
+
+def _index(index: Any) -> str:
+    """Return an index as a user writes it."""
+    return ", ".join(str(int(i)) for i in index)
