@@ -1,0 +1,78 @@
+"""What a library that embeds the package writes: test_embedding.py checks its types and runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+import hingemetrics
+from hingemetrics import HingeLoss, HingeState, MulticlassMode, hinge_loss
+
+Floats = npt.NDArray[np.float64]
+
+
+class Batch(NamedTuple):
+    """What the library's loader gives."""
+
+    scores: Floats
+    labels: npt.NDArray[np.int64]
+    weights: Floats | None = None
+
+
+class Evaluator:
+    """Accumulates batches, and hands its state on to other processes."""
+
+    def __init__(self, mode: MulticlassMode = MulticlassMode.CRAMMER_SINGER) -> None:
+        self.metric = HingeLoss(squared=False, multiclass_mode=mode, ignore_index=-1)
+
+    def feed(self, batches: Iterable[Batch]) -> int:
+        """Add batches; return how many."""
+        for batch in batches:
+            self.metric.update(batch.scores, batch.labels, batch.weights)
+        return self.metric.update_count
+
+    def result(self) -> float:
+        """Return the loss, averaged over the classes if there is one for each."""
+        value: float | Floats = self.metric.compute()
+        return float(np.mean(value))
+
+    def snapshot(self) -> bytes:
+        """Return what was seen."""
+        state: HingeState = self.metric.state
+        return state.to_bytes()
+
+
+def merged(snapshots: Iterable[bytes]) -> HingeState:
+    """Return the state of all shards."""
+    states = [HingeState.from_bytes(snapshot) for snapshot in snapshots]
+    return sum(states[1:], states[0])
+
+
+def main(folder: Path) -> str:
+    """Evaluate two shards and return a report."""
+    rng = np.random.default_rng(0)
+    batches = [Batch(rng.normal(size=(8, 3)), rng.integers(-1, 3, 8)) for _ in range(4)]
+    left, right, whole = Evaluator(), Evaluator(), Evaluator()
+    counts = [left.feed(batches[:1]), right.feed(batches[1:]), whole.feed(batches)]
+    total = merged([left.snapshot(), right.snapshot()])
+    (folder / "state").write_bytes(total.to_bytes())
+    value: float | Floats = total.value()
+    classes: int | None = total.num_classes
+    function: float | Floats = hinge_loss(
+        np.concatenate([batch.scores for batch in batches]),
+        np.concatenate([batch.labels for batch in batches]),
+        ignore_index=-1,
+    )
+    metric = whole.metric.clone()
+    restored = HingeLoss(ignore_index=-1)
+    restored.load_state_dict(json.loads(json.dumps(metric.state_dict())))
+    assert total - left.metric.state == right.metric.state
+    backend: str = hingemetrics.get_backend()
+    threads: int = hingemetrics.get_num_threads()
+    same = value == function == whole.result() == restored.compute()
+    return f"{counts} {classes} {same} {backend} {threads}"

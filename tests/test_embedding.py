@@ -1,0 +1,105 @@
+"""What a library that embeds the package relies on: types, no side effects, any flags."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hingemetrics
+
+PACKAGE = Path(hingemetrics.__file__).parents[1]
+CONSUMER = Path(__file__).with_name("consumer.py")
+RUN = "import consumer, pathlib, sys; print(consumer.main(pathlib.Path(sys.argv[1])))"
+REPORT = "[1, 3, 4] 3 True {} 1\n"
+
+
+@pytest.fixture
+def mypy(tmp_path):
+    """Run mypy on files, strictly, as somebody who uses the package would."""
+    pytest.importorskip("mypy")
+
+    def run(*files):
+        return subprocess.run(
+            [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path, *files],
+            cwd=tmp_path,
+            env={"PATH": "", "MYPYPATH": str(PACKAGE)}
+            if "site-packages" not in str(PACKAGE)
+            else {},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_the_consumer_is_typed(mypy):
+    run = mypy(CONSUMER)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("HingeLoss(squared='yes')", "arg-type"),
+        ("HingeLoss().compute().upper()", "union-attr"),
+        ("hinge_loss([0.5])", "call-arg"),
+        ("HingeState() + 1", "operator"),
+        ("HingeState().count = 3", "misc"),
+    ],
+)
+def test_misuse_is_a_type_error(mypy, tmp_path, code, error):
+    file = tmp_path / "misuse.py"
+    file.write_text(f"from hingemetrics import HingeLoss, HingeState, hinge_loss\n{code}\n")
+    run = mypy(file)
+    assert f"[{error}]" in run.stdout, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("flags", [[], ["-W", "error"], ["-O"], ["-OO"], ["-I", "-B"]])
+def test_any_flags(python, tmp_path, flags, backend):
+    paths = f"import sys; sys.path[:0] = {[str(PACKAGE), str(CONSUMER.parent)]}; "
+    run = python(*flags, "-c", paths + RUN, tmp_path, HINGEMETRICS_BACKEND=backend)
+    assert (run.stdout, run.stderr) == (REPORT.format(backend), "")
+
+
+SIDE_EFFECTS = """
+import atexit, gc, locale, logging, os, signal, sys, threading, warnings
+import numpy as np
+
+def world():
+    return {
+        "warnings": list(warnings.filters),
+        "threads": threading.enumerate(),
+        "environment": dict(os.environ),
+        "directory": os.getcwd(),
+        "path": list(sys.path),
+        "loggers": (logging.root.level, list(logging.root.handlers)),
+        "signals": [signal.getsignal(number) for number in sorted(signal.valid_signals())],
+        "floating point": (np.geterr(), np.geterrcall()),
+        "print options": np.get_printoptions(),
+        "random": repr(np.random.get_state()),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "garbage": (gc.isenabled(), gc.get_threshold()),
+        "hooks": (sys.excepthook, sys.displayhook, threading.excepthook, sys.gettrace()),
+        "at exit": atexit._ncallbacks(),
+        "recursion": sys.getrecursionlimit(),
+    }
+
+before = world()
+import hingemetrics
+from hingemetrics import cli, engine, inputs
+after = world()
+print([name for name in before if before[name] != after[name]])
+metric = hingemetrics.HingeLoss()
+metric.update([[0.5, 1.0], [np.inf, np.inf]], [0, 1])
+metric.compute()
+used = world()
+print([name for name in before if before[name] != used[name]])
+"""
+
+
+def test_no_side_effects(python):
+    run = python("-c", SIDE_EFFECTS, HINGEMETRICS_BACKEND="numpy")
+    assert (run.stdout, run.stderr) == ("[]\n[]\n", "")
