@@ -22,7 +22,6 @@ from hingemetrics.state import (
     ZEROS,
     HingeState,
     MixedCodingsError,
-    MulticlassMode,
 )
 
 _SPAN_ROWS = 1 << 28  # few enough that no digit of an accumulator overflows
@@ -30,7 +29,6 @@ _NUMPY_ELEMENTS = BLOCK_ROWS  # a block and its temporaries stay in the L2 cache
 _NUMBA_ELEMENTS = 1 << 18  # a converted block takes 2 MiB, and Ctrl-C is heard between blocks
 _THREAD_ELEMENTS = 500_000  # below that, handing work to a thread costs more than it saves
 _NO_WEIGHT = np.empty(0)
-_ONE_VS_ALL = MulticlassMode.ONE_VS_ALL
 
 
 def measure(batch: Batch, onto: HingeState) -> HingeState:
@@ -46,15 +44,14 @@ def measure(batch: Batch, onto: HingeState) -> HingeState:
 
 def per_sample(batch: Batch, empty: HingeState) -> Floats:
     """Return the (weighted) losses of the samples that are not ignored, (n,) or (n, C)."""
-    form = _form(batch, empty)
+    form = empty._config.form(batch.num_classes)
     values = np.empty((batch.rows, _outputs(batch, form)))
     counters = Accumulator.empty(1)
     filled = 0
     rows = _NUMPY_ELEMENTS // batch.num_classes or 1
     for start in range(0, batch.rows, rows):
         stop = min(start + rows, batch.rows)
-        batch.check(start, stop)
-        preds, target, weight = batch.block(start, stop)
+        preds, target, weight = batch.checked_block(start, stop)
         _count(target, weight, batch, counters)
         loss = losses(preds, target, empty.multiclass_mode, empty.squared, weight)
         loss[np.isnan(loss)] = np.nan  # one NaN: sign and payload are the processor's whim
@@ -69,7 +66,7 @@ def per_sample(batch: Batch, empty: HingeState) -> Floats:
 def reduced(batch: Batch, state: HingeState, reduction: str = "mean") -> float | Floats:
     """Return the value of a batch's state; it has a value a class also where nothing was seen."""
     value = state.value(reduction)
-    if _form(batch, state) == "one-vs-all" and not isinstance(value, np.ndarray):
+    if state._config.form(batch.num_classes) == "one-vs-all" and not isinstance(value, np.ndarray):
         return np.full(batch.num_classes, value)
     return value
 
@@ -94,7 +91,7 @@ def _measure_span(
     batch: Batch, onto: HingeState, start: int, stop: int, elements: int = _NUMBA_ELEMENTS
 ) -> HingeState:
     """Return a state with some rows added, at most _SPAN_ROWS, in blocks of so many predictions."""
-    form = _form(batch, onto)
+    form = onto._config.form(batch.num_classes)
     squared = onto._config.squared
     sums = onto._accumulator(_outputs(batch, form) + 1, stop - start)  # losses, then weights
     while start < stop:
@@ -109,13 +106,6 @@ def _measure_span(
     return onto._of(batch.num_classes, sums.finished())
 
 
-def _form(batch: Batch, config: HingeState) -> str:
-    """Return which of the three losses a batch has."""
-    if batch.num_classes == BINARY:
-        return "binary"
-    return "one-vs-all" if config._config.multiclass_mode is _ONE_VS_ALL else "crammer-singer"
-
-
 def _outputs(batch: Batch, form: str) -> int:
     """Return how many losses a sample has."""
     return batch.num_classes if form == "one-vs-all" else 1
@@ -124,8 +114,7 @@ def _outputs(batch: Batch, form: str) -> int:
 def _add_numpy(batch: Batch, start: int, stop: int, config: HingeState, sums: Accumulator) -> None:
     """Add a block in the NumPy tier."""
     backend.count_work((stop - start) * batch.num_classes)
-    batch.check(start, stop)
-    preds, target, weight = batch.block(start, stop)
+    preds, target, weight = batch.checked_block(start, stop)
     _count(target, weight, batch, sums)
     loss = losses(preds, target, config.multiclass_mode, config.squared, weight)
     sums.add(loss)
@@ -160,7 +149,7 @@ def _add_numba(
     done = kernel(preds, target, weight, squared, 0, sums.hot, sums.new_far)
     if done == len(target):
         return
-    batch.check(start, stop)  # a label or weight cannot be, or a double needs the whole grid
+    batch.checked_block(start, stop)  # no label or weight is wrong: a double needs the whole grid
     done = kernel(preds, target, weight, squared, done, sums.hot, sums.widen())
     if done < len(target):
         raise RuntimeError("target or sample_weight changed while they were read")

@@ -46,15 +46,10 @@ class Batch:
 
     def block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
         """Return preds, target and weight of some rows: views where kernels can read them."""
-        preds = self.preds if stop - start == self.rows else self.preds[start:stop]
-        labels, weight, kept = self._labels_and_weight(start, stop)
-        if kept is not None and not kept.all():
-            preds, labels = preds[kept], labels[kept]
-            weight = None if weight is None else weight[kept]
-        return _readable(preds, self.dtype), labels, weight
+        return self._kept(start, stop, *self._labels_and_weight(start, stop))
 
-    def check(self, start: int, stop: int) -> None:
-        """Raise for the first label or weight in these rows that cannot be."""
+    def checked_block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
+        """Return a block, or raise for the first label or weight in it that cannot be."""
         labels, weight, kept = self._labels_and_weight(start, stop)
         if self.num_classes == BINARY:
             label_fits, must = (labels >= -1) & (labels <= 1), "in {0, 1} or {-1, +1}"
@@ -65,7 +60,7 @@ class Batch:
         if kept is not None:
             fits |= ~kept
         if fits.all():
-            return
+            return self._kept(start, stop, labels, weight, kept)
         row = int(fits.argmin())
         if label_fits[row]:
             assert self.weight is not None
@@ -85,6 +80,21 @@ class Batch:
             if found.size:
                 return start + int(found[0])
         return self.rows
+
+    def _kept(
+        self,
+        start: int,
+        stop: int,
+        labels: Ints,
+        weight: Floats | None,
+        kept: npt.NDArray[np.bool_] | None,
+    ) -> tuple[Array, Ints, Floats | None]:
+        """Return the rows of a block that are not ignored."""
+        preds = self.preds if stop - start == self.rows else self.preds[start:stop]
+        if kept is not None and not kept.all():
+            preds, labels = preds[kept], labels[kept]
+            weight = None if weight is None else weight[kept]
+        return _readable(preds, self.dtype), labels, weight
 
     def _labels_and_weight(
         self, start: int, stop: int

@@ -90,14 +90,14 @@ def test_ctrl_c_leaves_the_metric_alone(backend, monkeypatch):
     metric = HingeLoss()
     metric.update(preds[:10], target[:10])
     before = metric.state_dict()
-    block = engine.Batch.block
+    kept = engine.Batch._kept
 
-    def interrupted(self, start, stop):
+    def interrupted(self, start, *block):
         if start:
             raise KeyboardInterrupt
-        return block(self, start, stop)
+        return kept(self, start, *block)
 
-    monkeypatch.setattr(engine.Batch, "block", interrupted)
+    monkeypatch.setattr(engine.Batch, "_kept", interrupted)
     with pytest.raises(KeyboardInterrupt):
         metric.update(preds, target)
     assert metric.state_dict() == before
