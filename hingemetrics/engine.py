@@ -93,7 +93,10 @@ def _measure_span(
     """Return a state with some rows added, at most _SPAN_ROWS, in blocks of so many predictions."""
     form = onto._config.form(batch.num_classes)
     squared = onto._config.squared
-    sums = onto._accumulator(_outputs(batch, form) + 1, stop - start)  # losses, then weights
+    if onto._sums is None:
+        sums = Accumulator.empty(_outputs(batch, form) + 1)  # losses, then weights
+    else:
+        sums = onto._sums.accumulator(stop - start)
     while start < stop:
         kernel = backend.kernel(form, batch.dtype)
         rows = (_NUMPY_ELEMENTS if kernel is None else elements) // batch.num_classes or 1

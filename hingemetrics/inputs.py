@@ -46,7 +46,8 @@ class Batch:
 
     def block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
         """Return preds, target and weight of some rows: views where kernels can read them."""
-        return self._kept(start, stop, *self._labels_and_weight(start, stop))
+        labels, weight, kept = self._labels_and_weight(start, stop)
+        return self._kept(start, stop, labels, weight, kept)
 
     def checked_block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
         """Return a block, or raise for the first label or weight in it that cannot be."""

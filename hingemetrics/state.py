@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hingemetrics.exact import COUNTERS, LOWEST, ONE, Accumulator, Column, Floats, Sums, Totals
+from hingemetrics.exact import COUNTERS, LOWEST, ONE, Column, Floats, Sums, Totals
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -157,10 +157,6 @@ class HingeState:
     def _emptied(self) -> HingeState:
         """Return the empty state of this configuration."""
         return HingeState(*self._config)
-
-    def _accumulator(self, columns: int, rows: int) -> Accumulator:
-        """Return an accumulator on top of this state, for so many more rows."""
-        return Accumulator.empty(columns) if self._sums is None else self._sums.accumulator(rows)
 
     def _counted(self, index: int) -> int:
         """Return one of the counters."""
