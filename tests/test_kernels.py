@@ -16,7 +16,7 @@ import pytest
 from reference import bits, expected
 
 import hingemetrics
-from hingemetrics import exact, hinge_loss, kernels, state
+from hingemetrics import HingeLoss, exact, hinge_loss, kernels, state
 
 PACKAGE = Path(hingemetrics.__file__).parent
 VALUE = """
@@ -204,3 +204,26 @@ def test_rows_of_any_length(set_backend, classes, dtype, mode):
         assert bits(got) == bits(expected(preds, target, mode=mode, reduction="sum"))
         got = hinge_loss(preds[50:], target[50:], multiclass_mode=mode)
         assert bits(got) == bits(expected(preds[50:], target[50:], mode=mode))
+
+
+@pytest.mark.parametrize("outlier", [2.0**30, -(2.0**31), 1e300, np.inf, np.nan, 2.0**-80])
+@pytest.mark.parametrize(
+    ("mode", "classes"), [(None, 3), (None, 20), ("one-vs-all", 3), ("one-vs-all", 64)]
+)
+@pytest.mark.parametrize("squared", [False, True])
+def test_one_outlier_anywhere(set_backend, outlier, mode, classes, squared):
+    """Whichever row of a block, and place in a vector, one prediction too big or too fine is in."""
+    rng = np.random.default_rng(classes)
+    preds, target = rng.normal(size=(90, classes)), rng.integers(0, classes, 90)
+    for row in range(90):
+        odd = preds.copy()
+        odd[row, row % classes] = outlier
+        weight = np.where(np.arange(90) == 89 - row, outlier if outlier > 0 else 1.0, 1.0)
+        for weights in (None, weight if np.isfinite(outlier) else None):
+            states = []
+            for tier in ("numpy", "numba"):
+                set_backend(tier)
+                metric = HingeLoss(squared, mode)
+                metric.update(odd, target, weights)
+                states.append(metric.state.to_bytes())
+            assert states[0] == states[1], (row, weights is None)
