@@ -67,11 +67,11 @@ def hinge_loss(
 
     References
     ----------
-    .. [1] K. Crammer and Y. Singer, "On the algorithmic implementation of multiclass kernel-based
-       vector machines", JMLR 2, 2001.
-    .. [2] R. Rifkin and A. Klautau, "In defense of one-vs-all classification", JMLR 5, 2004.
-    .. [3] U. Kulisch, "Computer Arithmetic and Validity", 2013 (the long accumulator).
-    .. [4] R. M. Neal, "Fast exact summation using small and large superaccumulators", 2015.
+    .. [1] Crammer, K. and Singer, Y., "On the algorithmic implementation of multiclass
+       kernel-based vector machines", JMLR 2, 2001.
+    .. [2] Rifkin, R. and Klautau, A., "In defense of one-vs-all classification", JMLR 5, 2004.
+    .. [3] Kulisch, U., "Computer Arithmetic and Validity", 2013 (the long accumulator).
+    .. [4] Neal, R. M., "Fast exact summation using small and large superaccumulators", 2015.
 
     Examples
     --------

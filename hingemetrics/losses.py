@@ -19,11 +19,11 @@ def losses(
     with np.errstate(all="ignore"):  # inf - inf and overflow are results here, not accidents
         preds = preds.astype(np.float64, copy=False)
         if preds.ndim == 1:
-            loss = _hinge(_binary_margin(preds, target))[:, np.newaxis]
+            loss = _hinge(binary_margin(preds, target))[:, np.newaxis]
         elif mode is MulticlassMode.CRAMMER_SINGER:
-            loss = _hinge(_crammer_singer_margin(preds, target))[:, np.newaxis]
+            loss = _hinge(crammer_singer_margin(preds, target))[:, np.newaxis]
         else:
-            loss = _hinge(_one_vs_all_margin(preds, target))
+            loss = _hinge(one_vs_all_margin(preds, target))
         if squared:
             loss *= loss
         if weight is not None:
@@ -36,12 +36,12 @@ def _hinge(margin: Floats) -> Floats:
     return np.maximum(1.0 - margin, 0.0)
 
 
-def _binary_margin(preds: Floats, target: Ints) -> Floats:
+def binary_margin(preds: Floats, target: Ints) -> Floats:
     """Return the prediction, negated where the target is not the positive class."""
     return np.where(target == 1, preds, -preds)
 
 
-def _crammer_singer_margin(preds: Floats, target: Ints) -> Floats:
+def crammer_singer_margin(preds: Floats, target: Ints) -> Floats:
     """Return the own class's prediction less the largest other one."""
     rows = np.arange(len(target))
     others = preds.copy()
@@ -50,7 +50,7 @@ def _crammer_singer_margin(preds: Floats, target: Ints) -> Floats:
     return preds[rows, target] - rival  # a NaN on either side survives
 
 
-def _one_vs_all_margin(preds: Floats, target: Ints) -> Floats:
+def one_vs_all_margin(preds: Floats, target: Ints) -> Floats:
     """Return every class's binary margin."""
     rows = np.arange(len(target))
     margin = -preds

@@ -232,6 +232,36 @@ class HingeLoss:
             state = self._reduced(state, self._sync_fn, self._group)
         return state.value()
 
+    def plot(self, ax: Any = None) -> tuple[Any, Any]:
+        """Draw the value: a point, or for one-vs-all a bar a class.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            What to draw on, by default the only axes of a new figure, which pyplot knows nothing
+            of: for ``plt.show()`` pass an `ax` of pyplot's.
+
+        Returns
+        -------
+        tuple of matplotlib Figure and Axes
+            The value is that of `compute`; its unit is dimensionless.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> from hingemetrics import HingeLoss
+        >>> metric = HingeLoss()
+        >>> metric.update([-2.2, 2.4, 0.1], [0, 1, 1])
+        >>> figure, ax = metric.plot()
+        """
+        from hingemetrics.plot import plot_value
+
+        return plot_value(self.compute(), squared=self.squared, ax=ax)
+
     def reset(self) -> None:
         """Forget everything seen."""
         self._seen = (self._empty, 0, None)
