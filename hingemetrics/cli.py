@@ -6,17 +6,49 @@ import argparse
 import json
 import math
 import os
+import re
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, nullcontext
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from hingemetrics import HingeLoss, MulticlassMode, __version__
-from hingemetrics.exact import Floats
+from hingemetrics import HingeLoss, HingeState, MulticlassMode, __version__, hinge_loss
+from hingemetrics.exact import Array, Column, Floats, Ints
+from hingemetrics.inputs import Batch
+from hingemetrics.state import BINARY, NEGATIVES
+from hingemetrics.tables import Block, Blocks, Columns, blocks, columns, columns_of, row_count
 
 ABOVE_LIMIT, BAD_INPUT = 1, 2
+_PLOT_ENDINGS = (".png", ".svg", ".pdf")
+_SHOWN_ROWS = 100_000
+_SHOWN_ELEMENTS = 1 << 23  # 64 MiB, where there are many classes
+_NO_CLASS = -1
+_STATE_BYTES = 1 << 26  # more than those of any state of 100,000 classes
+_REFUSED_WHILE_MERGING = {
+    "squared": "--squared",
+    "multiclass_mode": "--multiclass-mode",
+    "ignore_index": "--ignore-index",
+    "preds_columns": "--preds",
+    "target_columns": "--target",
+    "sample_weight": "--sample-weight",
+    "worst": "--worst",
+    "per_class": "--per-class",
+    "plot": "--plot",
+}
+_EXAMPLES = """\
+files: .npy, .npz, .csv, .tsv, .parquet, .arrow or .feather; "-" is a CSV on standard input.
+FILE:COLUMN,COLUMN picks columns by name or 0-based number, FILE.npz:NAME an array.
+
+examples:
+  hingemetrics preds.npy target.npy --fail-above 0.2
+  hingemetrics scores.parquet --preds cat,dog,owl --target label --worst 10
+  hingemetrics scores.csv:1 labels.csv:y --sample-weight labels.csv:weight --json
+  hingemetrics monday.npz:preds monday.npz:target --state-out monday.state
+  hingemetrics --merge monday.state tuesday.state
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -24,6 +56,33 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         _fail(message)
+
+
+class _Worst(NamedTuple):
+    """A sample and what it costs."""
+
+    row: int  # in the file
+    target: int
+    class_: int | None  # the one of greatest loss, for one-vs-all
+    loss: float
+
+
+class _ClassLoss(NamedTuple):
+    """What the samples of a class cost."""
+
+    label: int
+    samples: int
+    value: float | list[float]  # one a class for one-vs-all
+
+
+class _Report(NamedTuple):
+    """What was found out about the data."""
+
+    state: HingeState
+    rows: int | None = None  # ignored ones included; None where only states were read
+    ignore_index: int | None = None
+    worst: list[_Worst] | None = None
+    classes: list[_ClassLoss] | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,24 +97,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0, or 1 if the loss is above ``--fail-above`` (or NaN). Bad usage or input exits with 2.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 for bad usage or input, and with 0 after ``--help`` or ``--version``.
+
+    Examples
+    --------
+    >>> from hingemetrics.cli import main
+    >>> main(["--version"])
+    Traceback (most recent call last):
+    SystemExit: 0
     """
     options = _parser().parse_args(arguments)
-    metric = HingeLoss(options.squared, options.multiclass_mode, ignore_index=options.ignore_index)
-    preds, target = _load(options.preds), _load(options.target)
-    weight = None if options.sample_weight is None else _load(options.sample_weight)
     try:
-        metric.update(preds, target, weight)
+        report = _merged(options) if options.merge else _measured(options)
+        if options.state_out is not None:
+            _write(options.state_out, report.state.to_bytes())
     except (ImportError, OSError, TypeError, ValueError) as error:
-        _fail(str(error))
+        _fail(_reason(error))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        value = metric.compute()
+        value = report.state.value()
     for warning in caught:
-        print(f"hingemetrics: warning: {warning.message}", file=sys.stderr)
-    _print(_json(metric, value) if options.json else _text(value))
+        _say(f"warning: {warning.message}")
+    _print(_json(report, value) if options.json else _text(report, value))
     if options.fail_above is not None and not np.all(np.asarray(value) <= options.fail_above):
         return ABOVE_LIMIT
     return 0
+
+
+# Arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,30 +136,71 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         allow_abbrev=False,
         prog="hingemetrics",
-        description="Print the exact hinge loss of decision values in .npy files.",
+        usage="hingemetrics [options] PREDS TARGET\n"
+        "       hingemetrics [options] FILE --preds COLUMNS --target COLUMN\n"
+        "       hingemetrics [options] --merge STATE ...",
+        description="Print the exact hinge loss of decision values in files of any size.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("preds", metavar="PREDS", help="decision values, .npy: (N,) or (N, C)")
-    parser.add_argument("target", metavar="TARGET", help="labels, .npy: (N,)")
-    parser.add_argument("--squared", action="store_true", help="square each loss")
-    parser.add_argument(
+    _add_input(parser.add_argument_group("input"))
+    _add_loss(parser.add_argument_group("loss"))
+    _add_output(parser.add_argument_group("output"))
+    return parser
+
+
+def _add_input(group: Any) -> None:
+    """Add the arguments that say what to read."""
+    group.add_argument(
+        "preds", nargs="?", metavar="PREDS", help="decision values: (N,), or a column a class"
+    )
+    group.add_argument("target", nargs="?", metavar="TARGET", help="labels, numbers: (N,)")
+    group.add_argument(
+        "--preds", dest="preds_columns", metavar="COLUMNS", help="columns of one FILE in place of"
+    )
+    group.add_argument("--target", dest="target_columns", metavar="COLUMN", help="PREDS and TARGET")
+    group.add_argument(
+        "--sample-weight", metavar="FILE", help="weights: (N,); with --preds, a column of FILE"
+    )
+    group.add_argument(
+        "--ignore-index", type=int, metavar="LABEL", help="leave out rows with this label"
+    )
+    group.add_argument(
+        "--merge", nargs="+", metavar="STATE", help="add up files that --state-out wrote"
+    )
+
+
+def _add_loss(group: Any) -> None:
+    """Add the arguments that say which loss it is."""
+    group.add_argument("--squared", action="store_true", help="square each loss")
+    group.add_argument(
         "--multiclass-mode",
         type=_mode,
         metavar="MODE",
         help="crammer-singer (default) or one-vs-all",
     )
-    parser.add_argument("--sample-weight", metavar="FILE", help="weights, .npy: (N,)")
-    parser.add_argument(
-        "--ignore-index", type=int, metavar="LABEL", help="leave out rows with this label"
-    )
-    parser.add_argument("--json", action="store_true", help="print a JSON object")
-    parser.add_argument(
+
+
+def _add_output(group: Any) -> None:
+    """Add the arguments that say what to do with the loss."""
+    group.add_argument("--json", action="store_true", help="print a JSON object")
+    group.add_argument(
         "--fail-above",
         type=_limit,
         metavar="X",
         help="exit with status 1 if the loss, or that of any class, is above X or NaN",
     )
-    parser.add_argument("--version", action="version", version=f"hingemetrics {__version__}")
-    return parser
+    group.add_argument(
+        "--worst", type=_count, metavar="K", help="also print the K samples of greatest loss"
+    )
+    group.add_argument(
+        "--per-class", action="store_true", help="also print the loss of each class's samples"
+    )
+    group.add_argument("--state-out", metavar="FILE", help="write what was seen, for --merge")
+    group.add_argument(
+        "--plot", type=_picture, metavar="FILE", help="draw the margins: .png, .svg or .pdf"
+    )
+    group.add_argument("--version", action="version", version=f"hingemetrics {__version__}")
 
 
 def _mode(text: str) -> MulticlassMode:
@@ -109,19 +223,308 @@ def _limit(text: str) -> float:
     return limit
 
 
-def _load(path: str) -> Any:
-    """Return the array of a .npy file, memory-mapped."""
+def _count(text: str) -> int:
+    """Return how many an argument asks for."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what NumPy thinks of a header is no news here
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        _fail(f"{path}: {error.strerror or error}")
-    except Exception as error:  # a damaged header makes NumPy raise all sorts
-        _fail(f"{path} must be a .npy file of real numbers, got one that does not load: {error}")
-    if not isinstance(array, np.ndarray):
-        _fail(f"{path} must be a .npy file, got an archive of several arrays")
-    return array
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {text!r}")
+    return count
+
+
+def _picture(text: str) -> str:
+    """Return the picture's file, whose ending says what it is."""
+    if not text.lower().endswith(_PLOT_ENDINGS):
+        raise argparse.ArgumentTypeError(f"must end in .png, .svg or .pdf, got {text!r}")
+    return text
+
+
+def _inputs(options: argparse.Namespace) -> tuple[Columns, Columns, Columns | None]:
+    """Return what to read preds, target and weights from."""
+    one_file = options.preds_columns is not None or options.target_columns is not None
+    preds, target = options.preds, options.target
+    if one_file:
+        preds, target = options.preds_columns, options.target_columns
+        if options.preds is None or options.target is not None or None in (preds, target):
+            raise ValueError("--preds and --target must be given together, with one FILE")
+    elif preds is None:
+        raise ValueError("PREDS must be given, got no file")
+    elif target is None:
+        raise ValueError("TARGET must be given, or --preds and --target, got PREDS alone")
+
+    def read(argument: str, text: str) -> Columns:
+        return columns_of(argument, options.preds, text) if one_file else columns(argument, text)
+
+    weight = options.sample_weight
+    return (
+        read("preds", preds),
+        read("target", target),
+        None if weight is None else read("sample_weight", weight),
+    )
+
+
+# From files
+
+
+def _measured(options: argparse.Namespace) -> _Report:
+    """Return what the files hold."""
+    preds, target, weight = _inputs(options)
+    metric = HingeLoss(options.squared, options.multiclass_mode, ignore_index=options.ignore_index)
+    worst = _WorstSamples(options.worst, metric) if options.worst else None
+    classes = _Classes(metric) if options.per_class else None
+    shown = _Shown(metric) if options.plot else None
+    watching = [watch for watch in (worst, classes, shown) if watch is not None]
+    rows = 0
+    with closing(_with_progress(blocks(preds, target, weight), preds)) as read:
+        for block in read:
+            _update(metric, block)
+            rows += len(block.target)
+            if watching:
+                kept = _kept(block, metric.ignore_index)
+                for watch in watching:
+                    watch.add(kept)
+    if shown is not None:
+        shown.draw(options.plot)
+    return _Report(
+        metric.state,
+        rows,
+        metric.ignore_index,
+        None if worst is None else worst.listed(),
+        None if classes is None else classes.listed(),
+    )
+
+
+def _update(metric: HingeLoss, block: Block) -> None:
+    """Add a block; what is refused has its index in the file, where the metric knows the block."""
+    try:
+        metric.update(block.preds, block.target, block.sample_weight)
+    except (TypeError, ValueError) as error:
+        message = re.sub(
+            r"(?<= at index )\d+", lambda index: str(int(index[0]) + block.first), str(error)
+        )
+        raise ValueError(message) from error
+
+
+class _Kept(NamedTuple):
+    """The rows of a block that are not ignored."""
+
+    row: Ints  # in the file
+    preds: Array
+    target: Ints
+    weight: Floats | None
+
+
+def _kept(block: Block, ignored: int | None) -> _Kept:
+    """Return the rows of a block that are not ignored, as the metric saw them."""
+    _, preds, target, weight = block
+    count = len(target)
+    numbers, _, _ = Batch(np.arange(count), target, None, ignored).block(0, count)
+    rows = Batch(preds, target, weight, ignored).block(0, count)
+    return _Kept(block.first + numbers.astype(np.int64), *rows)
+
+
+class _WorstSamples:
+    """The samples of greatest loss so far; of equal ones, the first."""
+
+    def __init__(self, most: int, metric: HingeLoss) -> None:
+        self._most = most
+        self._metric = metric
+        self._fields: list[Array] = []  # row, target, class and loss, the greatest loss first
+
+    def add(self, kept: _Kept) -> None:
+        """Add the samples of a block, whose losses are not weighted."""
+        squared, mode = self._metric.squared, self._metric.multiclass_mode
+        loss = np.asarray(hinge_loss(kept.preds, kept.target, squared, mode, reduction="none"))
+        class_ = np.full(len(loss), _NO_CLASS)
+        if loss.ndim == 2:
+            class_ = loss.argmax(axis=1)  # to which NaN is the greatest
+            loss = loss[np.arange(len(loss)), class_]
+        new = [kept.row, kept.target, class_, loss]
+        if self._fields:
+            new = [np.concatenate(pair) for pair in zip(self._fields, new, strict=True)]
+        first = _greatest(new[-1], self._most)
+        self._fields = [field[first] for field in new]
+
+    def listed(self) -> list[_Worst]:
+        """Return the samples one by one."""
+        rows = zip(*(field.tolist() for field in self._fields), strict=True)
+        return [
+            _Worst(row, target, None if class_ == _NO_CLASS else class_, loss)
+            for row, target, class_, loss in rows
+        ]
+
+
+def _greatest(loss: Floats, most: int) -> Ints:
+    """Return where the greatest losses are, NaN first; of equal ones, the first."""
+    rank = loss.view(np.int64)  # doubles >= 0 are in the order of their bits, and then comes NaN
+    candidates = np.arange(len(rank))
+    if len(rank) > most:  # a partition is ten times as quick as a sort
+        candidates = np.flatnonzero(rank >= np.partition(rank, -most)[-most])
+    return candidates[np.argsort(-rank[candidates], kind="stable")[:most]]
+
+
+class _Classes:
+    """The loss of the samples of each class so far."""
+
+    def __init__(self, metric: HingeLoss) -> None:
+        self._metric = metric
+        self._of: dict[int, HingeLoss] = {}
+
+    def add(self, kept: _Kept) -> None:
+        """Add each row of a block to its class."""
+        squared, mode = self._metric.squared, self._metric.multiclass_mode
+        for label in np.unique(kept.target).tolist():
+            mine = kept.target == label
+            weight = None if kept.weight is None else kept.weight[mine]
+            of_class = self._of.setdefault(label, HingeLoss(squared, mode))
+            of_class.update(kept.preds[mine], kept.target[mine], weight)
+
+    def listed(self) -> list[_ClassLoss]:
+        """Return the loss of every class, those without a sample included."""
+        state = self._metric.state
+        nothing = HingeState(state.squared, state.multiclass_mode)
+        width = (state.num_classes or 0) if state._per_class else None
+        states = {label: of_class.state for label, of_class in self._of.items()}
+        return [
+            _class_loss(label, states.get(label, nothing), width) for label in _class_labels(state)
+        ]
+
+
+def _class_loss(label: int, state: HingeState, width: int | None) -> _ClassLoss:
+    """Return the loss of a class, or so many; NaN is no news beside a count of zero."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value = np.asarray(state.value())
+    numbers: list[float] = np.broadcast_to(value, width or 1).tolist()
+    return _ClassLoss(label, state.count, numbers[0] if width is None else numbers)
+
+
+def _class_labels(state: HingeState) -> Sequence[int]:
+    """Return the labels of all classes."""
+    if state.num_classes == BINARY:
+        return (-1 if state._counted(NEGATIVES) else 0, 1)
+    return range(state.num_classes or 0)
+
+
+class _Shown:
+    """The rows that a picture shows: one in `_step`, a power of two, of all so far."""
+
+    def __init__(self, metric: HingeLoss) -> None:
+        self._metric = metric
+        self._step = 1
+        self._rows = 0
+        self._arrays: list[Array] = []  # preds, target and perhaps weight
+
+    def add(self, kept: _Kept) -> None:
+        """Add the rows of a block whose turn it is; when full, drop every other one."""
+        first = -self._rows % self._step
+        self._rows += len(kept.target)
+        new = [array[first :: self._step] for array in kept[1:] if array is not None]
+        old = self._arrays or [array[:0] for array in new]
+        arrays = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
+        most = min(_SHOWN_ROWS, _SHOWN_ELEMENTS // math.prod(kept.preds.shape[1:]))
+        while len(arrays[0]) > most:
+            self._step *= 2
+            arrays = [array[::2] for array in arrays]
+        self._arrays = arrays
+
+    def draw(self, path: str) -> None:
+        """Draw the margins."""
+        from hingemetrics.plot import HingeLossDisplay
+
+        if not self._rows:
+            raise ValueError("--plot must have samples to draw, got none")
+        preds, target, *weight = self._arrays
+        if self._step > 1:
+            _say(f"note: {path} shows {len(target)} of {self._rows} rows, one in {self._step}")
+        display = HingeLossDisplay.from_predictions(
+            target,
+            preds,
+            labels=_class_labels(self._metric.state),
+            sample_weight=weight[0] if weight else None,
+            squared=self._metric.squared,
+            multiclass_mode=self._metric.multiclass_mode,
+        )
+        display.figure_.savefig(path)
+
+
+def _with_progress(read: Blocks, part: Columns) -> Blocks:
+    """Yield blocks; on a terminal, show how far they are if that takes long."""
+    bar = _bar(part)
+    with closing(read), nullcontext() if bar is None else bar:
+        for block in read:
+            yield block
+            if bar is not None:
+                bar.update(len(block.target))
+
+
+def _bar(part: Columns) -> Any:
+    """Return a progress bar, or None where nobody would see it or tqdm is missing."""
+    if not sys.stderr.isatty():
+        return None
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm(total=row_count(part), unit=" rows", unit_scale=True, delay=1, leave=False)
+
+
+# From states
+
+
+def _merged(options: argparse.Namespace) -> _Report:
+    """Return what state files hold together."""
+    _check_merging(options)
+    first, *rest = options.merge
+    total = _state(first)
+    for path in rest:
+        state = _state(path)
+        try:
+            total = total + state
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return _Report(total)
+
+
+def _check_merging(options: argparse.Namespace) -> None:
+    """Raise for arguments that need the data."""
+    if options.preds is not None:
+        raise ValueError(f"--merge must be given without PREDS, got {options.preds}")
+    for name, option in _REFUSED_WHILE_MERGING.items():
+        value = getattr(options, name)
+        if value is not None and value is not False:  # a label 0 is neither
+            raise ValueError(f"--merge must be given without {option}: states hold sums, not rows")
+
+
+def _state(path: str) -> HingeState:
+    """Return the state in a file."""
+    with open(path, "rb") as file:
+        data = file.read(_STATE_BYTES + 1)
+    if len(data) > _STATE_BYTES:
+        raise ValueError(f"{path} must be a state of at most {_STATE_BYTES} bytes, got more")
+    try:
+        return HingeState.from_bytes(data)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _write(path: str, data: bytes) -> None:
+    """Write a file, all of it or, on any error, nothing."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "xb") as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            os.remove(temporary)
+            raise
+
+
+# Output
 
 
 def _print(text: str) -> None:
@@ -134,27 +537,102 @@ def _print(text: str) -> None:
             _fail(f"standard output: {error.strerror}")
 
 
-def _text(value: float | Floats) -> str:
-    """Return the value, one line a class; repr keeps every bit."""
-    return "\n".join(repr(float(number)) for number in np.atleast_1d(value))
+def _text(report: _Report, value: float | Floats) -> str:
+    """Return the value, one line a class, then tables; repr keeps every bit."""
+    lines = [repr(float(number)) for number in np.atleast_1d(value)]
+    if report.worst is not None:
+        lines += ["", *_aligned(_worst_table(report.worst))]
+    if report.classes is not None:
+        lines += ["", *_aligned(_class_table(report.classes))]
+    return "\n".join(lines)
 
 
-def _json(metric: HingeLoss, value: float | Floats) -> str:
+def _worst_table(worst: Sequence[_Worst]) -> Iterator[list[str]]:
+    """Yield header and rows of the table of worst samples."""
+    one_vs_all = any(sample.class_ is not None for sample in worst)
+    yield ["index", "target", *["class"] * one_vs_all, "loss"]
+    for row, target, class_, loss in worst:
+        yield [str(row), str(target), *[str(class_)] * one_vs_all, repr(loss)]
+
+
+def _class_table(classes: Sequence[_ClassLoss]) -> Iterator[list[str]]:
+    """Yield header and rows of the table of classes; for one-vs-all with a column a class."""
+    vector = any(isinstance(value, list) for _, _, value in classes)
+    yield ["class", "count", *([f"loss {c.label}" for c in classes] if vector else ["loss"])]
+    for label, samples, value in classes:
+        yield [str(label), str(samples), *map(repr, value if isinstance(value, list) else [value])]
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose columns are aligned on the right."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(map(str.rjust, row, widths)) for row in table]
+
+
+def _json(report: _Report, value: float | Floats) -> str:
     """Return the value and what it is of, as JSON; a number JSON cannot hold is null."""
-    numbers = [float(n) if math.isfinite(n) else None for n in np.atleast_1d(value)]
-    return json.dumps(
-        {
-            "value": numbers if isinstance(value, np.ndarray) else numbers[0],
-            "count": metric.state.count,
-            "num_classes": metric.state.num_classes,
-            "squared": metric.squared,
-            "multiclass_mode": metric.multiclass_mode.value,
-            "ignore_index": metric.ignore_index,
-        }
-    )
+    from base64 import b64encode
+
+    state = report.state
+    record = state._record()
+    exact = [_ratio(column, record.weight) for column in record.losses] or [None]
+    found: dict[str, Any] = {
+        "value": _jsonable(value),
+        "count": state.count,
+        "ignored": None if report.rows is None else report.rows - state.count,
+        "num_classes": state.num_classes,
+        "squared": state.squared,
+        "multiclass_mode": state.multiclass_mode.value,
+        "ignore_index": report.ignore_index,
+        "exact": exact if isinstance(value, np.ndarray) else exact[0],
+        "state": b64encode(state.to_bytes()).decode(),
+    }
+    if report.worst is not None:
+        found["worst"] = [_worst_object(sample) for sample in report.worst]
+    if report.classes is not None:
+        found["per_class"] = [
+            {"class": label, "count": samples, "value": _jsonable(mean)}
+            for label, samples, mean in report.classes
+        ]
+    return json.dumps(found)
+
+
+def _worst_object(sample: _Worst) -> dict[str, Any]:
+    """Return a sample as JSON."""
+    row, target, class_, loss = sample
+    of_class = {} if class_ is None else {"class": class_}
+    return {"index": row, "target": target, **of_class, "loss": _jsonable(loss)}
+
+
+def _jsonable(value: float | list[float] | Floats) -> Any:
+    """Return a number, or several; null where JSON cannot hold it."""
+    if isinstance(value, (list, np.ndarray)):
+        return [_jsonable(number) for number in value]
+    return float(value) if math.isfinite(value) else None
+
+
+def _ratio(losses: Column, weight: int) -> str | None:
+    """Return an exact mean as p/q, or None where there is none."""
+    if losses.nan or losses.inf or not weight:
+        return None
+    divisor = math.gcd(losses.total, weight)
+    return f"{losses.total // divisor}/{weight // divisor}"
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _say(message: str) -> None:
+    """Say something beside the result, in one line."""
+    print(f"hingemetrics: {' '.join(message.split())}", file=sys.stderr)
 
 
 def _fail(message: str) -> NoReturn:
     """Say what is wrong in one line and exit."""
-    print(f"hingemetrics: error: {' '.join(message.split())}", file=sys.stderr)
+    _say(f"error: {message}")
     raise SystemExit(BAD_INPUT)

@@ -255,8 +255,8 @@ class HingeState:
             raise ValueError("an exact mean must have a positive total weight, got 0")
         for index, (nan, inf, _) in enumerate(record.losses):
             if nan or inf:
-                where = f" at index {index}" if self._per_class else ""
-                raise ValueError(f"an exact loss must be finite, got {'nan' if nan else 'inf'}{where}")
+                got = "nan" if nan else "inf"
+                raise ValueError(f"an exact loss must be finite, got {got} at index {index}")
         values = tuple(Fraction(column.total, divisor) for column in record.losses)
         return values if self._per_class else values[0]
 

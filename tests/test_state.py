@@ -464,3 +464,61 @@ class TestExact:
             assert np.isnan(state.value())
         finite = BROKEN_EXAMPLE.rows([3]).state()
         assert bits((finite + state - state).value()) == bits(finite.value())
+
+
+class TestAsFraction:
+    @pytest.mark.parametrize("case", forms(40), ids=name)
+    def test_what_value_rounds(self, case):
+        state = case.state()
+        weight = [1.0] * 40 if case.weight is None else case.weight.tolist()
+        rows = zip(case.preds.tolist(), case.target.tolist(), strict=True)
+        losses = [cells(row, label, case.squared, case.mode) for row, label in rows]
+        sums = tuple(
+            sum(Fraction(w * loss) for w, loss in zip(weight, column, strict=True))
+            for column in zip(*losses, strict=True)
+        )
+        means = tuple(total / sum(map(Fraction, weight)) for total in sums)
+        for reduction, wanted in (("mean", means), ("sum", sums)):
+            found = state.as_fraction(reduction)
+            assert found == (wanted if case.mode == "one-vs-all" else wanted[0])
+            assert bits(np.array(found, float)) == bits(np.array(state.value(reduction)))
+        assert state.as_fraction() == state.as_fraction("mean")
+
+    def test_two_classes_are_two_fractions(self):
+        found = Case(np.ones((1, 2)), np.array([0]), mode="one-vs-all").state().as_fraction()
+        assert found == (Fraction(0), Fraction(2))
+        assert all(type(number) is Fraction for number in found)
+
+    def test_beyond_the_floats(self):
+        state = one(-1e308, 1)
+        for _ in range(12):
+            state = state + state
+        assert state.as_fraction("sum") == 2**12 * Fraction(1e308)
+
+    @pytest.mark.parametrize("reduction", ["mean", "sum"])
+    @pytest.mark.parametrize(
+        ("state", "words"),
+        [
+            (HingeState(), ["samples"]),
+            (Case(np.array([0.0, np.nan]), np.array([1, 1])).state(), ["nan"]),
+            (Case(np.array([0.0, np.inf]), np.array([0, 0])).state(), ["inf"]),
+            (
+                Case(np.array([[0, np.nan], [0, 0]]), np.zeros(2, int), mode=MODES[1]).state(),
+                ["nan", "index 1"],
+            ),
+        ],
+    )
+    def test_where_there_is_none(self, state, words, reduction):
+        with pytest.raises(ValueError, match=says(*words)):
+            state.as_fraction(reduction)
+
+    def test_weights_of_zero(self):
+        state = Case(np.array([0.0]), np.array([1]), np.array([0.0])).state()
+        with pytest.raises(ValueError, match=says("weight", "0")):
+            state.as_fraction()
+        assert state.as_fraction("sum") == 0
+
+    @pytest.mark.parametrize("reduction", ["none", "median", None, 3])
+    def test_unknown_reduction(self, reduction):
+        with pytest.raises(ValueError, match=says("reduction", "mean", "sum")):
+            EXAMPLE.state().as_fraction(reduction)
