@@ -15,17 +15,20 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from hingemetrics import HingeLoss, HingeState, MulticlassMode, __version__, hinge_loss
-from hingemetrics.exact import Array, Column, Floats, Ints
-from hingemetrics.inputs import Batch
-from hingemetrics.state import BINARY, NEGATIVES
+from hingemetrics import HingeLoss, HingeState, MulticlassMode, __version__
+from hingemetrics.breakdown import (
+    ClassLoss,
+    ClassLosses,
+    Picture,
+    WorstSample,
+    WorstSamples,
+    kept_rows,
+)
+from hingemetrics.exact import Column, Floats
 from hingemetrics.tables import Block, Blocks, Columns, blocks, columns, columns_of, row_count
 
 ABOVE_LIMIT, BAD_INPUT = 1, 2
 _PLOT_ENDINGS = (".png", ".svg", ".pdf")
-_SHOWN_ROWS = 100_000
-_SHOWN_ELEMENTS = 1 << 23  # 64 MiB, where there are many classes
-_NO_CLASS = -1
 _STATE_BYTES = 1 << 26  # more than those of any state of 100,000 classes
 _REFUSED_WHILE_MERGING = {
     "squared": "--squared",
@@ -58,31 +61,14 @@ class _Parser(argparse.ArgumentParser):
         _fail(message)
 
 
-class _Worst(NamedTuple):
-    """A sample and what it costs."""
-
-    row: int  # in the file
-    target: int
-    class_: int | None  # the one of greatest loss, for one-vs-all
-    loss: float
-
-
-class _ClassLoss(NamedTuple):
-    """What the samples of a class cost."""
-
-    label: int
-    samples: int
-    value: float | list[float]  # one a class for one-vs-all
-
-
 class _Report(NamedTuple):
     """What was found out about the data."""
 
     state: HingeState
     rows: int | None = None  # ignored ones included; None where only states were read
     ignore_index: int | None = None
-    worst: list[_Worst] | None = None
-    classes: list[_ClassLoss] | None = None
+    worst: list[WorstSample] | None = None
+    classes: list[ClassLoss] | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -272,9 +258,9 @@ def _measured(options: argparse.Namespace) -> _Report:
     """Return what the files hold."""
     preds, target, weight = _inputs(options)
     metric = HingeLoss(options.squared, options.multiclass_mode, ignore_index=options.ignore_index)
-    worst = _WorstSamples(options.worst, metric) if options.worst else None
-    classes = _Classes(metric) if options.per_class else None
-    shown = _Shown(metric) if options.plot else None
+    worst = WorstSamples(options.worst, metric) if options.worst else None
+    classes = ClassLosses(metric) if options.per_class else None
+    shown = Picture(metric) if options.plot else None
     watching = [watch for watch in (worst, classes, shown) if watch is not None]
     rows = 0
     with closing(_with_progress(blocks(preds, target, weight), preds)) as read:
@@ -282,11 +268,13 @@ def _measured(options: argparse.Namespace) -> _Report:
             _update(metric, block)
             rows += len(block.target)
             if watching:
-                kept = _kept(block, metric.ignore_index)
+                kept = kept_rows(block, metric.ignore_index)
                 for watch in watching:
                     watch.add(kept)
     if shown is not None:
         shown.draw(options.plot)
+        if shown.left_out:
+            _say(f"note: {options.plot} shows {shown.left_out}")
     return _Report(
         metric.state,
         rows,
@@ -305,149 +293,6 @@ def _update(metric: HingeLoss, block: Block) -> None:
             r"(?<= at index )\d+", lambda index: str(int(index[0]) + block.first), str(error)
         )
         raise ValueError(message) from error
-
-
-class _Kept(NamedTuple):
-    """The rows of a block that are not ignored."""
-
-    row: Ints  # in the file
-    preds: Array
-    target: Ints
-    weight: Floats | None
-
-
-def _kept(block: Block, ignored: int | None) -> _Kept:
-    """Return the rows of a block that are not ignored, as the metric saw them."""
-    _, preds, target, weight = block
-    count = len(target)
-    numbers, _, _ = Batch(np.arange(count), target, None, ignored).block(0, count)
-    rows = Batch(preds, target, weight, ignored).block(0, count)
-    return _Kept(block.first + numbers.astype(np.int64), *rows)
-
-
-class _WorstSamples:
-    """The samples of greatest loss so far; of equal ones, the first."""
-
-    def __init__(self, most: int, metric: HingeLoss) -> None:
-        self._most = most
-        self._metric = metric
-        self._fields: list[Array] = []  # row, target, class and loss, the greatest loss first
-
-    def add(self, kept: _Kept) -> None:
-        """Add the samples of a block, whose losses are not weighted."""
-        squared, mode = self._metric.squared, self._metric.multiclass_mode
-        loss = np.asarray(hinge_loss(kept.preds, kept.target, squared, mode, reduction="none"))
-        class_ = np.full(len(loss), _NO_CLASS)
-        if loss.ndim == 2:
-            class_ = loss.argmax(axis=1)  # to which NaN is the greatest
-            loss = loss[np.arange(len(loss)), class_]
-        new = [kept.row, kept.target, class_, loss]
-        if self._fields:
-            new = [np.concatenate(pair) for pair in zip(self._fields, new, strict=True)]
-        first = _greatest(new[-1], self._most)
-        self._fields = [field[first] for field in new]
-
-    def listed(self) -> list[_Worst]:
-        """Return the samples one by one."""
-        rows = zip(*(field.tolist() for field in self._fields), strict=True)
-        return [
-            _Worst(row, target, None if class_ == _NO_CLASS else class_, loss)
-            for row, target, class_, loss in rows
-        ]
-
-
-def _greatest(loss: Floats, most: int) -> Ints:
-    """Return where the greatest losses are, NaN first; of equal ones, the first."""
-    rank = loss.view(np.int64)  # doubles >= 0 are in the order of their bits, and then comes NaN
-    candidates = np.arange(len(rank))
-    if len(rank) > most:  # a partition is ten times as quick as a sort
-        candidates = np.flatnonzero(rank >= np.partition(rank, -most)[-most])
-    return candidates[np.argsort(-rank[candidates], kind="stable")[:most]]
-
-
-class _Classes:
-    """The loss of the samples of each class so far."""
-
-    def __init__(self, metric: HingeLoss) -> None:
-        self._metric = metric
-        self._of: dict[int, HingeLoss] = {}
-
-    def add(self, kept: _Kept) -> None:
-        """Add each row of a block to its class."""
-        squared, mode = self._metric.squared, self._metric.multiclass_mode
-        for label in np.unique(kept.target).tolist():
-            mine = kept.target == label
-            weight = None if kept.weight is None else kept.weight[mine]
-            of_class = self._of.setdefault(label, HingeLoss(squared, mode))
-            of_class.update(kept.preds[mine], kept.target[mine], weight)
-
-    def listed(self) -> list[_ClassLoss]:
-        """Return the loss of every class, those without a sample included."""
-        state = self._metric.state
-        nothing = HingeState(state.squared, state.multiclass_mode)
-        width = (state.num_classes or 0) if state._per_class else None
-        states = {label: of_class.state for label, of_class in self._of.items()}
-        return [
-            _class_loss(label, states.get(label, nothing), width) for label in _class_labels(state)
-        ]
-
-
-def _class_loss(label: int, state: HingeState, width: int | None) -> _ClassLoss:
-    """Return the loss of a class, or so many; NaN is no news beside a count of zero."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        value = np.asarray(state.value())
-    numbers: list[float] = np.broadcast_to(value, width or 1).tolist()
-    return _ClassLoss(label, state.count, numbers[0] if width is None else numbers)
-
-
-def _class_labels(state: HingeState) -> Sequence[int]:
-    """Return the labels of all classes."""
-    if state.num_classes == BINARY:
-        return (-1 if state._counted(NEGATIVES) else 0, 1)
-    return range(state.num_classes or 0)
-
-
-class _Shown:
-    """The rows that a picture shows: one in `_step`, a power of two, of all so far."""
-
-    def __init__(self, metric: HingeLoss) -> None:
-        self._metric = metric
-        self._step = 1
-        self._rows = 0
-        self._arrays: list[Array] = []  # preds, target and perhaps weight
-
-    def add(self, kept: _Kept) -> None:
-        """Add the rows of a block whose turn it is; when full, drop every other one."""
-        first = -self._rows % self._step
-        self._rows += len(kept.target)
-        new = [array[first :: self._step] for array in kept[1:] if array is not None]
-        old = self._arrays or [array[:0] for array in new]
-        arrays = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
-        most = min(_SHOWN_ROWS, _SHOWN_ELEMENTS // math.prod(kept.preds.shape[1:]))
-        while len(arrays[0]) > most:
-            self._step *= 2
-            arrays = [array[::2] for array in arrays]
-        self._arrays = arrays
-
-    def draw(self, path: str) -> None:
-        """Draw the margins."""
-        from hingemetrics.plot import HingeLossDisplay
-
-        if not self._rows:
-            raise ValueError("--plot must have samples to draw, got none")
-        preds, target, *weight = self._arrays
-        if self._step > 1:
-            _say(f"note: {path} shows {len(target)} of {self._rows} rows, one in {self._step}")
-        display = HingeLossDisplay.from_predictions(
-            target,
-            preds,
-            labels=_class_labels(self._metric.state),
-            sample_weight=weight[0] if weight else None,
-            squared=self._metric.squared,
-            multiclass_mode=self._metric.multiclass_mode,
-        )
-        display.figure_.savefig(path)
 
 
 def _with_progress(read: Blocks, part: Columns) -> Blocks:
@@ -547,7 +392,7 @@ def _text(report: _Report, value: float | Floats) -> str:
     return "\n".join(lines)
 
 
-def _worst_table(worst: Sequence[_Worst]) -> Iterator[list[str]]:
+def _worst_table(worst: Sequence[WorstSample]) -> Iterator[list[str]]:
     """Yield header and rows of the table of worst samples."""
     one_vs_all = any(sample.class_ is not None for sample in worst)
     yield ["index", "target", *["class"] * one_vs_all, "loss"]
@@ -555,7 +400,7 @@ def _worst_table(worst: Sequence[_Worst]) -> Iterator[list[str]]:
         yield [str(row), str(target), *[str(class_)] * one_vs_all, repr(loss)]
 
 
-def _class_table(classes: Sequence[_ClassLoss]) -> Iterator[list[str]]:
+def _class_table(classes: Sequence[ClassLoss]) -> Iterator[list[str]]:
     """Yield header and rows of the table of classes; for one-vs-all with a column a class."""
     vector = any(isinstance(value, list) for _, _, value in classes)
     yield ["class", "count", *([f"loss {c.label}" for c in classes] if vector else ["loss"])]
@@ -598,7 +443,7 @@ def _json(report: _Report, value: float | Floats) -> str:
     return json.dumps(found)
 
 
-def _worst_object(sample: _Worst) -> dict[str, Any]:
+def _worst_object(sample: WorstSample) -> dict[str, Any]:
     """Return a sample as JSON."""
     row, target, class_, loss = sample
     of_class = {} if class_ is None else {"class": class_}

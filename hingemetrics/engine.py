@@ -26,7 +26,8 @@ from hingemetrics.state import (
 
 _SPAN_ROWS = 1 << 28  # few enough that no digit of an accumulator overflows
 _NUMPY_ELEMENTS = BLOCK_ROWS  # a block and its temporaries stay in the L2 cache
-_NUMBA_ELEMENTS = 1 << 18  # a converted block takes 2 MiB, and Ctrl-C is heard between blocks
+_NUMBA_ELEMENTS = 1 << 18  # a converted block takes 2 MiB
+_IN_PLACE_ELEMENTS = 1 << 22  # Ctrl-C is heard between blocks, some milliseconds each
 _THREAD_ELEMENTS = 500_000  # below that, handing work to a thread costs more than it saves
 _NO_WEIGHT = np.empty(0)
 
@@ -93,6 +94,8 @@ def _measure_span(
     """Return a state with some rows added, at most _SPAN_ROWS, in blocks of so many predictions."""
     form = onto._config.form(batch.num_classes)
     squared = onto._config.squared
+    if batch.in_place:
+        elements = _IN_PLACE_ELEMENTS
     if onto._sums is None:
         sums = Accumulator.empty(_outputs(batch, form) + 1)  # losses, then weights
     else:

@@ -27,7 +27,16 @@ _FLOAT64 = np.dtype(np.float64)
 class Batch:
     """Arrays of agreeing shapes and real dtypes; their values are checked block by block."""
 
-    __slots__ = ("_ignore_index", "dtype", "num_classes", "preds", "rows", "target", "weight")
+    __slots__ = (
+        "_ignore_index",
+        "dtype",
+        "in_place",
+        "num_classes",
+        "preds",
+        "rows",
+        "target",
+        "weight",
+    )
 
     def __init__(
         self, preds: object, target: object, sample_weight: object, ignore_index: int | None
@@ -43,9 +52,17 @@ class Batch:
                 as_array(sample_weight, "sample_weight"), "sample_weight", self.rows
             )
         self._ignore_index = ignore_index
+        self.in_place = (  # whether kernels read all of it where it is
+            ignore_index is None
+            and _is_readable(self.preds, self.dtype)
+            and _is_readable(self.target, _INT64)
+            and (self.weight is None or _is_readable(self.weight, _FLOAT64))
+        )
 
     def block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
         """Return preds, target and weight of some rows: views where kernels can read them."""
+        if self.in_place and stop - start == self.rows:
+            return self.preds, self.target, self.weight
         labels, weight, kept = self._labels_and_weight(start, stop)
         return self._kept(start, stop, labels, weight, kept)
 
@@ -170,12 +187,18 @@ def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]
     return differs
 
 
+def _is_readable(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Tell whether a kernel can read an array where it is."""
+    flags = array.flags
+    return array.dtype == dtype and (
+        flags.carray or (flags.c_contiguous and flags.aligned)  # carray: also writable
+    )
+
+
 def _readable(array: Array, dtype: np.dtype[Any]) -> Array:
     """Return an array that a kernel can read: the very one if it can be."""
-    if array.dtype == dtype:
-        flags = array.flags
-        if flags.carray or (flags.c_contiguous and flags.aligned):  # carray: also writable
-            return array
+    if _is_readable(array, dtype):
+        return array
     with np.errstate(all="ignore"):  # a longdouble beyond float64 becomes inf or 0
         return np.require(array, dtype, ["C", "A"])
 

@@ -21,7 +21,7 @@ from reference import bits, cells, expected
 from strategies import Case, battery, form, forms, name
 
 import hingemetrics
-from hingemetrics import cli, tables
+from hingemetrics import breakdown, cli, tables
 from hingemetrics.cli import main
 
 PREDS, TARGET = [-2.2, 2.4, 0.1], [0, 1, 1]
@@ -727,7 +727,7 @@ class TestPlot:
     )
     def test_sample(self, table, monkeypatch, tmp_path, most, step):
         """Every 2**k-th row of all that are not ignored, as many as there is room for."""
-        monkeypatch.setattr(cli, "_SHOWN_ROWS", most)
+        monkeypatch.setattr(breakdown, "_SHOWN_ROWS", most)
         monkeypatch.setattr("hingemetrics.plot.HingeLossDisplay", Recorded)
         target = np.where(np.arange(90) % 3 == 2, 9, np.arange(90) % 3)
         case = Case(np.arange(180.0).reshape(90, 2), target, np.arange(90.0))

@@ -87,10 +87,11 @@ class TestImports:
         ("adapter", "users"),
         [
             ("cli", {"__main__"}),
-            ("tables", {"cli"}),
+            ("breakdown", {"cli"}),
+            ("tables", {"cli", "breakdown"}),
             ("sklearn", set()),
             ("labels", {"sklearn", "plot"}),
-            ("plot", {"sklearn", "cli", "metric"}),  # metric: in its method plot alone
+            ("plot", {"sklearn", "breakdown", "metric"}),  # metric: in its method plot alone
         ],
     )
     def test_adapters_are_imported_by_adapters(self, adapter, users):
