@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NoReturn
 
 import numpy as np
@@ -26,46 +27,40 @@ _REFUSED = {
     "V": "records",
 }
 _FLOATS_OF_TORCH = ("bfloat16", "float8", "float4")  # those that NumPy has not
+_ENCODED = ("dictionary", "run_end_encoded")  # types of pyarrow whose nulls are not counted
+_NUMBERS = {float, int, bool, np.float64, np.float32, np.int64, np.bool_}  # that hide nothing
 _REMEDIES = ("toarray", "collect")  # methods of sparse matrices and of lazy frames
 
 
 def as_array(value: object, name: str) -> Array:
     """Return an argument as an array of real numbers."""
-    if type(value) is np.ndarray:
-        array = value
-    elif _is_masked_array(value):
-        array = _unmasked(value, name)
-    else:
-        _refuse_elsewhere(value, name)
-        columns = _columns(value)
-        for index, column in enumerate([value] if columns is None else columns):
-            _refuse_nulls(column, name, "" if columns is None else f" of column {index}")
-        array = _converted(value, name)
-        if columns and array.dtype == object:  # pandas does that to columns of its own dtypes
-            array = np.column_stack([_converted(column, name) for column in columns])
+    array = value if type(value) is np.ndarray else _converted(value, name)
     if array.dtype.kind not in "fiub" and not _is_extension_float(array.dtype):
         _refuse(value, array, name)
     return array
 
 
 def _converted(value: Any, name: str) -> Array:
-    """Return what NumPy makes of an argument, or say why it cannot."""
-    if isinstance(value, (list, tuple)) and any(map(_is_masked_array, value)):
-        raise ValueError(f"{name} must be one masked array, got a sequence of them")
+    """Return what NumPy makes of an argument, or say why it must not or cannot."""
     try:
-        return np.asarray(value)
-    except ValueError as error:
-        if "inhomogeneous" in str(error):
-            raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
-        raise
-    except (RuntimeError, TypeError) as error:
-        dtype = str(getattr(value, "dtype", ""))
+        _refuse_elsewhere(value, name)
+        _refuse_hidden(value, name)
+        array = _of_frame(value) if _is_frame(value) else np.asanyarray(value)
+    except Exception as error:
+        if isinstance(error, MemoryError) or str(error).startswith(f"{name} must "):
+            raise
+        if isinstance(error, ValueError):
+            if "inhomogeneous" in str(error):
+                raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
+            raise
+        dtype = str(getattr(value, "dtype", ""))  # a framework's own refusal names no argument
         if any(small in dtype for small in _FLOATS_OF_TORCH):
             why = f"must have a dtype that NumPy has, got {dtype}; pass {name}.float()"
         else:
             kind, reason = type(value).__name__, str(error).partition("\n")[0]
             why = f"must be an array that NumPy can read, got a {kind}: {reason}"
         raise TypeError(f"{name} {why}") from error
+    return _unmasked(array, name) if _is_masked_array(array) else np.asarray(array)
 
 
 def _is_masked_array(value: object) -> bool:
@@ -112,19 +107,65 @@ def _has_negative_bit(value: Any) -> bool:
     return callable(getattr(value, "resolve_neg", None)) and value.is_neg() is True
 
 
+def _refuse_hidden(value: Any, name: str) -> None:
+    """Raise for a missing entry of a column, a table, or a sequence of them."""
+    if isinstance(value, Sequence) and not isinstance(value, (str, memoryview)):
+        _refuse_inside(value, name)
+    elif _is_frame(value):
+        for index in _own_dtypes(value):
+            _refuse_nulls(value.iloc[:, index], name, f" of column {index}")
+    elif (columns := _columns(value)) is not None:
+        for index, column in enumerate(columns):
+            _refuse_nulls(column, name, f" of column {index}")
+    else:
+        _refuse_nulls(value, name, "")
+
+
+def _refuse_inside(sequence: Sequence[Any], name: str) -> None:
+    """Raise for what hides something in a sequence, at any depth."""
+    kinds = set(map(type, sequence)) - _NUMBERS
+    if kinds and kinds <= {list, tuple}:  # all rows at once: four times as fast
+        _refuse_inside([*chain.from_iterable(sequence)], name)
+        return
+    for item in sequence if kinds else ():
+        if _is_masked_array(item):
+            raise ValueError(f"{name} must be one masked array, got a sequence of them")
+        if type(item) in kinds:
+            _refuse_hidden(item, name)
+
+
+def _is_frame(value: Any) -> bool:
+    """Tell a DataFrame of pandas."""
+    return hasattr(value, "iloc") and getattr(value, "ndim", 0) == 2
+
+
+def _own_dtypes(frame: Any) -> list[int]:
+    """Return the columns of a frame that have a dtype of pandas, in which missing is not NaN."""
+    return [i for i, dtype in enumerate(frame.dtypes) if not isinstance(dtype, np.dtype)]
+
+
+def _of_frame(frame: Any) -> Array:
+    """Return a frame as an array: column by column where it would become one of objects."""
+    if _own_dtypes(frame):
+        columns = range(frame.shape[1])
+        return np.column_stack([np.asarray(frame.iloc[:, index]) for index in columns])
+    return np.asarray(frame)
+
+
 def _columns(value: Any) -> Sequence[Any] | None:
-    """Return the columns of a table of pandas, polars or pyarrow; None if it is none."""
-    if hasattr(value, "iloc") and value.ndim == 2:
-        return [value.iloc[:, i] for i in range(value.shape[1])]
+    """Return the columns of a table of polars or pyarrow; None if it is none."""
     if hasattr(value, "get_columns"):
         return value.get_columns()  # type: ignore[no-any-return]
-    if hasattr(value, "column_names"):
-        return value.columns  # type: ignore[no-any-return]
-    return None
+    return getattr(value, "columns", None) if hasattr(value, "column_names") else None
 
 
 def _refuse_nulls(column: Any, name: str, where: str) -> None:
     """Raise for a missing entry, which NumPy would take for NaN."""
+    if str(getattr(column, "type", "")).startswith(_ENCODED):
+        raise TypeError(
+            f"{name} must hold plain numbers, got {column.type}{where}; decode it, or cast it to "
+            f"the type of its values"
+        )
     null = _nulls(column)
     if null is not None and null.any():
         raise ValueError(
@@ -135,15 +176,22 @@ def _refuse_nulls(column: Any, name: str, where: str) -> None:
 
 def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:
     """Tell which entries of a column are null; None if none can be."""
-    dtype = getattr(column, "dtype", None)
     if hasattr(column, "null_count") and hasattr(column, "is_null"):  # polars and pyarrow
-        if shape := getattr(dtype, "shape", ()):  # a polars column of arrays
-            inner: npt.NDArray[np.bool_] = np.asarray(column.explode().is_null())
-            return np.asarray(inner.reshape(-1, shape[0]).any(axis=1))
-        return np.asarray(column.is_null()) if _null_count(column) else None
-    if hasattr(column, "isna") and not isinstance(dtype, np.dtype):
+        level = column
+        while not _null_count(level) and _is_nested(level):
+            level = level.explode()
+        if not _null_count(level):
+            return None
+        null: npt.NDArray[np.bool_] = np.asarray(level.is_null())
+        return np.asarray(null.reshape(len(column), -1).any(axis=1))
+    if hasattr(column, "isna") and not isinstance(getattr(column, "dtype", None), np.dtype):
         return np.asarray(column.isna())  # a dtype of pandas, in which missing is not NaN
     return None
+
+
+def _is_nested(column: Any) -> bool:
+    """Tell a column of arrays, as polars has them."""
+    return bool(getattr(getattr(column, "dtype", None), "shape", None))
 
 
 def _null_count(column: Any) -> int:
