@@ -124,14 +124,14 @@ def _refuse_hidden(value: Any, name: str) -> None:
 def _refuse_inside(sequence: Sequence[Any], name: str) -> None:
     """Raise for what hides something in a sequence, at any depth."""
     kinds = set(map(type, sequence)) - _NUMBERS
-    if kinds and kinds <= {list, tuple}:  # all rows at once: four times as fast
-        _refuse_inside([*chain.from_iterable(sequence)], name)
+    others = [item for item in sequence if type(item) in kinds] if kinds else []
+    if others and kinds <= {list, tuple}:  # all rows at once: four times as fast
+        _refuse_inside([*chain.from_iterable(others)], name)
         return
-    for item in sequence if kinds else ():
+    for item in others:
         if _is_masked_array(item):
             raise ValueError(f"{name} must be one masked array, got a sequence of them")
-        if type(item) in kinds:
-            _refuse_hidden(item, name)
+        _refuse_hidden(item, name)
 
 
 def _is_frame(value: Any) -> bool:
