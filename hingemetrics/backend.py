@@ -62,7 +62,16 @@ def get_backend() -> str:
     -------
     str
         "auto", "numpy" or "numba".
+
+    Raises
+    ------
+    ValueError
+        If ``HINGEMETRICS_BACKEND`` is to decide, and is not one of the choices.
     """
+    global _backend
+    if _backend is None:
+        name = os.environ.get("HINGEMETRICS_BACKEND") or "auto"
+        _backend = _checked_backend(name, "HINGEMETRICS_BACKEND")
     return _backend
 
 
@@ -101,7 +110,15 @@ def get_num_threads() -> int:
     Returns
     -------
     int
+
+    Raises
+    ------
+    ValueError
+        If ``HINGEMETRICS_NUM_THREADS`` is to decide, and is no int of at least 1.
     """
+    global _num_threads
+    if _num_threads is None:
+        _num_threads = _threads_of_the_environment()
     return _num_threads
 
 
@@ -129,13 +146,14 @@ def count_work(work: int) -> None:
 
 def kernel(form: str, dtype: np.dtype[Any]) -> Callable[..., int] | None:
     """Return the compiled kernel whose turn it is, or None where it is NumPy's."""
-    if _backend == "numpy" or (_backend == "auto" and _work < SWITCH_WORK):
+    chosen = get_backend()
+    if chosen == "numpy" or (chosen == "auto" and _work < SWITCH_WORK):
         return None
     try:
         kernels = _kernels or _import_kernels()
-        return kernels.get(form, dtype, _backend == "numba")  # type: ignore[no-any-return]
+        return kernels.get(form, dtype, chosen == "numba")  # type: ignore[no-any-return]
     except Exception:  # whatever keeps Numba from working, NumPy does the same
-        if _backend == "numba":
+        if chosen == "numba":
             raise
         return None
 
@@ -144,8 +162,9 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Return what a function gives for each item, in their order, from the thread pool."""
     from concurrent.futures import ThreadPoolExecutor  # takes a while to import
 
-    key = os.getpid(), _num_threads  # threads do not survive a fork
-    pool = _pools.get(key) or _pools.setdefault(key, ThreadPoolExecutor(_num_threads))
+    threads = get_num_threads()
+    key = os.getpid(), threads  # threads do not survive a fork
+    pool = _pools.get(key) or _pools.setdefault(key, ThreadPoolExecutor(threads))
     return pool.map(function, items)  # type: ignore[no-any-return]
 
 
@@ -187,10 +206,8 @@ def _threads_of_the_environment() -> int:
     return _checked_threads(int(text), "HINGEMETRICS_NUM_THREADS")
 
 
-_backend = _checked_backend(
-    os.environ.get("HINGEMETRICS_BACKEND") or "auto", "HINGEMETRICS_BACKEND"
-)
-_num_threads = _threads_of_the_environment()
+_backend: str | None = None  # the environment says, at first use: to refuse it fails no import
+_num_threads: int | None = None  # as well
 _pools: dict[tuple[int, int], Any] = {}
 _kernels: ModuleType | None = None
 _no_kernels = ""  # why there are none

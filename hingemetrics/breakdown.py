@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hingemetrics import HingeLoss, HingeState, hinge_loss
+from hingemetrics import HingeLoss, HingeState, MulticlassMode, hinge_loss
 from hingemetrics.exact import Array, Floats, Ints
 from hingemetrics.inputs import Batch
 from hingemetrics.state import BINARY, NEGATIVES
@@ -17,6 +18,7 @@ from hingemetrics.tables import Block
 
 _SHOWN_ROWS = 100_000
 _SHOWN_ELEMENTS = 1 << 23  # 64 MiB, where there are many classes
+_MOST_TABLED = 1000  # classes of a table with a row and a column for each
 _NO_CLASS = -1
 
 
@@ -105,6 +107,7 @@ class ClassLosses:
     def add(self, kept: Kept) -> None:
         """Add each row of a block to its class."""
         squared, mode = self._metric.squared, self._metric.multiclass_mode
+        _check_table(mode, math.prod(kept.preds.shape[1:]))
         for label in np.unique(kept.target).tolist():
             mine = kept.target == label
             weight = None if kept.weight is None else kept.weight[mine]
@@ -120,6 +123,14 @@ class ClassLosses:
         return [
             _class_loss(label, states.get(label, nothing), width) for label in _class_labels(state)
         ]
+
+
+def _check_table(mode: MulticlassMode, classes: int) -> None:
+    """Raise where a row and a column a class are too many to hold."""
+    if mode is MulticlassMode.ONE_VS_ALL and classes > _MOST_TABLED:
+        raise ValueError(
+            f"--per-class with one-vs-all must have at most {_MOST_TABLED} classes, got {classes}"
+        )
 
 
 def _class_loss(label: int, state: HingeState, width: int | None) -> ClassLoss:
@@ -154,7 +165,8 @@ class Picture:
         new = [array[first :: self._step] for array in kept[1:] if array is not None]
         old = self._arrays or [array[:0] for array in new]
         arrays = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
-        most = min(_SHOWN_ROWS, _SHOWN_ELEMENTS // math.prod(kept.preds.shape[1:]))
+        width = math.prod(kept.preds.shape[1:])
+        most = max(1, min(_SHOWN_ROWS, _SHOWN_ELEMENTS // width))
         while len(arrays[0]) > most:
             self._step *= 2
             arrays = [array[::2] for array in arrays]
@@ -167,12 +179,12 @@ class Picture:
             return ""
         return f"{len(self._arrays[0])} of {self._rows} rows, one in {self._step}"
 
-    def draw(self, path: str) -> None:
-        """Draw the margins."""
+    def drawn(self, ending: str) -> bytes:
+        """Return a drawing of the margins, in the format that an ending stands for."""
         from hingemetrics.plot import HingeLossDisplay
 
         if not self._rows:
-            raise ValueError("--plot must have samples to draw, got none")
+            raise ValueError("there must be samples to draw, got none")
         preds, target, *weight = self._arrays
         display = HingeLossDisplay.from_predictions(
             target,
@@ -182,4 +194,6 @@ class Picture:
             squared=self._metric.squared,
             multiclass_mode=self._metric.multiclass_mode,
         )
-        display.figure_.savefig(path)
+        file = io.BytesIO()
+        display.figure_.savefig(file, format=ending.lstrip("."))
+        return file.getvalue()

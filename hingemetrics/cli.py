@@ -11,11 +11,19 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
+from importlib.util import find_spec
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from hingemetrics import HingeLoss, HingeState, MulticlassMode, __version__
+from hingemetrics import (
+    HingeLoss,
+    HingeState,
+    MulticlassMode,
+    __version__,
+    get_backend,
+    get_num_threads,
+)
 from hingemetrics.breakdown import (
     ClassLoss,
     ClassLosses,
@@ -69,6 +77,7 @@ class _Report(NamedTuple):
     ignore_index: int | None = None
     worst: list[WorstSample] | None = None
     classes: list[ClassLoss] | None = None
+    picture: Picture | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        _check_environment(options)
         report = _merged(options) if options.merge else _measured(options)
         if options.state_out is not None:
             _write(options.state_out, report.state.to_bytes())
@@ -109,6 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for warning in caught:
         _say(f"warning: {warning.message}")
     _print(_json(report, value) if options.json else _text(report, value))
+    if report.picture is not None:
+        _draw(report.picture, options.plot)
     if options.fail_above is not None and not np.all(np.asarray(value) <= options.fail_above):
         return ABOVE_LIMIT
     return 0
@@ -182,7 +194,9 @@ def _add_output(group: Any) -> None:
     group.add_argument(
         "--per-class", action="store_true", help="also print the loss of each class's samples"
     )
-    group.add_argument("--state-out", metavar="FILE", help="write what was seen, for --merge")
+    group.add_argument(
+        "--state-out", type=_output, metavar="FILE", help="write what was seen, for --merge"
+    )
     group.add_argument(
         "--plot", type=_picture, metavar="FILE", help="draw the margins: .png, .svg or .pdf"
     )
@@ -220,6 +234,13 @@ def _count(text: str) -> int:
     return count
 
 
+def _output(text: str) -> str:
+    """Return the file to write."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a file, got ''")
+    return text
+
+
 def _picture(text: str) -> str:
     """Return the picture's file, whose ending says what it is."""
     if not text.lower().endswith(_PLOT_ENDINGS):
@@ -251,6 +272,14 @@ def _inputs(options: argparse.Namespace) -> tuple[Columns, Columns, Columns | No
     )
 
 
+def _check_environment(options: argparse.Namespace) -> None:
+    """Raise for what would only show after the data has been read."""
+    get_backend()
+    get_num_threads()
+    if options.plot and find_spec("matplotlib") is None:
+        raise ImportError('plots need matplotlib: pip install "hingemetrics[plot]"')
+
+
 # From files
 
 
@@ -271,16 +300,13 @@ def _measured(options: argparse.Namespace) -> _Report:
                 kept = kept_rows(block, metric.ignore_index)
                 for watch in watching:
                     watch.add(kept)
-    if shown is not None:
-        shown.draw(options.plot)
-        if shown.left_out:
-            _say(f"note: {options.plot} shows {shown.left_out}")
     return _Report(
         metric.state,
         rows,
         metric.ignore_index,
         None if worst is None else worst.listed(),
         None if classes is None else classes.listed(),
+        shown,
     )
 
 
@@ -356,7 +382,12 @@ def _state(path: str) -> HingeState:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a file, all of it or, on any error, nothing."""
+    """Write a file, all of it or, on any error, nothing; a pipe or device is only written to."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as stream:
+            stream.write(data)
+        return
+    path = os.path.realpath(path)
     temporary = f"{path}.{os.getpid()}.tmp"
     with open(temporary, "xb") as file:
         try:
@@ -380,6 +411,22 @@ def _print(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or exit would try again
         if not isinstance(error, BrokenPipeError):
             _fail(f"standard output: {error.strerror}")
+
+
+def _draw(picture: Picture, path: str) -> None:
+    """Draw a picture, after the result; what cannot be drawn changes no exit status."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            drawing = picture.drawn(os.path.splitext(path)[1].lower())
+        _write(path, drawing)
+    except (ImportError, OSError) as error:
+        _fail(_reason(error))
+    except Exception as error:  # whatever Matplotlib does not like in the data
+        _say(f"note: no picture: {error}")
+        return
+    if picture.left_out:
+        _say(f"note: {path} shows {picture.left_out}")
 
 
 def _text(report: _Report, value: float | Floats) -> str:

@@ -3,7 +3,8 @@
 A file is a stream of chunks, of whatever length suits its format; streams are cut at each other's
 ends into blocks. Where blocks end changes no bit of a loss, so nothing is ever copied to fit.
 What a file holds is not trusted: memory is bounded by what a chunk may take, whatever a header
-declares, and every refusal names the file and the place in it.
+declares, and every refusal names the file and the place in it. What may be taken is a block of
+predictions, but for Arrow a whole record batch of the columns read, where batches are compressed.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _LONGEST_LINE = 1 << 24  # bytes, of a CSV
 _PARQUET_BUFFER = 1 << 16  # bytes read at once of a column: not a whole row group
 _SHOWN = 40  # characters of what was got
 _SHOWN_NAMES = 10
+_BLANK = (b"", b"\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CSV, _ARROW = (".csv", ".tsv"), (".arrow", ".feather")
 _WITH_COLUMNS = re.compile(
@@ -175,10 +177,10 @@ def blocks(
         elements = MAPPED_ELEMENTS if _all_mapped(wanted) else ELEMENTS
     streams = _streams(wanted, elements)
     arguments = [part.argument for group, _ in streams for part in group]
-    names = [_shown(group[0].path) for group, _ in streams]
+    paths = [group[0].path for group, _ in streams]
     chunks = [stream for _, stream in streams]
     try:
-        for first, arrays in _aligned(chunks, names, elements):
+        for first, arrays in _aligned(chunks, paths, elements):
             yield Block(first, **dict(zip(arguments, arrays, strict=True)))
     finally:
         for stream in chunks:
@@ -239,7 +241,10 @@ def _all_mapped(wanted: Sequence[Columns]) -> bool:
 def _of_arrays(wanted: Sequence[Columns]) -> list[tuple[list[Columns], _Chunks]]:
     """Return .npy files as streams of one chunk each, of shapes that `hinge_loss` takes."""
     preds, target, *weight = map(_mapped, wanted)
-    batch = Batch(preds, target, weight[0] if weight else None, None)
+    try:
+        batch = Batch(preds, target, weight[0] if weight else None, None)
+    except (TypeError, ValueError) as error:
+        raise TableError(f"{', '.join(part.path for part in wanted)}: {error}") from error
     arrays = [batch.preds, batch.target, *([] if batch.weight is None else [batch.weight])]
     return [([part], _once(array)) for part, array in zip(wanted, arrays, strict=True)]
 
@@ -286,7 +291,7 @@ def _text(text: str) -> str:
 
 
 def _aligned(
-    streams: Sequence[_Chunks], names: Sequence[str], elements: int
+    streams: Sequence[_Chunks], paths: Sequence[str], elements: int
 ) -> Iterator[tuple[int, list[Array]]]:
     """Yield the first row and the arrays of blocks that end wherever a chunk ends."""
     heads: list[list[Array]] = [[] for _ in streams]
@@ -303,15 +308,18 @@ def _aligned(
         yield first, [array[:rows] for head in heads for array in head]
         heads = [[array[rows:] for array in head] for head in heads]
         first += rows
-    counts = [
-        first + (len(head[0]) if head else 0) + sum(len(chunk[0]) for chunk in stream)
-        for head, stream in zip(heads, streams, strict=True)
-    ]
-    for name, count in zip(names, counts, strict=True):
-        if count != counts[0]:
-            raise TableError(
-                f"{name} must have as many rows as {names[0]}, got {count} and {counts[0]}"
-            )
+    longer = [path for path, head in zip(paths, heads, strict=True) if head]
+    shorter = [path for path, head in zip(paths, heads, strict=True) if not head]
+    if longer:  # how many more there are is not counted: a pipe may have no end
+        raise TableError(
+            f"{_shown(longer[0])} must have as many rows as {_shown(shorter[0])}, "
+            f"got more than {first}{_header_hint(longer[0])}"
+        )
+
+
+def _header_hint(path: str) -> str:
+    """Return what else may be wrong with a file that has too many rows."""
+    return "; a first line of one number is a row, no header" if _kind(path) in _CSV else ""
 
 
 def _next(stream: _Chunks) -> list[Array]:
@@ -367,6 +375,8 @@ def _check_rows(shape: tuple[int, ...], path: str) -> None:
     """Raise for an array that has no rows to go through."""
     if not shape:
         raise TableError(f"{path} must have shape (N,) or (N, C), got ()")
+    if shape[0] and not math.prod(shape[1:]):
+        raise TableError(f"{path} must have at least one column, got shape {shape}")
 
 
 def _npz(part: Columns, elements: int) -> _Chunks:
@@ -383,10 +393,10 @@ def _npz(part: Columns, elements: int) -> _Chunks:
             declared, held = shape[0] * row_bytes, archive.getinfo(name).file_size - member.tell()
             if declared != held:
                 raise TableError(f"{path} must hold {declared} bytes in {name}, got {held}")
+            _check_width(math.prod(shape[1:]), path)
             if fortran and row_bytes > dtype.itemsize:
                 yield from _spilled(member, shape, dtype)
                 return
-            _check_width(math.prod(shape[1:]), path)
             yield from _rows(member, shape, dtype, elements)
 
 
@@ -459,6 +469,9 @@ def _picked(part: Columns, names: Sequence[str] | None, width: int) -> list[int]
         picked = list(range(width))
     else:
         picked = [_number(name, names, width, path) for name in part.names]
+        if len(set(picked)) < len(picked):
+            got = _text(",".join(part.names))
+            raise TableError(f"columns of {path} must be named once each, got {got}")
     if part.argument != "preds" and len(picked) != 1:
         raise TableError(f"{part.argument} must be one column of {path}, got {len(picked)}")
     return picked
@@ -505,12 +518,18 @@ class _Csv(NamedTuple):
 
     @classmethod
     def of(cls, path: str, first: list[str], wanted: Sequence[Columns]) -> _Csv:
-        """Return the layout: a header if columns go by name, or if nothing in it is a number."""
+        """Return the layout: a header if columns go by name, or if it is no row of numbers."""
         if not any(first):
             raise TableError(f"{_shown(path)} must have numbers or names in line 1, got none")
         by_name = any(not _is_number(name) for part in wanted for name in part.names or ())
-        names = first if by_name or not any(map(_is_float, first)) else None
+        is_header = by_name or _is_counted(first) or not any(map(_is_float, first))
+        names = first if is_header else None
         return cls(path, names, [_picked(part, names, len(first)) for part in wanted])
+
+
+def _is_counted(first: list[str]) -> bool:
+    """Tell whether a line is 0, 1, 2...: what pandas calls columns that have no names."""
+    return len(first) > 1 and first == list(map(str, range(len(first))))
 
 
 def _csv(path: str, wanted: Sequence[Columns], elements: int) -> _Chunks:
@@ -540,7 +559,10 @@ def _opened(path: str) -> BinaryIO | AbstractContextManager[BinaryIO]:
 
 
 def _lines(file: BinaryIO, path: str, size: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield the number of the first and the bytes of whole lines, about so many bytes at once."""
+    """Yield the number of the first and the bytes of whole lines, about so many bytes at once.
+
+    A last line that is blank is none.
+    """
     line, rest = 1, b""
     while data := file.read(size):
         *lines, rest = (rest + data).split(b"\n")
@@ -549,10 +571,12 @@ def _lines(file: BinaryIO, path: str, size: int) -> Iterator[tuple[int, list[byt
                 f"{_shown(path)} must have lines of at most {_LONGEST_LINE} bytes, "
                 f"got more in line {line + len(lines)}"
             )
+        if lines and not rest and lines[-1] in _BLANK:
+            rest = lines.pop() + b"\n"  # until it is known what follows
         if lines:
             yield line, _unmarked(lines, line)
             line += len(lines)
-    if rest:
+    if rest and (line == 1 or rest.strip(b"\r\n")):
         yield line, _unmarked([rest], line)
 
 
@@ -569,6 +593,9 @@ def _records(
     """Return the fields of each line."""
     import csv
 
+    for data in lines:
+        if len(data) > _MOST_COLUMNS:  # it may have too many fields to split
+            _check_width(data.count(delimiter.encode()) + 1, path)
     reader = csv.reader(map(_decoded, lines), delimiter=delimiter, strict=True)
     records: list[list[str]] = []
     try:
@@ -602,14 +629,25 @@ def _values(
     records: list[list[str]], start: int, layout: _Csv, picked: list[int], argument: str
 ) -> Array:
     """Return columns of records as numbers."""
-    texts = map(itemgetter(*picked), records)
-    flat = chain.from_iterable(texts) if len(picked) > 1 else texts
     convert = _labels if argument == "target" else _floats
     try:
-        values = convert(flat, len(records) * len(picked))
+        _check_plain("".join(_fields(records, picked)))
+        values = convert(_fields(records, picked), len(records) * len(picked))
     except ValueError:
         raise _not_a_number(records, start, layout, picked) from None
     return values.reshape(-1, len(picked)) if len(picked) > 1 else values
+
+
+def _fields(records: list[list[str]], picked: list[int]) -> Iterable[str]:
+    """Return the fields of columns, row by row."""
+    texts = map(itemgetter(*picked), records)
+    return chain.from_iterable(texts) if len(picked) > 1 else texts
+
+
+def _check_plain(text: str) -> None:
+    """Raise for what Python takes in a number, and no other reader of CSV does."""
+    if "_" in text or not text.isascii():
+        raise ValueError("not a number")
 
 
 def _floats(texts: Iterable[str], count: int) -> Array:
@@ -620,23 +658,26 @@ def _floats(texts: Iterable[str], count: int) -> Array:
 def _labels(texts: Iterable[str], count: int) -> Array:
     """Return labels: integers exactly, also those written as 1.0; float64 if there are others."""
     labels = list(map(_label, texts))
-    if all(isinstance(label, int) and label.bit_length() < 64 for label in labels):
-        return np.array(labels, np.int64)
-    return np.array(labels, np.float64)
+    dtype = np.int64 if all(isinstance(label, int) for label in labels) else np.float64
+    return np.array(labels, dtype)
 
 
 def _label(text: str) -> float:
-    """Return a label: an int where it is one."""
+    """Return a label: an int where it is one that int64 holds."""
     try:
-        return int(text)
+        label = int(text)
     except ValueError:
         number = float(text)
-        return int(number) if number.is_integer() else number
+        if not number.is_integer():
+            return number
+        label = int(number)
+    return label if label.bit_length() < 64 else float(text)
 
 
 def _is_float(text: str) -> bool:
     """Tell whether a text is a number."""
     try:
+        _check_plain(text)
         float(text)
     except ValueError:
         return False
@@ -698,13 +739,23 @@ def _arrow(path: str, wanted: Sequence[Columns], elements: int) -> _Chunks:
 
     with _reading(path, "an Arrow file"), pyarrow.memory_map(path) as source:
         is_file = source.read(6) == b"ARROW1"
-        source.seek(0)
-        opened = pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)
-        with opened as reader:
+        with _opened_arrow(source, is_file) as reader:
             picked = _typed(path, wanted, reader.schema)
+        read = sorted({column for group in picked for column in group})
+        with _opened_arrow(source, is_file, read) as reader:
             batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
-            rows = max(elements // max(map(len, picked)), 1)
-            yield from _converted(_cut(batches, rows), picked, path)
+            rows = max(elements // len(read), 1)
+            places = [[read.index(column) for column in group] for group in picked]
+            yield from _converted(_cut(batches, rows), places, path)
+
+
+def _opened_arrow(source: Any, is_file: bool, columns: Sequence[int] = ()) -> Any:
+    """Return a reader of some columns, or of all; the others are not even looked at."""
+    from pyarrow import ipc
+
+    source.seek(0)
+    options = ipc.IpcReadOptions(included_fields=list(columns), use_threads=False)
+    return (ipc.open_file if is_file else ipc.open_stream)(source, options=options)
 
 
 def _cut(batches: Iterable[Any], rows: int) -> Iterator[Any]:

@@ -325,6 +325,18 @@ def test_numba_is_wanted_and_not_there(python, tmp_path):
     assert python("-c", BLOCKED, *files).stdout == f"{expected(PREDS, TARGET)!r}\n"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("HINGEMETRICS_BACKEND", "foo"), *(("HINGEMETRICS_NUM_THREADS", n) for n in ("0", "two"))],
+)
+def test_a_wrong_environment(python, tmp_path, variable, value):
+    np.save(tmp_path / "preds.npy", PREDS)
+    np.save(tmp_path / "target.npy", TARGET)
+    files = [tmp_path / "preds.npy", tmp_path / "target.npy"]
+    refused(python("-m", "hingemetrics", *files, **{variable: value}), variable, value)
+    assert python("-m", "hingemetrics", "--version", **{variable: value}).returncode == 0
+
+
 def test_version(hingemetrics_command):
     run = hingemetrics_command("--version")
     assert (run.returncode, run.stderr) == (0, "")
@@ -480,9 +492,11 @@ class TestInputs:
         for stem, count in zip(("preds", "target"), counts, strict=True):
             (tmp_path / f"{stem}.csv").write_text("1\n" * count)
             np.save(tmp_path / f"{stem}.npy", np.ones(count))
-        for a, b in (("csv", "csv"), ("csv", "npy"), ("npy", "csv"), ("npy", "npy")):
+        for a, b in (("csv", "csv"), ("csv", "npy"), ("npy", "csv")):
             run = command(tmp_path / f"preds.{a}", tmp_path / f"target.{b}")
-            refused(run, "target", *map(str, counts))
+            refused(run, "preds", "target", "more than 2")
+        run = command(tmp_path / "preds.npy", tmp_path / "target.npy")
+        refused(run, "preds.npy", "target.npy", *map(str, counts))
 
     @pytest.mark.parametrize("shape", [(1, 6), (6, 1), (1, 6, 1)])
     def test_dimensions_of_size_one(self, loss, shape):
@@ -591,6 +605,15 @@ class TestPerClass:
         found = json_of(table(replace(case, mode="one-vs-all"), "--json", "--per-class"))
         assert [row["value"] for row in found["per_class"]] == [[0, 2, 2], [None] * 3, [2, 2, 0]]
 
+    def test_too_many_classes_for_a_table(self, table, monkeypatch):
+        monkeypatch.setattr(breakdown, "_MOST_TABLED", 3)
+        for width in (3, 4):
+            case = Case(np.ones((2, width)), np.array([0, 1]))
+            assert table(case, "--per-class").returncode == 0
+            run = table(replace(case, mode="one-vs-all"), "--per-class")
+            assert run.returncode == (0 if width == 3 else 2)
+        refused(run, "--per-class", "one-vs-all", "at most 3 classes, got 4")
+
     @pytest.mark.parametrize(
         ("labels", "classes"), [([1, 1], [0, 1]), ([0, 0], [0, 1]), ([-1, 1], [-1, 1])]
     )
@@ -690,6 +713,40 @@ class TestStates:
         assert kept.read_bytes() == b"before"
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.state", "table.csv"]
 
+    def test_a_pipe_is_written_to(self, python, tmp_path):
+        (tmp_path / "t.csv").write_text("-2.2,0\n2.4,1\n0.1,1\n")
+        code = "import os, runpy, sys; os.mkfifo(sys.argv[-1]); "
+        code += (
+            "end = os.open(sys.argv[-1], os.O_RDWR | os.O_NONBLOCK); "  # both ends: nobody waits
+        )
+        code += "sys.argv[0] = 'hingemetrics'; import hingemetrics.cli as c; c.main(sys.argv[1:]); "
+        code += "print(os.read(end, 999).hex())"
+        options = ["--preds", "0", "--target", "1", "--state-out", tmp_path / "pipe"]
+        run = python("-c", code, tmp_path / "t.csv", *options)
+        state = Case(np.array(PREDS), np.array(TARGET)).state()
+        assert run.stderr == ""
+        assert bytes.fromhex(run.stdout.split()[-1]) == state.to_bytes()
+        assert (tmp_path / "pipe").is_fifo()
+
+    @pytest.mark.parametrize("there", [True, False])
+    def test_a_link_is_followed(self, table, tmp_path, there):
+        (tmp_path / "folder").mkdir()
+        state = tmp_path / "folder" / "a.state"
+        if there:
+            state.write_bytes(b"before")
+        (tmp_path / "link").symlink_to(state)
+        case = forms(60)[0]
+        assert table(case, "--state-out", tmp_path / "link").returncode == 0
+        assert (tmp_path / "link").is_symlink()
+        assert state.read_bytes() == case.state().to_bytes()
+        assert [path.name for path in (tmp_path / "folder").iterdir()] == ["a.state"]
+
+    def test_no_file_to_write(self, table):
+        refused(table(forms(60)[0], "--state-out", ""), "--state-out", "file, got ''")
+
+    def test_a_folder_to_write(self, table, tmp_path):
+        refused(table(forms(60)[0], "--state-out", tmp_path), str(tmp_path))
+
     def test_no_such_folder(self, table, tmp_path):
         refused(table(forms(60)[0], "--state-out", tmp_path / "none" / "a.state"), "a.state")
 
@@ -703,11 +760,33 @@ class Recorded:
         return cls
 
     @classmethod
-    def savefig(cls, path):
-        Path(path).write_text("drawn")
+    def savefig(cls, file, format):
+        cls.format = format
+        file.write(b"drawn")
+
+
+class Undrawn(Recorded):
+    """Stands for a display that cannot draw."""
+
+    error = RuntimeError("no\nroom")
+
+    @classmethod
+    def savefig(cls, file, format):
+        file.write(b"half")
+        raise cls.error
 
 
 class TestPlot:
+    @pytest.fixture
+    def display(self, monkeypatch):
+        """Put something else in the place of the display; then it goes without matplotlib."""
+
+        def put(stand_in):
+            monkeypatch.setattr(cli, "find_spec", lambda name: name)
+            monkeypatch.setattr("hingemetrics.plot.HingeLossDisplay", stand_in)
+
+        return put
+
     @pytest.mark.parametrize("suffix", ["png", "SVG", "pdf"])
     @pytest.mark.parametrize("case", [forms(60)[k] for k in (1, 5, 9)], ids=name)
     def test_picture(self, table, case, suffix, tmp_path):
@@ -718,17 +797,103 @@ class TestPlot:
         assert start in (b"\x89PNG\r", b"<?xml", b"%PDF-")
 
     def test_nothing_to_draw(self, table, tmp_path):
+        pytest.importorskip("matplotlib")
         run = table(forms(60)[0].rows(slice(0)), "--plot", tmp_path / "a.png")
-        refused(run, "--plot", "samples")
+        assert (run.returncode, run.stdout) == (0, "nan\n")
+        last = run.stderr.splitlines()[-1]
+        assert last.startswith("hingemetrics: note: no picture: ")
+        assert "samples" in last
+
+    @pytest.mark.parametrize(
+        ("case", "status"),
+        [
+            (Case(np.ones(2), np.array([0, 1]), np.zeros(2)), 1),
+            (Case(np.array([np.nan, 1.0]), np.array([0, 1])), 1),
+            (Case(np.array([1e300, -1e300]), np.array([0, 1])), 1),
+            (Case(np.array([1e300, -1e300]), np.array([0, 1]), squared=True), 1),
+            (Case(np.array([np.inf, 1.0]), np.array([0, 1])), 1),
+        ],
+    )
+    def test_what_cannot_be_drawn_changes_nothing(
+        self, hingemetrics_command, tmp_path, case, status
+    ):
+        """One line says so, where there is no picture; no warning of any library gets out."""
+        pytest.importorskip("matplotlib")
+        arrays = {"preds": case.preds, "target": case.target}
+        if case.weight is not None:
+            arrays["weight"] = case.weight
+        np.savez(tmp_path / "a.npz", **arrays)
+        options = ["--preds", "preds", "--target", "target", "--fail-above", "1"]
+        options += ["--sample-weight", "weight"] * (case.weight is not None)
+        options += ["--squared"] * case.squared
+        plain = hingemetrics_command(tmp_path / "a.npz", *options)
+        run = hingemetrics_command(tmp_path / "a.npz", *options, "--plot", tmp_path / "a.png")
+        assert (run.returncode, run.stdout) == (plain.returncode, plain.stdout)
+        assert run.returncode == status
+        said = run.stderr.removeprefix(plain.stderr).splitlines()
+        assert [line[:31] for line in said] == ["hingemetrics: note: no picture:"] * len(said)
+        assert len(said) == (not (tmp_path / "a.png").exists())
+
+    @pytest.mark.parametrize("limit", ["0.2", "0.3"])
+    def test_any_failure_to_draw(self, table, display, tmp_path, limit):
+        display(Undrawn)
+        (tmp_path / "a.png").write_text("before")
+        case = Case(np.array(PREDS), np.array(TARGET))
+        run = table(case, "--plot", tmp_path / "a.png", "--fail-above", limit)
+        assert (run.returncode, run.stdout) == (limit == "0.2", f"{case.expected()!r}\n")
+        assert run.stderr == "hingemetrics: note: no picture: no room\n"
+        assert (tmp_path / "a.png").read_text() == "before"
+
+    @pytest.mark.parametrize("error", [OSError(28, "full", "a.png"), ImportError("no part")])
+    def test_errors_of_the_system(self, table, display, monkeypatch, tmp_path, error):
+        monkeypatch.setattr(Undrawn, "error", error)
+        display(Undrawn)
+        case = Case(np.array(PREDS), np.array(TARGET))
+        run = table(case, "--plot", tmp_path / "a.png")
+        assert (run.returncode, run.stdout) == (2, f"{case.expected()!r}\n")
+        assert run.stderr.startswith("hingemetrics: error: ")
+        assert run.stderr.count("\n") == 1
+        assert not (tmp_path / "a.png").exists()
+
+    def test_no_folder_for_the_picture(self, table, display, tmp_path):
+        display(Recorded)
+        run = table(forms(60)[0], "--plot", tmp_path / "none" / "a.png")
+        assert (run.returncode, run.stdout) == (2, f"{forms(60)[0].expected()!r}\n")
+        assert "a.png" in run.stderr
+
+    def test_a_missing_matplotlib_is_noticed_first(self, command, monkeypatch, tmp_path):
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        run = command(tmp_path / "none.npy", tmp_path / "none.npy", "--plot", tmp_path / "a.png")
+        refused(run, 'pip install "hingemetrics[plot]"')
+
+    @pytest.mark.parametrize("suffix", ["png", "SVG"])
+    def test_the_picture_is_whole_or_not_there(self, table, display, monkeypatch, tmp_path, suffix):
+        display(Recorded)
+        monkeypatch.setattr(
+            cli.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full", "x"))
+        )
+        (tmp_path / f"a.{suffix}").write_text("before")
+        assert table(forms(60)[0], "--plot", tmp_path / f"a.{suffix}").returncode == 2
+        assert (tmp_path / f"a.{suffix}").read_text() == "before"
+        assert Recorded.format == suffix.lower()
+        assert len(list(tmp_path.iterdir())) == 2
+
+    def test_more_classes_than_room(self, monkeypatch):
+        monkeypatch.setattr(breakdown, "_SHOWN_ELEMENTS", 2)
+        picture = breakdown.Picture(hingemetrics.HingeLoss())
+        for first in (0, 2):
+            rows = np.arange(first, first + 2)
+            picture.add(breakdown.Kept(rows, np.ones((2, 3)), rows, None))
+        assert picture.left_out == "1 of 4 rows, one in 4"
 
     @pytest.mark.usefixtures("small_blocks")
     @pytest.mark.parametrize(
         ("most", "step"), [(60, 1), (59, 2), (30, 2), (29, 4), (8, 8), (1, 64)]
     )
-    def test_sample(self, table, monkeypatch, tmp_path, most, step):
+    def test_sample(self, table, display, monkeypatch, tmp_path, most, step):
         """Every 2**k-th row of all that are not ignored, as many as there is room for."""
         monkeypatch.setattr(breakdown, "_SHOWN_ROWS", most)
-        monkeypatch.setattr("hingemetrics.plot.HingeLossDisplay", Recorded)
+        display(Recorded)
         target = np.where(np.arange(90) % 3 == 2, 9, np.arange(90) % 3)
         case = Case(np.arange(180.0).reshape(90, 2), target, np.arange(90.0))
         run = table(case, "--ignore-index", "9", "--plot", tmp_path / "a.png")

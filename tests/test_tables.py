@@ -19,7 +19,7 @@ from pyarrow import feather, parquet
 from reference import says
 from strategies import FLAVOURS, Case, cast, forms, labels, name, scores, weights
 
-from hingemetrics import HingeLoss
+from hingemetrics import HingeLoss, tables
 from hingemetrics.tables import TableError, blocks, columns, columns_of, row_count
 
 SIZES = (1, 7, 100, 2**20)
@@ -251,7 +251,9 @@ class TestNumbers:
         assert target.dtype == np.int64
         assert target.tolist() == [int(float(t)) if len(t) < 9 else int(t) for t in texts]
 
-    @pytest.mark.parametrize("text", ["0.5", "nan", "inf", "9223372036854775808", "1e300"])
+    @pytest.mark.parametrize(
+        "text", ["0.5", "nan", "inf", "9223372036854775808", "1e300", "1" + "0" * 400, "9" * 5000]
+    )
     def test_what_is_no_label_is_left_to_the_metric(self, text, tmp_path):
         wanted = (one_column(tmp_path, ["1", "2"]), one_column(tmp_path, ["1", text], "target"))
         preds, target, _ = read(wanted)
@@ -291,6 +293,47 @@ class TestSpecs:
         preds, _, _ = read(of_one_file(tmp_path / "t.csv", ("0,1", "y", None)))
         assert preds.tolist() == [[6.0, 5.0]]
 
+    @pytest.mark.parametrize("text", ["0,a", "a,0", "0,00", "1,a,2,01"])
+    def test_a_column_twice_by_other_names(self, text, tmp_path):
+        (tmp_path / "t.csv").write_text("a,b,c,y\n5,6,7,1\n")
+        with pytest.raises(TableError, match=says("t.csv", "once each", text)):
+            read(of_one_file(tmp_path / "t.csv", (text, "y", None)))
+
+    @pytest.mark.parametrize("picked", [("0,1", "2", None), ("1,0", "2", None)])
+    def test_a_header_of_numbers(self, picked, tmp_path):
+        """What pandas writes for columns without names."""
+        (tmp_path / "t.csv").write_text("0,1,2\n5,6,1\n7,8,0\n")
+        preds, target, _ = read(of_one_file(tmp_path / "t.csv", picked))
+        rows = np.array([[5.0, 6.0], [7.0, 8.0]])
+        assert preds.tolist() == (rows if picked[0] == "0,1" else rows[:, ::-1]).tolist()
+        assert target.tolist() == [1, 0]
+
+    @pytest.mark.parametrize("first", ["0,1,3", "1,2,3", "0,1.0,2", "0.0,1,2"])
+    def test_a_first_line_of_other_numbers(self, first, tmp_path):
+        (tmp_path / "t.csv").write_text(f"{first}\n5,6,1\n")
+        assert len(read(of_one_file(tmp_path / "t.csv", ("0,1", "2", None)))[0]) == 2
+
+    @pytest.mark.parametrize("text", ["{}", "{}:0"])
+    def test_one_column_has_no_header_of_numbers(self, text, tmp_path):
+        (tmp_path / "y.csv").write_text("0\n1\n")
+        wanted = (
+            one_column(tmp_path, ["5", "6"]),
+            columns("target", text.format(tmp_path / "y.csv")),
+        )
+        assert read(wanted)[1].tolist() == [0, 1]
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    @pytest.mark.parametrize("elements", [1, 3, 8, 2**20])
+    def test_a_blank_line_at_the_end(self, end, elements, tmp_path):
+        (tmp_path / "t.csv").write_bytes(f"a,y{end}5,1{end}6,0{end}{end}".encode())
+        found = list(blocks(*of_one_file(tmp_path / "t.csv", ("a", "y", None)), elements=elements))
+        assert np.concatenate([block.preds for block in found]).tolist() == [5.0, 6.0]
+
+    @pytest.mark.parametrize("name", ["x_y", "\u00fc"])
+    def test_columns_not_asked_for_are_no_numbers(self, name, tmp_path):
+        (tmp_path / "t.csv").write_text(f"{name},a,y\n{name},5,1\n", encoding="utf-8")
+        assert read(of_one_file(tmp_path / "t.csv", ("a", "y", None)))[0].tolist() == [5.0]
+
     def test_all_columns(self, tmp_path):
         (tmp_path / "t.csv").write_text("5,6,1\n7,8,9\n")
         wanted = (
@@ -316,7 +359,13 @@ class TestMalformedText:
             (",,\n", ["line 1"]),
             ("a,y\n1,0\n2\n", ["2 fields", "1", "line 3"]),
             ("a,y\n1,0\n2,1,\n", ["2 fields", "3", "line 3"]),
-            ("a,y\n1,0\n\n", ["2 fields", "0", "line 3"]),
+            ("a,y\n1,0\n\n\n", ["2 fields", "0", "line 3"]),
+            ("a,y\n1,0\n\n2,1\n", ["2 fields", "0", "line 3"]),
+            ("a,y\n1,0\n\n2,1", ["2 fields", "0", "line 3"]),
+            ("a,y\n1,0\n ", ["2 fields", "1", "line 3"]),
+            ("a,y\n1,0\n1_0,1\n", ["'1_0'", "line 3", "column 0", "'a'"]),
+            ("a,y\n1,0\n\u0661,1\n", ["'\u0661'", "line 3", "column 0"]),
+            ("a,y\n1,0\n1,1_0\n", ["'1_0'", "line 3", "column 1"]),
             ("a,y\n1,0\nx,1\n", ["'x'", "line 3", "column 0", "'a'"]),
             ("a,y\n1,0\n1,one\n", ["'one'", "line 3", "column 1", "'y'"]),
             ("a,y\n1,0\n,1\n", ["nothing", "line 3", "column 0"]),
@@ -375,7 +424,10 @@ class TestMalformedText:
             one_column(tmp_path, ["1"] * count, argument, suffix)
             for argument, count in zip(("preds", "target"), rows, strict=True)
         ]
-        with pytest.raises(TableError, match=says("preds", "target", *map(str, rows))):
+        longer, shorter = ("preds", "target") if rows[0] > rows[1] else ("target", "preds")
+        files = [str(tmp_path / f"{stem}.{suffix}") for stem in (longer, shorter)]
+        words = f"{files[0]} must have as many rows as {files[1]}", f"more than {min(rows)}"
+        with pytest.raises(TableError, match=says(*words, "no header")):
             list(blocks(*wanted, elements=elements))
 
 
@@ -388,6 +440,12 @@ def peak(action):
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def seen(found, thing):
+    """Keep a thing in a list and pass it on."""
+    found.append(thing)
+    return thing
 
 
 def refusal(wanted):
@@ -415,6 +473,57 @@ class TestHostile:
         wanted = columns("preds", str(tmp_path / "t.csv")), one_column(tmp_path, "1", "target")
         with pytest.raises(TableError, match=says("columns", "t.csv", str(2**21 + 1))):
             list(blocks(*wanted))
+
+    def test_too_many_fields_are_not_split(self, tmp_path):
+        for start in (b"", b"1,1\n"):
+            (tmp_path / "t.csv").write_bytes(start + b"1," * 5_000_000 + b"1\n")
+            wanted = columns("preds", str(tmp_path / "t.csv")), one_column(tmp_path, "1", "target")
+            with pytest.raises(TableError, match=says("columns", "t.csv", "5000001")):
+                list(blocks(*wanted))
+            assert peak(lambda: list(blocks(*wanted))) < 60e6  # noqa: B023
+
+    @pytest.mark.parametrize("rest", ["0", "0, 3", "3, 0"])
+    def test_rows_of_no_columns(self, rest, tmp_path):
+        """As many as there may be: nothing would be read, for ever."""
+        header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({10**18}, {rest}), }}"
+        wanted = [
+            self.archive(tmp_path, header.encode(), stem=stem)._replace(argument=stem)
+            for stem in ("preds", "target")
+        ]
+        with pytest.raises(TableError, match=says("preds.npz", "one column", str(10**18))):
+            next(blocks(*wanted))
+
+    def test_columns_of_a_large_array_in_fortran_order(self, tmp_path):
+        header = b"{'descr': '|i1', 'fortran_order': True, 'shape': (1, %d), }" % 2**21
+        wanted = (
+            self.archive(tmp_path, header, bytes(2**21)),
+            one_column(tmp_path, "1", "target"),
+        )
+        with pytest.raises(TableError, match=says("columns", str(2**21))):
+            list(blocks(*wanted))
+
+    @pytest.mark.parametrize("ends", ["preds", "target"])
+    def test_a_stream_without_end(self, ends, tmp_path, monkeypatch):
+        class Endless(io.RawIOBase):
+            """Stands for a pipe; reading on after the other file's end is a mistake."""
+
+            reads = 0
+
+            def read(self, size):
+                self.reads += 1
+                assert self.reads < 10
+                return b"1\n" * (size // 2)
+
+        opened = tables._opened
+        monkeypatch.setattr(
+            tables, "_opened", lambda path: Endless() if path == "-" else opened(path)
+        )
+        short = one_column(tmp_path, ["1"] * 3, ends)
+        wanted = {ends: short, ("target" if ends == "preds" else "preds"): None}
+        wanted = {k: part or columns(k, "-") for k, part in wanted.items()}
+        message = says("standard input", "as many rows", ends, "more than 3")
+        with pytest.raises(TableError, match=message):
+            list(blocks(**wanted, elements=64))
 
     def archive(self, folder, header, data=b"", stem="preds"):
         start = b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little")
@@ -526,6 +635,24 @@ class TestArchives:
             read(of_one_file(tmp_path / "a.npy", ("0,1", "2", None)))
 
 
+class TestArrays:
+    @pytest.mark.parametrize(
+        ("preds", "target", "words"),
+        [
+            (np.ones(3) * 1j, np.ones(3), ["complex"]),
+            (np.ones(3), np.ones(2), ["(3,)"]),
+            (np.ones((3, 3, 3)), np.ones(3), ["(3, 3, 3)"]),
+            (np.ones(3), np.array(["a", "b", "c"]), ["target"]),
+        ],
+    )
+    def test_refusals_name_the_files(self, preds, target, words, tmp_path):
+        np.save(tmp_path / "p.npy", preds)
+        np.save(tmp_path / "t.npy", target)
+        files = [str(tmp_path / "p.npy"), str(tmp_path / "t.npy")]
+        with pytest.raises(TableError, match=says(*files, *words)):
+            list(blocks(columns("preds", files[0]), columns("target", files[1])))
+
+
 class TestColumnar:
     @pytest.fixture(params=["parquet", "arrow"])
     def write(self, request, tmp_path):
@@ -561,6 +688,24 @@ class TestColumnar:
 
     def test_nothing(self, write):
         assert list(blocks(*write(a=np.empty(0), y=np.empty(0, int)))) == []
+
+    @pytest.mark.parametrize("opened", [pyarrow.ipc.new_file, pyarrow.ipc.new_stream])
+    @pytest.mark.parametrize("compression", [None, "zstd"])
+    def test_columns_of_arrow_not_asked_for_are_not_read(self, opened, compression, tmp_path):
+        data = {f"c{k}": np.full(1000, float(k)) for k in range(100)}
+        whole = pyarrow.table({**data, "text": ["x"] * 1000, "y": np.arange(1000) % 2})
+        options = pyarrow.ipc.IpcWriteOptions(compression=compression)
+        with opened(str(tmp_path / "t.arrow"), whole.schema, options=options) as writer:
+            writer.write_table(whole)
+        batches, cut = [], tables._cut
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                tables, "_cut", lambda found, rows: cut(map(partial(seen, batches), found), rows)
+            )
+            preds, target, _ = read(of_one_file(tmp_path / "t.arrow", ("c70,c3", "101", None)))
+        assert [batch.schema.names for batch in batches] == [["c3", "c70", "y"]]
+        assert (preds == [70.0, 3.0]).all()
+        assert target.tolist() == [0, 1] * 500
 
     @pytest.mark.parametrize("kind", ["parquet", "arrow", "feather"])
     def test_without_pyarrow(self, kind, monkeypatch):
