@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from hingemetrics.exact import Array, Floats, Ints
 
 Classes = list[Any]  # labels in the order of the columns of a decision function
 _SHOWN_CLASSES = 10
+_EXACT = 2**53  # float64 has each integer up to it
 
 
 class Labelled(NamedTuple):
@@ -52,15 +54,80 @@ def of_classes(
 
 def class_indices(y_true: Array, classes: Classes) -> Ints:
     """Return the place of each label among the classes."""
-    places = {label: place for place, label in enumerate(classes)}
-    indices = np.array([places.get(label, -1) for label in y_true.tolist()], dtype=np.int64)
+    if isinstance(classes[0], (np.datetime64, np.timedelta64)):
+        y_true = _as_times(y_true)
+    known = _searchable(classes, y_true.dtype)
+    if known is None:
+        indices = _places_by_hash(y_true, classes)
+    else:
+        indices = _places_by_search(y_true, known)
     if (indices < 0).any():
         row = int(indices.argmin())
         raise ValueError(
             f"y_true must hold only the classes {_listed(classes)}, "
-            f"got {y_true[row : row + 1].tolist()[0]!r} at index {row}"
+            f"got {_scalars(y_true[row : row + 1])[0]!r} at index {row}"
         )
     return indices
+
+
+def _searchable(classes: Classes, dtype: np.dtype[Any]) -> Array | None:
+    """Return classes as an array that labels of a dtype compare with; None if there is none."""
+    if dtype.kind == "O":
+        return None
+    try:
+        known = np.array(classes)
+    except ValueError:  # tuples of several lengths
+        return None
+    if dtype.kind in "mM":
+        known = _as_times(known)
+        return known if known.dtype.kind == dtype.kind else None
+    return known if _compare_alike(known.dtype, dtype) and known.tolist() == classes else None
+
+
+def _compare_alike(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
+    """Tell whether NumPy compares labels of two dtypes as Python does."""
+    if np.can_cast(one, np.int64) and np.can_cast(other, np.int64):
+        return True
+    return one.kind == other.kind and one.kind in "ufUS"
+
+
+def _places_by_search(y_true: Array, classes: Array) -> Ints:
+    """Return the place of each label among classes that compare with it; -1 if it is none."""
+    order = np.argsort(classes, kind="stable")
+    found = np.searchsorted(classes, y_true, sorter=order)
+    places = order[np.minimum(found, len(classes) - 1)]
+    return np.where(classes[places] == y_true, places, -1)
+
+
+def _places_by_hash(y_true: Array, classes: Classes) -> Ints:
+    """Return the place of each label among classes of any type; -1 if it is none."""
+    places = {label: place for place, label in enumerate(classes)}
+    return np.array([places.get(label, -1) for label in _scalars(y_true)], dtype=np.int64)
+
+
+def _as_times(labels: Array) -> Array:
+    """Return objects of the standard library that are times as NumPy has them; others as is."""
+    if labels.dtype == object:
+        for kind, is_one in (("M8", _is_date), ("m8", _is_difference)):
+            if all(map(is_one, labels)):
+                return labels.astype(kind)
+    return labels
+
+
+def _is_date(label: Any) -> bool:
+    """Tell a date without a time zone, and without the nanoseconds that pandas may add."""
+    zone, rest = (getattr(label, name, None) for name in ("tzinfo", "nanosecond"))
+    return isinstance(label, datetime.date) and zone is None and not rest
+
+
+def _is_difference(label: Any) -> bool:
+    """Tell a difference of times, without the nanoseconds that pandas may add."""
+    return isinstance(label, datetime.timedelta) and not getattr(label, "nanoseconds", None)
+
+
+def _scalars(labels: Array) -> list[Any]:
+    """Return labels as Python has them, but times as NumPy does: of some tolist makes integers."""
+    return list(labels) if labels.dtype.kind in "mM" else labels.tolist()
 
 
 def decisions(estimator: Any, X: object) -> tuple[object, Classes]:  # noqa: N803
@@ -74,7 +141,7 @@ def decisions(estimator: Any, X: object) -> tuple[object, Classes]:  # noqa: N80
     pred_decision = estimator.decision_function(X)
     if not hasattr(estimator, "classes_"):
         raise AttributeError(f"estimator must be a classifier with classes_, got a {kind} without")
-    classes: Classes = _column(estimator.classes_, "estimator.classes_").tolist()
+    classes = _scalars(_column(estimator.classes_, "estimator.classes_"))
     if len(classes) > 2 and _votes_by_pairs(estimator):
         raise ValueError(
             f"estimator must have a column a class, got a {kind} with a column a pair of classes; "
@@ -91,7 +158,7 @@ def _votes_by_pairs(estimator: Any) -> bool:
 
 def _deciding(estimator: Any) -> Any:
     """Return the estimator that decides: the one a wrapper has fitted, the last step of a pipe."""
-    for fitted in ("best_estimator_", "estimator_"):
+    for fitted in ("best_estimator_", "final_estimator_", "estimator_"):
         if hasattr(estimator, fitted):
             return _deciding(getattr(estimator, fitted))
     return _deciding(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator
@@ -99,7 +166,10 @@ def _deciding(estimator: Any) -> Any:
 
 def _sorted_classes(labels: object, name: str) -> Classes:
     """Return the distinct labels, sorted as decision functions sort them."""
-    found = _column(labels, name).tolist()
+    array = _column(labels, name)
+    if array.dtype.kind in "biufmM":
+        return _scalars(np.unique(array))
+    found = array.tolist()
     try:
         return sorted(set(found))
     except TypeError:
@@ -134,9 +204,24 @@ def _as_labels(labels: object, name: str) -> Array:
         array = np.asarray(labels)
     except ValueError as error:
         raise ValueError(f"{name} must have shape (N,), got a ragged sequence") from error
-    if isinstance(labels, Sequence) and array.dtype.kind in "US":
-        return np.asarray(labels, dtype=object)  # NumPy would make text of a NaN among strings
+    except (RuntimeError, TypeError) as error:
+        kind, reason = type(labels).__name__, str(error).partition("\n")[0]
+        raise TypeError(
+            f"{name} must be an array that NumPy can read, got a {kind}: {reason}"
+        ) from error
+    if isinstance(labels, Sequence) and _changes(labels, array):
+        return np.asarray(labels, dtype=object)
     return array
+
+
+def _changes(labels: Sequence[Any], array: Array) -> bool:
+    """Tell where NumPy makes text of a NaN among strings, or floats of integers they have not."""
+    if array.dtype.kind in "US":
+        return True
+    if array.dtype.kind != "f" or not (np.abs(array) >= _EXACT).any():
+        return False
+    items = np.asarray(labels, dtype=object).flat
+    return any(isinstance(item, (int, np.integer)) and abs(int(item)) > _EXACT for item in items)
 
 
 def _missing(labels: Array) -> npt.NDArray[np.bool_]:
