@@ -23,6 +23,7 @@ _REGIONS = {  # of margins, as `_regions` numbers them
     "inside the margin, 0 ≤ m < 1": "#E69F00",
     "beyond it, m ≥ 1": "#56B4E9",
 }
+_LARGEST, _LARGEST_SQUARED = 1e100, 1e50  # beyond, scales overflow where they are made
 _ROW_HEIGHT = 0.85  # of the highest bar; rows are 1 apart
 _NAMED_ROWS = 40  # more names would overlap
 _NAMED_BARS = 20
@@ -39,7 +40,7 @@ class HingeLossDisplay:
     Parameters
     ----------
     margins : array_like, shape (M,)
-        Finite margins (dimensionless).
+        Margins (dimensionless) within ±1e100, or ±1e50 if `squared`.
     rows : array_like, shape (M,)
         For each margin, the index of its class in `classes`.
     classes : list
@@ -71,7 +72,7 @@ class HingeLossDisplay:
     Raises
     ------
     ValueError
-        If a margin is not finite, or weights are not as above.
+        If margins, rows or weights are not as above.
 
     Examples
     --------
@@ -97,10 +98,12 @@ class HingeLossDisplay:
         sample_weight: object = None,
         squared: bool = False,
     ) -> None:
-        self.margins = _finite(np.asarray(margins, dtype=np.float64))
-        self.rows = np.asarray(rows)
+        self.margins = _drawable(np.asarray(margins, dtype=np.float64), squared)
+        self.rows = _rows(np.asarray(rows), len(self.margins), len(classes))
         self.classes = classes
         self.sample_weight = None if sample_weight is None else np.asarray(sample_weight)
+        if self.sample_weight is not None and not self.sample_weight.any():
+            raise ValueError("sample_weight must have a sum above 0, got only zeros")
         self.squared = squared
         self._regions = _regions(self.margins)
         self.loss = _mean(self.margins, self.sample_weight, squared)
@@ -354,7 +357,7 @@ def plot_value(
     Parameters
     ----------
     value : float or ndarray of float64, shape (C,)
-        Losses (dimensionless). What is not finite is written, not drawn.
+        Losses (dimensionless). What is not finite, or above 1e100, is written, not drawn.
     squared : bool, default False
         Whether they are of squared losses.
     ax : matplotlib Axes, optional
@@ -378,7 +381,7 @@ def plot_value(
     """
     per_class = isinstance(value, np.ndarray)
     values = np.atleast_1d(value)
-    heights = np.where(np.isfinite(values), values, 0.0)
+    heights = np.where(np.abs(values) <= _LARGEST, values, 0.0)
     ax = _new_axes(7.0 if per_class else 4.0, 3.6) if ax is None else ax
     ax.axhline(1.0, color=_GREY, linewidth=1, linestyle=":", label="of always answering 0")
     if per_class:
@@ -415,13 +418,28 @@ def _margins(preds: Floats, target: Ints, mode: MulticlassMode) -> tuple[Floats,
     return margins.ravel(), np.tile(np.arange(margins.shape[1]), len(margins))
 
 
-def _finite(margins: Floats) -> Floats:
-    """Return margins, none of which is NaN or infinite (as a difference of huge values is)."""
-    finite = np.isfinite(margins)
-    if not finite.all():
-        row = int(finite.argmin())
-        raise ValueError(f"margins must be finite, got {margins[row]} at index {row}")
+def _drawable(margins: Floats, squared: bool) -> Floats:
+    """Return margins, none of which is NaN, infinite (as a difference may be) or beyond a scale."""
+    if margins.ndim != 1 or not len(margins):
+        raise ValueError(f"margins must have shape (M,), M >= 1, got {margins.shape}")
+    largest = _LARGEST_SQUARED if squared else _LARGEST
+    fits = np.abs(margins) <= largest
+    if not fits.all():
+        row = int(fits.argmin())
+        must = f"finite, and drawn within ±{largest:g}"
+        raise ValueError(f"margins must be {must}, got {margins[row]} at index {row}")
     return margins
+
+
+def _rows(rows: Array, margins: int, classes: int) -> Array:
+    """Return the class of each margin."""
+    if rows.shape != (margins,):
+        raise ValueError(f"rows must have shape ({margins},) like margins, got {rows.shape}")
+    fits = (rows >= 0) & (rows < classes)
+    if not fits.all():
+        row = int(fits.argmin())
+        raise ValueError(f"rows must be in [0, {classes}), got {rows[row]} at index {row}")
+    return rows
 
 
 def _regions(margins: Floats) -> Ints:

@@ -436,3 +436,40 @@ def test_pictures_are_what_their_script_makes(python, tmp_path):
         assert {path.stem for path in made.glob("*.png")} >= PICTURES
         for picture in PICTURES:
             assert 10_000 < (made / f"{picture}.png").stat().st_size < 100_000
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (([], [], ["a"]), ("margins", "(M,)", "(0,)")),
+            (([[0.5]], [[0]], ["a"]), ("margins", "(M,)", "(1, 1)")),
+            (([0.5, np.inf], [0, 0], ["a"]), ("margins", "finite", "inf", "index 1")),
+            (([0.5, -1e308], [0, 0], ["a"]), ("margins", "1e+100", "-1e+308", "index 1")),
+            (([0.5, 0.5], [0], ["a"]), ("rows", "(2,)", "(1,)")),
+            (([0.5, 0.5], [0, 7], ["a"]), ("rows", "[0, 1)", "7", "index 1")),
+            (([0.5, 0.5], [0, -1], ["a"]), ("rows", "[0, 1)", "-1", "index 1")),
+        ],
+    )
+    def test_what_is_no_data_of_a_picture(self, arguments, words):
+        with pytest.raises(ValueError, match=says(*words)):
+            HingeLossDisplay(*arguments)
+
+    def test_no_weight(self):
+        with pytest.raises(ValueError, match=says("sample_weight", "only zeros")):
+            HingeLossDisplay([0.5], [0], ["a"], sample_weight=[0.0])
+
+    @pytest.mark.parametrize(
+        ("margin", "squared"), [(1e100, False), (-1e100, False), (-1e50, True)]
+    )
+    def test_the_largest_that_are_drawn(self, margin, squared):
+        shown = HingeLossDisplay([margin, 0.5], [0, 0], ["a"], squared=squared).plot()
+        drawn(shown.figure_)
+        with pytest.raises(ValueError, match=says("margins", "within")):
+            HingeLossDisplay([2 * margin, 0.5], [0, 0], ["a"], squared=squared)
+
+    @pytest.mark.parametrize("value", [1.7e308, np.array([0.5, 1e101]), np.array([np.inf, np.nan])])
+    def test_values_beyond_any_scale_are_written(self, value):
+        figure, ax = plot_value(value)
+        drawn(figure)
+        assert f"{np.atleast_1d(value)[-1]:.3g}" in [text.get_text() for text in ax.texts]
