@@ -24,6 +24,10 @@ from typing import Any
 import numpy as np
 from numba import config, from_dtype, njit, types
 
+from hingemetrics.exact import Accumulator
+from hingemetrics.losses import losses
+from hingemetrics.state import MulticlassMode
+
 BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
 SHORT = 12  # Crammer-Singer rows of fewer classes are worked on together ...
 TILE = 8192  # ... so many bytes of predictions at a time
@@ -712,14 +716,32 @@ def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
     kernel = njit(error_model="numpy", nogil=True)(function)
     with suppress(RuntimeError):  # there is no place for a cache
         kernel.enable_caching()
-    try:
+    with suppress(Exception):  # the entry is damaged, or cannot be written once all is compiled
         kernel.compile(signature)
-    except Exception:  # the entry is damaged, or cannot be written once all is compiled
-        if not kernel.overloads:
-            kernel = njit(error_model="numpy", nogil=True)(function)
-            kernel.compile(signature)
-    kernel.disable_compile()
+    if kernel.overloads:
+        kernel.disable_compile()  # what is called is this signature
+    if not kernel.overloads or not _answers(kernel, form, dtype):
+        kernel = njit(signature, error_model="numpy", nogil=True)(function)
     return kernel
+
+
+def _answers(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
+    """Return whether a kernel gives known sums: a cache may hold other or damaged code."""
+    rows = np.arange(2 * BLOCK + 7)
+    target, weight = rows % 2, rows % 5 / 2
+    preds = (np.outer(rows, (5, 6, 7)) % 31 / 8 - 2).astype(dtype)
+    if form == "binary":
+        preds = preds[:, 0].copy()
+    mode = MulticlassMode.ONE_VS_ALL if form == "one-vs-all" else MulticlassMode.CRAMMER_SINGER
+    for squared in (False, True):
+        loss = losses(preds, target, mode, squared, weight)
+        found, known = (Accumulator.empty(loss.shape[1] + 1) for _ in range(2))
+        known.add(np.column_stack((loss, weight)))
+        if kernel(preds, target, weight, squared, 0, found.hot, found.new_far) != len(rows):
+            return False
+        if found.totals().columns != known.totals().columns:
+            return False
+    return True
 
 
 def _quiet(function: Callable[..., int]) -> Callable[..., int]:

@@ -85,6 +85,22 @@ def test_damaged_cache(warm, tmp_path, ending, damage):
     assert (again.stdout, again.stderr) == ("0.3\n", "")
 
 
+def test_wrong_code_in_the_cache(copy):
+    """A cache that holds code of another source is noticed by the sums that code gives."""
+    source = copy / "hingemetrics" / "kernels.py"
+    text, time = source.read_text("utf-8"), source.stat().st_mtime_ns
+    other = text.replace("_answers(kernel, form, dtype)", "True".ljust(29)).replace(
+        "1.0 - margin", "2.0 - margin"
+    )
+    assert len(other) == len(text)
+    for code, value in ((other, "0.6333333333333333"), (text, "0.3")):
+        source.write_text(code, "utf-8")
+        os.utime(source, ns=(time, time))
+        got = run(VALUE, copy)
+        assert (got.stdout, got.stderr) == (f"{value}\n", "")
+        assert len(cached(copy)) == 2
+
+
 def test_no_place_for_a_cache(copy):
     """Neither beside the code nor at home, as in a read-only container with no HOME."""
     (copy / "hingemetrics" / "__pycache__").write_text("a file where a folder should be")
