@@ -9,18 +9,30 @@ from hingemetrics.backend import (
 )
 from hingemetrics.functional import hinge_loss
 from hingemetrics.metric import HingeLoss
+from hingemetrics.resampling import (
+    BootstrapHingeLoss,
+    Interval,
+    bootstrap_interval,
+    leave_one_out,
+)
+from hingemetrics.running import RunningHingeLoss
 from hingemetrics.state import HingeState, MulticlassMode
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BootstrapHingeLoss",
     "HingeLoss",
     "HingeState",
+    "Interval",
     "MulticlassMode",
+    "RunningHingeLoss",
     "__version__",
+    "bootstrap_interval",
     "get_backend",
     "get_num_threads",
     "hinge_loss",
+    "leave_one_out",
     "set_backend",
     "set_num_threads",
     "warmup",

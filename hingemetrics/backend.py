@@ -7,13 +7,14 @@ over, also in the middle of a call: by then NumPy has cost about as much time as
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
+
+from hingemetrics.inputs import checked_int
 
 SWITCH_WORK = 1 << 25
 CALL_WORK = 1 << 12
@@ -100,7 +101,7 @@ def set_num_threads(number: int) -> None:
     >>> hingemetrics.set_num_threads(1)
     """
     global _num_threads
-    _num_threads = _checked_threads(number, "number")
+    _num_threads = checked_int(number, "number", least=1)
     _pools.clear()  # idle threads of a pool end with it
 
 
@@ -189,21 +190,12 @@ def _checked_backend(name: object, source: str) -> str:
     return name
 
 
-def _checked_threads(number: Any, source: str) -> int:
-    """Return a number of threads."""
-    if isinstance(number, bool) or not hasattr(number, "__index__"):
-        raise TypeError(f"{source} must be an int, got {number!r}")
-    if operator.index(number) < 1:
-        raise ValueError(f"{source} must be at least 1, got {number}")
-    return operator.index(number)
-
-
 def _threads_of_the_environment() -> int:
     """Return what HINGEMETRICS_NUM_THREADS says, or 1."""
     text = os.environ.get("HINGEMETRICS_NUM_THREADS") or "1"
     if not text.isdecimal():
         raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {text!r}")
-    return _checked_threads(int(text), "HINGEMETRICS_NUM_THREADS")
+    return checked_int(int(text), "HINGEMETRICS_NUM_THREADS", least=1)
 
 
 _backend: str | None = None  # the environment says, at first use: to refuse it fails no import

@@ -6,7 +6,7 @@ but the clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -47,21 +47,27 @@ def per_sample(batch: Batch, empty: HingeState) -> Floats:
     """Return the (weighted) losses of the samples that are not ignored, (n,) or (n, C)."""
     form = empty._config.form(batch.num_classes)
     values = np.empty((batch.rows, _outputs(batch, form)))
-    counters = Accumulator.empty(1)
     filled = 0
-    rows = _NUMPY_ELEMENTS // batch.num_classes or 1
+    for loss, _ in loss_blocks(batch, empty, _NUMPY_ELEMENTS // batch.num_classes or 1):
+        loss[np.isnan(loss)] = np.nan  # one NaN: sign and payload are the processor's whim
+        values[filled : filled + len(loss)] = loss
+        filled += len(loss)
+    values = values[:filled]
+    return values if form == "one-vs-all" else values[:, 0]
+
+
+def loss_blocks(
+    batch: Batch, empty: HingeState, rows: int
+) -> Iterator[tuple[Floats, Floats | None]]:
+    """Yield the (weighted) losses (n, outputs) and weights of so many rows at a time."""
+    counters = Accumulator.empty(1)
     for start in range(0, batch.rows, rows):
         stop = min(start + rows, batch.rows)
         preds, target, weight = batch.checked_block(start, stop)
         _count(target, weight, batch, counters)
-        loss = losses(preds, target, empty.multiclass_mode, empty.squared, weight)
-        loss[np.isnan(loss)] = np.nan  # one NaN: sign and payload are the processor's whim
-        values[filled : filled + len(loss)] = loss
-        filled += len(loss)
+        yield losses(preds, target, empty.multiclass_mode, empty.squared, weight), weight
     if counters.hot[ZEROS] and counters.hot[NEGATIVES]:
         raise MixedCodingsError(_where_codings_mix(batch, empty))
-    values = values[:filled]
-    return values if form == "one-vs-all" else values[:, 0]
 
 
 def reduced(batch: Batch, state: HingeState, reduction: str = "mean") -> float | Floats:

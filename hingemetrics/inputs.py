@@ -141,6 +141,15 @@ def checked_ignore_index(value: object) -> int | None:
     raise TypeError(f"ignore_index must be None or an int, got {value!r}")
 
 
+def checked_int(value: Any, name: str, least: int) -> int:
+    """Return an int that is at least `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an int, got {value!r}")
+    if operator.index(value) < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return operator.index(value)
+
+
 def _column(array: Array, name: str, rows: int | None = None) -> Array:
     """Return a target or weight as (N,)."""
     if array.ndim != 1:

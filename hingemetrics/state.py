@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MAGIC = b"hinge\x01"  # the format's name and version
 _CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
 _LARGEST_BITS = 1024 - LOWEST  # every finite double is below 2**_LARGEST_BITS units
-_MOST_SAMPLES_BITS = 128  # more than any data; bounds what hostile bytes can ask for
+_TOO_MANY_SAMPLES = 1 << 128  # more than any data; bounds what hostile bytes can ask for
 BINARY = 1  # the `num_classes` of binary data
 
 
@@ -146,6 +146,8 @@ class HingeState:
         samples, zeros, negatives, _ = sums.counters()
         if zeros and negatives and num_classes == BINARY:
             raise MixedCodingsError
+        if samples >= _TOO_MANY_SAMPLES:
+            raise ValueError(f"a state must be of fewer than 2**128 samples, got {samples}")
         state = object.__new__(HingeState)
         state._config = self._config
         if samples:
@@ -478,7 +480,7 @@ def _parsed(raw: bytes) -> Record:
     modes = (MulticlassMode.CRAMMER_SINGER, MulticlassMode.ONE_VS_ALL)
     config = Config(bool(flags & 1), modes[flags >> 1])
     num_classes, samples, zeros, negatives = (reader.number() for _ in range(4))
-    if samples.bit_length() > _MOST_SAMPLES_BITS:
+    if samples >= _TOO_MANY_SAMPLES:
         raise ValueError("an impossible number of samples")
     weight = reader.sum(samples)
     per_class = config.multiclass_mode is MulticlassMode.ONE_VS_ALL

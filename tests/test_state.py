@@ -449,6 +449,23 @@ class TestExact:
         sums = [sum(Fraction(a * b) for a, b in zip(w, c, strict=True)) for c in columns]
         return sums, sum(map(Fraction, w))
 
+    @pytest.mark.parametrize("case", forms(30), ids=name)
+    def test_the_end_of_doubling(self, case):
+        """The first limit that merging meets is refused, not overflown; all before is exact."""
+        state, doubled = case.state(), 0
+        while 30 << doubled + 1 < 2**128:
+            state = state + state
+            doubled += 1
+            assert state.count == 30 << doubled
+        assert bits(state.value()) == bits(case.expected())
+        assert HingeState.from_bytes(state.to_bytes()) == state
+        metric = case.metric()
+        metric.merge_state(state)
+        for add in (lambda: state + state, lambda: metric.merge_state(state)):
+            with pytest.raises(ValueError, match=r"fewer than 2\*\*128 samples, got"):
+                add()
+        assert metric.state == state
+
     def test_beyond_the_floats(self):
         state = one(-1e308, 1)
         for _ in range(12):

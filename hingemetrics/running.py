@@ -1,0 +1,220 @@
+"""RunningHingeLoss: the loss of the last so many updates, by exact subtraction."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+
+from hingemetrics import engine, metric
+from hingemetrics.exact import Floats
+from hingemetrics.inputs import Batch, checked_ignore_index, checked_int
+from hingemetrics.state import HingeState, MulticlassMode
+
+
+class RunningHingeLoss:
+    """The hinge loss of the last `window` updates, exactly.
+
+    What leaves the window is subtracted, which for exact states is as if it had never been there:
+    an update costs the same for any window, and after any number of updates the value has the same
+    bits as that of a `HingeLoss` which has seen the window alone.
+
+    Parameters
+    ----------
+    window : int
+        How many updates are kept, at least 1. For a window of samples, update with one at a time.
+    squared : bool, default False
+        Whether each loss is squared.
+    multiclass_mode : None, str or MulticlassMode, default None
+        "crammer-singer" (also None) or "one-vs-all". Binary data ignores it.
+    ignore_index : int, optional
+        Rows with this target are left out of everything.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If `window` is below 1, or `multiclass_mode` is none of the choices.
+
+    Notes
+    -----
+    One instance may be updated from many threads: no update is lost. Every method that raises
+    leaves what was seen as it was. The number of classes and the binary coding are those of the
+    first update until `reset`.
+
+    Examples
+    --------
+    >>> from hingemetrics import RunningHingeLoss
+    >>> metric = RunningHingeLoss(window=2)
+    >>> for preds, target in [([-2.2], [1]), ([0.5], [1]), ([0.75], [1])]:
+    ...     metric.update(preds, target)
+    >>> metric.compute()
+    0.375
+    """
+
+    def __init__(
+        self,
+        window: int,
+        squared: bool = False,
+        multiclass_mode: str | MulticlassMode | None = None,
+        *,
+        ignore_index: int | None = None,
+    ) -> None:
+        self._empty = HingeState(squared, multiclass_mode)
+        self._ignore_index = checked_ignore_index(ignore_index)
+        self._window = checked_int(window, "window", least=1)
+        self.reset()
+
+    @property
+    def window(self) -> int:
+        """How many updates are kept."""
+        return self._window
+
+    @property
+    def squared(self) -> bool:
+        """Whether each loss is squared."""
+        return self._empty.squared
+
+    @property
+    def multiclass_mode(self) -> MulticlassMode:
+        """The multi-class loss; binary data ignores it."""
+        return self._empty.multiclass_mode
+
+    @property
+    def ignore_index(self) -> int | None:
+        """Rows with this target are left out."""
+        return self._ignore_index
+
+    @property
+    def update_count(self) -> int:
+        """Number of updates in the window."""
+        return len(self._totals) - 1
+
+    @property
+    def state(self) -> HingeState:
+        """What the window holds, as an immutable value."""
+        with metric._lock:
+            before, now = self._totals[0], self._totals[-1]
+        return now - before
+
+    def update(self, preds: object, target: object, sample_weight: object = None) -> None:
+        """Add a batch; if the window is full, the oldest one leaves it.
+
+        Parameters
+        ----------
+        preds : array_like, shape (N,) or (N, C)
+            Decision values, as for `hinge_loss`.
+        target : array_like, shape (N,)
+            Labels, as for `hinge_loss`.
+        sample_weight : array_like, shape (N,), optional
+            Finite weights >= 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `HingeLoss.update`. A batch of no rows is no update.
+        """
+        batch = Batch(preds, target, sample_weight, self._ignore_index)
+        total = self._totals[-1]
+        grown = engine.measure(batch, total)
+        if batch.rows and not self._append(total, grown):
+            self._add(engine.measure(batch, self._empty))  # another thread was faster
+
+    def forward(
+        self, preds: object, target: object, sample_weight: object = None
+    ) -> float | Floats:
+        """Add a batch and return its own loss; the data is read once.
+
+        Parameters
+        ----------
+        preds, target, sample_weight
+            As for `update`.
+
+        Returns
+        -------
+        float or ndarray of float64, shape (C,)
+            The loss of this batch.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `update`.
+        """
+        batch = Batch(preds, target, sample_weight, self._ignore_index)
+        state = engine.measure(batch, self._empty)
+        value = engine.reduced(batch, state)
+        if batch.rows:
+            self._add(state)
+        return value
+
+    def __call__(
+        self, preds: object, target: object, sample_weight: object = None
+    ) -> float | Floats:
+        """Call `forward`."""
+        return self.forward(preds, target, sample_weight)
+
+    def merge_state(self, other: HingeState) -> None:
+        """Add a state as one update, such as that of a day to a window of days.
+
+        Parameters
+        ----------
+        other : HingeState
+            Of the same configuration.
+
+        Raises
+        ------
+        TypeError
+            If `other` is no state.
+        ValueError
+            If the configurations, numbers of classes or codings disagree.
+        """
+        if not isinstance(other, HingeState):
+            raise TypeError(f"other must be a HingeState, got {type(other).__name__}")
+        self._add(other)
+
+    def compute(self) -> float | Floats:
+        """Return the loss of the window.
+
+        Returns
+        -------
+        float or ndarray of float64, shape (C,)
+            As `HingeState.value`: NaN with a UserWarning before any update.
+        """
+        return self.state.value()
+
+    def reset(self) -> None:
+        """Forget everything seen."""
+        # Totals of all that was ever seen, of which the first lies before the window. One append
+        # adds a batch and drops the oldest, so that nothing can tear an update.
+        self._totals = deque([self._empty], self._window + 1)
+
+    def clone(self) -> RunningHingeLoss:
+        """Return an independent copy, with what was seen.
+
+        Returns
+        -------
+        RunningHingeLoss
+        """
+        return copy.deepcopy(self)
+
+    def _add(self, state: HingeState) -> None:
+        """Add a state, all of it or, on any error, nothing."""
+        while True:
+            total = self._totals[-1]
+            if self._append(total, total + state):
+                return
+
+    def _append(self, total: HingeState, grown: HingeState) -> bool:
+        """Append a total to the one it has grown from, unless somebody else did so first."""
+        with metric._lock:
+            totals = self._totals
+            unchanged = totals[-1] is total
+            if unchanged:
+                totals.append(grown)
+        return unchanged
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(window={self._window}, squared={self.squared}, "
+            f"multiclass_mode={self.multiclass_mode.value!r}, ignore_index={self._ignore_index})"
+        )
