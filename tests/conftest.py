@@ -80,3 +80,48 @@ def python():
         )
 
     return run
+
+
+ASSEMBLY = """
+from hingemetrics import kernels
+kernels.warmup()
+for (form, dtype), kernel in kernels._compiled.items():
+    print(f"== {form} {dtype}", *kernel.inspect_asm().values(), sep="\\n")
+"""
+# Both the names up to NumPy 2.3 and those since, which are of whole levels.
+NO_AVX2 = "AVX2 FMA3 AVX512F AVX512_SKX X86_V3 X86_V4"
+
+
+class Processors:
+    """Code made for other processors, once for all tests."""
+
+    def __init__(self, python, folder):
+        self._python = python
+        self._folder = folder
+
+    def environment(self, name):
+        """What makes a process compute as on another processor."""
+        if name == "NumPy without AVX2":
+            return {"HINGEMETRICS_BACKEND": "numpy", "NPY_DISABLE_CPU_FEATURES": NO_AVX2}
+        if name == "native":
+            return {"HINGEMETRICS_BACKEND": "numba"}
+        self.assembly(name)
+        return {"HINGEMETRICS_BACKEND": "numba", **self._target(name)}
+
+    def assembly(self, name):
+        """Compile all kernels; only code that was just compiled shows its assembly."""
+        listing = self._folder / f"{name}.s"
+        if not listing.exists():
+            run = self._python("-c", ASSEMBLY, **self._target(name))
+            assert (run.returncode, run.stderr) == (0, "")
+            listing.write_text(run.stdout)
+        return listing.read_text()
+
+    def _target(self, name):
+        chosen = {} if name == "native" else {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""}
+        return {"NUMBA_CACHE_DIR": str(self._folder / name), **chosen}
+
+
+@pytest.fixture(scope="session")
+def processors(python, tmp_path_factory):
+    return Processors(python, tmp_path_factory.mktemp("processors"))

@@ -181,22 +181,13 @@ PACKED = {
     ("one-vs-all", "float32"): ["vcvtps2pd", "vaddpd", "vmaxpd", "vpaddq"],
     ("one-vs-all", "float64"): ["vaddpd", "vmaxpd", "vpaddq"],
 }
-ASSEMBLY = """
-from hingemetrics import kernels
-kernels.warmup()
-for (form, dtype), kernel in kernels._compiled.items():
-    print(f"== {form} {dtype}", *kernel.inspect_asm().values(), sep="\\n")
-"""
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
 @pytest.mark.parametrize("cpu", ["native", "haswell"])
-def test_packed_instructions(tmp_path, cpu):
+def test_packed_instructions(processors, cpu):
     """The hot loops work on whole vectors: at least 256 bits natively and on AVX2."""
-    target = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""} if cpu == "haswell" else {}
-    got = run(ASSEMBLY, PACKAGE.parent, NUMBA_CACHE_DIR=str(tmp_path), **target)
-    assert got.returncode == 0, got.stderr
-    listings = dict(part.split("\n", 1) for part in got.stdout.split("== ")[1:])
+    listings = dict(part.split("\n", 1) for part in processors.assembly(cpu).split("== ")[1:])
     for (form, dtype), instructions in PACKED.items():
         for name in instructions:
             packed = re.compile(rf"^\s+({name})\s.*%[yz]mm", re.MULTILINE)

@@ -238,33 +238,11 @@ def test_tier_of_another_process(python, environment):
     assert run.stdout.split() == [case.state().to_bytes().hex() for case in battery()]
 
 
-# Both the names up to NumPy 2.3 and those since, which are of whole levels.
-NO_AVX2 = "AVX2 FMA3 AVX512F AVX512_SKX X86_V3 X86_V4"
-PROCESSORS = {
-    "native": {"HINGEMETRICS_BACKEND": "numba"},
-    "haswell": {
-        "HINGEMETRICS_BACKEND": "numba",
-        "NUMBA_CPU_NAME": "haswell",
-        "NUMBA_CPU_FEATURES": "",
-    },
-    "generic": {
-        "HINGEMETRICS_BACKEND": "numba",
-        "NUMBA_CPU_NAME": "generic",
-        "NUMBA_CPU_FEATURES": "",
-    },
-    "NumPy without AVX2": {
-        "HINGEMETRICS_BACKEND": "numpy",
-        "NPY_DISABLE_CPU_FEATURES": NO_AVX2,
-    },
-}
-
-
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86-64 processors")
-@pytest.mark.parametrize("processor", PROCESSORS)
-def test_processor(python, tmp_path, processor):
-    environment = {"NUMBA_CACHE_DIR": str(tmp_path), **PROCESSORS[processor]}
+@pytest.mark.parametrize("name", ["haswell", "generic", "NumPy without AVX2"])
+def test_processor(python, processors, name):
     # NumPy warns of features that this processor lacks anyway.
-    run = python("-W", "ignore", "-c", SCRIPT, **environment)
+    run = python("-W", "ignore", "-c", SCRIPT, **processors.environment(name))
     assert run.stderr == ""
     assert run.stdout.split() == [case.state().to_bytes().hex() for case in battery()]
 
