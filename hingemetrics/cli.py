@@ -333,7 +333,7 @@ def _with_progress(read: Blocks, part: Columns) -> Blocks:
 
 def _bar(part: Columns) -> Any:
     """Return a progress bar, or None where nobody would see it or tqdm is missing."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         return None
     try:
         from tqdm import tqdm
@@ -520,8 +520,9 @@ def _reason(error: Exception) -> str:
 
 
 def _say(message: str) -> None:
-    """Say something beside the result, in one line."""
-    print(f"hingemetrics: {' '.join(message.split())}", file=sys.stderr)
+    """Say something beside the result, in one line, if there is anywhere to."""
+    if sys.stderr is not None:
+        print(f"hingemetrics: {' '.join(message.split())}", file=sys.stderr)
 
 
 def _fail(message: str) -> NoReturn:

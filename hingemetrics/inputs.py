@@ -87,7 +87,7 @@ class Batch:
                 f"got {self.weight[start + row]} at index {start + row}"
             )
         got = self.target[start + row]
-        hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if got == -1 else ""
+        hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[row] == -1 else ""
         raise ValueError(f"target must be {must}, got {got} at index {start + row}{hint}")
 
     def first(self, label: int) -> int:

@@ -34,6 +34,7 @@ _SHOWN = 40  # characters of what was got
 _SHOWN_NAMES = 10
 _BLANK = (b"", b"\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_FLOATS = {"halffloat": "f2", "float": "f4", "double": "f8"}  # Arrow's names of NumPy's dtypes
 _CSV, _ARROW = (".csv", ".tsv"), (".arrow", ".feather")
 _WITH_COLUMNS = re.compile(
     r"(-|.*?\.(?:npz|csv|tsv|parquet|arrow|feather)):(.*)", re.IGNORECASE | re.DOTALL
@@ -815,5 +816,6 @@ def _filled(batch: Any, column: int, first: int, path: str) -> Array:
         )
     if values.type.bit_width < 8:  # bool
         values = values.cast("uint8")
-    dtype = np.dtype(values.type.to_pandas_dtype())  # its to_numpy would import pandas, 30 MB
+    name = str(values.type)  # to_numpy, and in older versions to_pandas_dtype, import pandas
+    dtype = np.dtype(_FLOATS.get(name, name))
     return np.frombuffer(values.buffers()[1], dtype, len(values), values.offset * dtype.itemsize)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from reference import bits, expected
@@ -181,6 +182,8 @@ PACKED = {
     ("one-vs-all", "float32"): ["vcvtps2pd", "vaddpd", "vmaxpd", "vpaddq"],
     ("one-vs-all", "float64"): ["vaddpd", "vmaxpd", "vpaddq"],
 }
+if tuple(map(int, numba.__version__.split(".")[:2])) < (0, 61):  # its LLVM packs these half as wide
+    PACKED["crammer-singer", "float32"] = ["vmaxps"]
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
