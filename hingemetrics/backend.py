@@ -150,12 +150,15 @@ def kernel(form: str, dtype: np.dtype[Any]) -> Callable[..., int] | None:
     chosen = get_backend()
     if chosen == "numpy" or (chosen == "auto" and _work < SWITCH_WORK):
         return None
+    if chosen == "auto" and (form, dtype) in _broken:
+        return None
     try:
         kernels = _kernels or _import_kernels()
         return kernels.get(form, dtype, chosen == "numba")  # type: ignore[no-any-return]
     except Exception:  # whatever keeps Numba from working, NumPy does the same
         if chosen == "numba":
             raise
+        _broken.add((form, dtype))  # to try again for each block could take seconds each
         return None
 
 
@@ -203,4 +206,5 @@ _num_threads: int | None = None  # as well
 _pools: dict[tuple[int, int], Any] = {}
 _kernels: ModuleType | None = None
 _no_kernels = ""  # why there are none
+_broken: set[tuple[str, np.dtype[Any]]] = set()  # kernels that cannot be compiled
 _work = 0

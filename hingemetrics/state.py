@@ -77,6 +77,9 @@ class MixedCodingsError(ValueError):
             f"if -1 marks rows to leave out, pass ignore_index=-1"
         )
 
+    def __reduce__(self) -> tuple[type[ValueError], tuple[object, ...]]:
+        return ValueError, self.args  # for its class is made of a place, not of a message
+
 
 class Record(NamedTuple):
     """A state in canonical form: equal records are equal states."""

@@ -27,6 +27,7 @@ NEEDS = {  # what of a page's code needs more than NumPy and Numba
     "sklearn": r"^(?:from|import) sklearn",
     "matplotlib": r"HingeLossDisplay\.from_|\.plot\(|--plot\b",
     "pyarrow": r"\.parquet\b",
+    "dask": r"^(?:from|import) dask",
 }
 NOT_RUN = [  # what would change the environment, take minutes or do this very thing
     r"pip install [-\w.\[\],\" ]+",
@@ -34,7 +35,9 @@ NOT_RUN = [  # what would change the environment, take minutes or do this very t
     r"sphinx-build -W -b html docs build/docs",
     r"python benchmarks/run\.py",
 ]
-SUMMARY = re.compile(r"=+ \d+ passed(, \d+ skipped)? in [\d.]+s( \([\d:]+\))? =+\n")
+SUMMARY = re.compile(
+    r"=+ \d+ passed(, \d+ skipped)?(, \d+ deselected)? in [\d.]+s( \([\d:]+\))? =+\n"
+)
 
 
 class Block(NamedTuple):

@@ -1,6 +1,7 @@
 """Bad input gets one error that names the argument, the value and the index, and counts nothing."""
 
 import decimal
+import pickle
 import sys
 import types
 from pathlib import Path
@@ -137,6 +138,12 @@ class TestMixedCodings:
         target = np.ones(rows, int)
         target[[0, -1]] = 0, -1
         refuse(ValueError, self.WORDS, np.zeros(rows), target)
+
+    def test_comes_whole_out_of_another_process(self):
+        with pytest.raises(ValueError, match="mixed") as caught:
+            hinge_loss([0.5, 0.5], [0, -1])
+        received = pickle.loads(pickle.dumps(caught.value))
+        assert (type(received), received.args) == (ValueError, caught.value.args)
 
     @pytest.mark.parametrize(("first", "second"), [(0, -1), (-1, 0)])
     def test_updates(self, first, second):
