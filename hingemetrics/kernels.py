@@ -675,17 +675,17 @@ def get(form: str, dtype: np.dtype[Any], wait: bool) -> Callable[..., int] | Non
     """
     global _compiling
     kernel = _compiled.get((form, dtype))
-    if kernel is not None or _stuck or _compiling == threading.get_ident():
+    this = threading.get_ident()
+    if kernel is not None or _stuck or _compiling == this or (_lock.locked() and not wait):
         return kernel
-    if _lock.acquire(blocking=wait):
+    with _lock:  # an interrupt between a call of acquire and a try would leave it locked
         try:
-            _compiling = threading.get_ident()
+            _compiling = this
             kernel = _compiled.get((form, dtype))
             if kernel is None:
                 kernel = _compiled[form, dtype] = _compile(form, dtype)
         finally:
             _compiling = None
-            _lock.release()
     return kernel
 
 
@@ -720,13 +720,21 @@ def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
         kernel.compile(signature)
     if kernel.overloads:
         kernel.disable_compile()  # what is called is this signature
-    if not kernel.overloads or not _answers(kernel, form, dtype):
+    if not kernel.overloads or not _is_right(kernel, form, dtype):
         kernel = njit(signature, error_model="numpy", nogil=True)(function)
     return kernel
 
 
-def _answers(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
+def _is_right(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
     """Return whether a kernel gives known sums: a cache may hold other or damaged code."""
+    try:
+        return _gives_known_sums(kernel, form, dtype)
+    except Exception:  # what was loaded does not even run
+        return False
+
+
+def _gives_known_sums(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
+    """Return whether a kernel agrees with the losses in NumPy."""
     rows = np.arange(2 * BLOCK + 7)
     target, weight = rows % 2, rows % 5 / 2
     preds = (np.outer(rows, (5, 6, 7)) % 31 / 8 - 2).astype(dtype)

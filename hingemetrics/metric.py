@@ -264,7 +264,8 @@ class HingeLoss:
 
     def reset(self) -> None:
         """Forget everything seen."""
-        self._seen = (self._empty, 0, None)
+        with _lock:
+            self._seen = (self._empty, 0, None)
 
     def clone(self) -> HingeLoss:
         """Return an independent copy, with what was seen; a process group is shared.

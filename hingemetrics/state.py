@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MAGIC = b"hinge\x01"  # the format's name and version
 _CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
 _LARGEST_BITS = 1024 - LOWEST  # every finite double is below 2**_LARGEST_BITS units
+_LONGEST_NUMBER = 280  # bytes: every sum of fewer than 2**128 doubles
 _TOO_MANY_SAMPLES = 1 << 128  # more than any data; bounds what hostile bytes can ask for
 BINARY = 1  # the `num_classes` of binary data
 
@@ -521,10 +522,10 @@ class _Reader:
             byte = self.byte()
             length |= (byte & 0x7F) << shift
             shift += 7
+            if length > _LONGEST_NUMBER or shift > 28:
+                raise ValueError("too long a number")
             if byte < 0x80:
                 break
-            if shift > 56:
-                raise ValueError("too long a number")
         if length > self.left():
             raise ValueError("too few bytes")
         self._at += length

@@ -612,7 +612,7 @@ class TestExamples:
     def test_out_of_core(self, python, tmp_path):
         run = python(
             EXAMPLES / "out_of_core.py",
-            *("--gigabytes", 0.26, "--limit-mb", 170, "--directory", tmp_path / "new"),
+            *("--gigabytes", 0.36, "--limit-mb", 170, "--directory", tmp_path / "new"),
         )
         assert (run.returncode, run.stderr) == (0, "")
         printed = dict(line.split(": ", 1) for line in run.stdout.splitlines())

@@ -90,7 +90,7 @@ def test_wrong_code_in_the_cache(copy):
     """A cache that holds code of another source is noticed by the sums that code gives."""
     source = copy / "hingemetrics" / "kernels.py"
     text, time = source.read_text("utf-8"), source.stat().st_mtime_ns
-    other = text.replace("_answers(kernel, form, dtype)", "True".ljust(29)).replace(
+    other = text.replace("_is_right(kernel, form, dtype)", "True".ljust(30)).replace(
         "1.0 - margin", "2.0 - margin"
     )
     assert len(other) == len(text)

@@ -1,6 +1,7 @@
 """A window has the bits of its own updates, however long it has been sliding."""
 
 import copy
+import gc
 import pickle
 import sys
 import threading
@@ -70,11 +71,13 @@ def calls(function):
         nonlocal count
         count += event in ("call", "c_call")
 
+    gc.disable()  # whose callbacks would count
     sys.setprofile(noted)
     try:
         function()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return count
 
 

@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from reference import bits, expected, says
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import RFE
 from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.metrics import make_scorer
@@ -66,7 +68,9 @@ def fitted(request, halves):
     """A classifier that was fitted, and rows it has not seen."""
     data, held_out, y, y_held_out = halves
     pipeline = make_pipeline(StandardScaler(), CLASSIFIERS[request.param])
-    return pipeline.fit(data, y), held_out, y_held_out
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # not all versions converge as soon
+        return pipeline.fit(data, y), held_out, y_held_out
 
 
 class TestRealClassifiers:
