@@ -55,7 +55,8 @@ tables._records = records
 def test_faults_are_found(python, target):
     """Or the tests above would be no tests."""
     pytest.importorskip("atheris")
-    code = f"import sys, fuzz\n{FAULTS[target]}\nsys.exit(fuzz.main({target!r}, '-runs=100000', '-seed=1'))"
+    call = f"fuzz.main({target!r}, '-runs=100000', '-seed=1')"
+    code = f"import sys, fuzz\n{FAULTS[target]}\nsys.exit({call})"
     run = python("-c", code)
     assert run.returncode not in (0, 1), "the fuzzer ends with a status of its own"
     assert "AssertionError" in run.stdout
