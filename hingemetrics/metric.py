@@ -8,12 +8,15 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hingemetrics import engine
 from hingemetrics.exact import Floats
 from hingemetrics.inputs import Batch, checked_ignore_index
 from hingemetrics.state import HingeState, MulticlassMode
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _STATE_DICT_VERSION = 1
 
@@ -45,7 +48,59 @@ if hasattr(os, "register_at_fork"):
 _Seen = tuple[HingeState, int, HingeState | None]
 
 
-class HingeLoss:
+class Configured:
+    """What all metrics have in common: a configuration, and copies."""
+
+    is_differentiable = True
+    higher_is_better = False
+
+    def __init__(
+        self,
+        squared: bool,
+        multiclass_mode: str | MulticlassMode | None,
+        ignore_index: int | None,
+    ) -> None:
+        self._empty = HingeState(squared, multiclass_mode)
+        self._ignore_index = checked_ignore_index(ignore_index)
+
+    @property
+    def squared(self) -> bool:
+        """Whether each loss is squared."""
+        return self._empty.squared
+
+    @property
+    def multiclass_mode(self) -> MulticlassMode:
+        """The multi-class loss; binary data ignores it."""
+        return self._empty.multiclass_mode
+
+    @property
+    def ignore_index(self) -> int | None:
+        """Rows with this target are left out."""
+        return self._ignore_index
+
+    def clone(self) -> Self:
+        """Return an independent copy, with what was seen; a process group is shared.
+
+        Returns
+        -------
+        Self
+        """
+        return copy.deepcopy(self)
+
+    def _configuration(self) -> dict[str, Any]:
+        """Return the arguments that this was made with."""
+        return {
+            "squared": self.squared,
+            "multiclass_mode": self.multiclass_mode.value,
+            "ignore_index": self._ignore_index,
+        }
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self._configuration().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+class HingeLoss(Configured):
     """The hinge loss of everything it was updated with, exactly.
 
     The interface is that of the classic torchmetrics (0.8) class; the formulas and guarantees are
@@ -91,9 +146,6 @@ class HingeLoss:
     0.3
     """
 
-    is_differentiable = True
-    higher_is_better = False
-
     def __init__(
         self,
         squared: bool = False,
@@ -111,8 +163,7 @@ class HingeLoss:
                 DeprecationWarning,
                 stacklevel=2,
             )
-        self._empty = HingeState(squared, multiclass_mode)
-        self._ignore_index = checked_ignore_index(ignore_index)
+        super().__init__(squared, multiclass_mode, ignore_index)
         _checked_bool(kwargs.pop("compute_on_cpu", False), "compute_on_cpu")
         self._sync_on_step = _checked_bool(
             kwargs.pop("dist_sync_on_step", False), "dist_sync_on_step"
@@ -125,21 +176,6 @@ class HingeLoss:
         if kwargs:
             raise TypeError(f"HingeLoss got unexpected keyword arguments {sorted(kwargs)}")
         self._seen: _Seen = (self._empty, 0, None)
-
-    @property
-    def squared(self) -> bool:
-        """Whether each loss is squared."""
-        return self._empty.squared
-
-    @property
-    def multiclass_mode(self) -> MulticlassMode:
-        """The multi-class loss; binary data ignores it."""
-        return self._empty.multiclass_mode
-
-    @property
-    def ignore_index(self) -> int | None:
-        """Rows with this target are left out."""
-        return self._ignore_index
 
     @property
     def state(self) -> HingeState:
@@ -266,15 +302,6 @@ class HingeLoss:
         """Forget everything seen."""
         with _lock:
             self._seen = (self._empty, 0, None)
-
-    def clone(self) -> HingeLoss:
-        """Return an independent copy, with what was seen; a process group is shared.
-
-        Returns
-        -------
-        HingeLoss
-        """
-        return copy.deepcopy(self)
 
     def merge_state(self, other: HingeLoss | HingeState) -> None:
         """Add what another metric, or a state, has seen.
@@ -460,14 +487,6 @@ class HingeLoss:
             raise TypeError(f"syncing must give the merged HingeState, got {type(merged).__name__}")
         return self._empty + merged  # refuses another configuration
 
-    def _configuration(self) -> dict[str, Any]:
-        """Return what must agree before a state dict is loaded."""
-        return {
-            "squared": self.squared,
-            "multiclass_mode": self.multiclass_mode.value,
-            "ignore_index": self._ignore_index,
-        }
-
     def _parsed(self, state_dict: Mapping[str, Any]) -> _Seen:
         """Return the state and update count of a state dict that fits this metric."""
         if not isinstance(state_dict, Mapping):
@@ -509,10 +528,6 @@ class HingeLoss:
         twin = memo[id(self)] = type(self).__new__(type(self))
         vars(twin).update(copy.deepcopy(vars(self), memo))
         return twin
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self._configuration().items())
-        return f"{type(self).__name__}({arguments})"
 
 
 def _checked_bool(value: object, name: str) -> bool:

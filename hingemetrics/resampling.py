@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import math
 from collections.abc import Iterable
@@ -22,7 +21,7 @@ from hingemetrics.exact import (
     Ints,
     Sums,
 )
-from hingemetrics.inputs import Batch, checked_ignore_index, checked_int
+from hingemetrics.inputs import Batch, checked_int
 from hingemetrics.state import SAMPLES, HingeState, MulticlassMode
 
 _ROWS = 512  # resampled at a time: digits below 2**34 times counts below 2**5 sum up below 2**53
@@ -148,7 +147,7 @@ def bootstrap_interval(
     return options.interval(total, resamples)
 
 
-class BootstrapHingeLoss:
+class BootstrapHingeLoss(metric.Configured):
     """The hinge loss with a percentile bootstrap interval over samples.
 
     In each resample a sample counts k times, with k from a Poisson distribution of mean 1, which
@@ -209,8 +208,7 @@ class BootstrapHingeLoss:
         confidence_level: float = 0.95,
         seed: int = 0,
     ) -> None:
-        self._empty = HingeState(squared, multiclass_mode)
-        self._ignore_index = checked_ignore_index(ignore_index)
+        super().__init__(squared, multiclass_mode, ignore_index)
         self._options = _Options.checked(n_resamples, confidence_level, seed)
         self._seen: tuple[HingeState, Sums | None] = (self._empty, None)
 
@@ -271,25 +269,12 @@ class BootstrapHingeLoss:
 
     def reset(self) -> None:
         """Forget everything seen."""
-        self._seen = (self._empty, None)
+        with metric._lock:
+            self._seen = (self._empty, None)
 
-    def clone(self) -> BootstrapHingeLoss:
-        """Return an independent copy, with what was seen.
-
-        Returns
-        -------
-        BootstrapHingeLoss
-        """
-        return copy.deepcopy(self)
-
-    def __repr__(self) -> str:
-        empty, options = self._empty, self._options
-        return (
-            f"{type(self).__name__}(squared={empty.squared}, "
-            f"multiclass_mode={empty.multiclass_mode.value!r}, ignore_index={self._ignore_index}, "
-            f"n_resamples={options.n_resamples}, confidence_level={options.confidence_level}, "
-            f"seed={options.seed})"
-        )
+    def _configuration(self) -> dict[str, Any]:
+        """Return the arguments that this was made with."""
+        return {**super()._configuration(), **self._options._asdict()}
 
 
 class _Options(NamedTuple):

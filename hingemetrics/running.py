@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections import deque
+from typing import Any
 
 from hingemetrics import engine, metric
 from hingemetrics.exact import Floats
-from hingemetrics.inputs import Batch, checked_ignore_index, checked_int
+from hingemetrics.inputs import Batch, checked_int
 from hingemetrics.state import HingeState, MulticlassMode
 
 
-class RunningHingeLoss:
+class RunningHingeLoss(metric.Configured):
     """The hinge loss of the last `window` updates, exactly.
 
     What leaves the window is subtracted, which for exact states is as if it had never been there:
@@ -60,8 +60,7 @@ class RunningHingeLoss:
         *,
         ignore_index: int | None = None,
     ) -> None:
-        self._empty = HingeState(squared, multiclass_mode)
-        self._ignore_index = checked_ignore_index(ignore_index)
+        super().__init__(squared, multiclass_mode, ignore_index)
         self._window = checked_int(window, "window", least=1)
         self.reset()
 
@@ -69,21 +68,6 @@ class RunningHingeLoss:
     def window(self) -> int:
         """How many updates are kept."""
         return self._window
-
-    @property
-    def squared(self) -> bool:
-        """Whether each loss is squared."""
-        return self._empty.squared
-
-    @property
-    def multiclass_mode(self) -> MulticlassMode:
-        """The multi-class loss; binary data ignores it."""
-        return self._empty.multiclass_mode
-
-    @property
-    def ignore_index(self) -> int | None:
-        """Rows with this target are left out."""
-        return self._ignore_index
 
     @property
     def update_count(self) -> int:
@@ -188,15 +172,6 @@ class RunningHingeLoss:
         # adds a batch and drops the oldest, so that nothing can tear an update.
         self._totals = deque([self._empty], self._window + 1)
 
-    def clone(self) -> RunningHingeLoss:
-        """Return an independent copy, with what was seen.
-
-        Returns
-        -------
-        RunningHingeLoss
-        """
-        return copy.deepcopy(self)
-
     def _add(self, state: HingeState) -> None:
         """Add a state, all of it or, on any error, nothing."""
         while True:
@@ -213,8 +188,6 @@ class RunningHingeLoss:
                 totals.append(grown)
         return unchanged
 
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(window={self._window}, squared={self.squared}, "
-            f"multiclass_mode={self.multiclass_mode.value!r}, ignore_index={self._ignore_index})"
-        )
+    def _configuration(self) -> dict[str, Any]:
+        """Return the arguments that this was made with."""
+        return {"window": self._window, **super()._configuration()}

@@ -312,6 +312,7 @@ print(*statuses, sum(not late for _, late, _ in forks) > 1, h.hinge_loss([0.5], 
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
 def test_forks_while_a_thread_really_compiles(python, tmp_path):
     """With no cache: children forked in the midst of it compute, and none waits for it."""
@@ -319,6 +320,7 @@ def test_forks_while_a_thread_really_compiles(python, tmp_path):
     assert (run.stdout, run.stderr) == ("0 True 0.5\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_processes_race_for_a_cache(python):

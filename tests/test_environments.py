@@ -176,6 +176,7 @@ def test_a_stranger_with_nothing(run):
     refused(loss, "state", "denied")
 
 
+@pytest.mark.slow
 def test_a_stranger_compiles(run, room):
     """A read-only package and no home: no cache, and no trace."""
     before = sorted(room.rglob("*"))

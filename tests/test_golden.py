@@ -118,6 +118,7 @@ def test_this_process(backend, short_spans, threads):
     assert check() == len(golden()["cases"]) + len(golden()["sums"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86-64 processors")
 @pytest.mark.parametrize("name", ["haswell", "generic", "NumPy without AVX2"])
 def test_another_processor(python, processors, name):

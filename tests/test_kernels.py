@@ -68,6 +68,7 @@ def cached(path):
     return sorted(path.rglob("*.nb[ci]"))
 
 
+@pytest.mark.slow
 def test_a_cache_is_kept_and_used(warm):
     files = {file: file.stat().st_mtime_ns for file in cached(warm)}
     assert len(files) == 2
@@ -76,6 +77,7 @@ def test_a_cache_is_kept_and_used(warm):
     assert files == {file: file.stat().st_mtime_ns for file in cached(warm)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 2]])
 def test_damaged_cache(warm, tmp_path, ending, damage):
@@ -86,6 +88,7 @@ def test_damaged_cache(warm, tmp_path, ending, damage):
     assert (again.stdout, again.stderr) == ("0.3\n", "")
 
 
+@pytest.mark.slow
 def test_wrong_code_in_the_cache(copy):
     """A cache that holds code of another source is noticed by the sums that code gives."""
     source = copy / "hingemetrics" / "kernels.py"
@@ -102,6 +105,7 @@ def test_wrong_code_in_the_cache(copy):
         assert len(cached(copy)) == 2
 
 
+@pytest.mark.slow
 def test_no_place_for_a_cache(copy):
     """Neither beside the code nor at home, as in a read-only container with no HOME."""
     (copy / "hingemetrics" / "__pycache__").write_text("a file where a folder should be")
@@ -111,6 +115,7 @@ def test_no_place_for_a_cache(copy):
     assert not cached(copy)
 
 
+@pytest.mark.slow
 def test_zipped_package(copy):
     shutil.make_archive(str(copy / "package"), "zip", copy, "hingemetrics")
     shutil.rmtree(copy / "hingemetrics")
@@ -119,6 +124,7 @@ def test_zipped_package(copy):
     assert (got.stdout, got.stderr) == ("0.3\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits on Windows")
 def test_full_disk(copy):
     """No file can grow, so that every write of a cache fails: after compiling, and only once."""
@@ -186,6 +192,7 @@ if tuple(map(int, numba.__version__.split(".")[:2])) < (0, 61):  # its LLVM pack
     PACKED["crammer-singer", "float32"] = ["vmaxps"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
 @pytest.mark.parametrize("cpu", ["native", "haswell"])
 def test_packed_instructions(processors, cpu):

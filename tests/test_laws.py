@@ -238,6 +238,7 @@ def test_tier_of_another_process(python, environment):
     assert run.stdout.split() == [case.state().to_bytes().hex() for case in battery()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86-64 processors")
 @pytest.mark.parametrize("name", ["haswell", "generic", "NumPy without AVX2"])
 def test_processor(python, processors, name):

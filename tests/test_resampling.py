@@ -171,6 +171,7 @@ class TestSamples:
             marked.update(np.full((1, 3), np.nan), [7], [1.0])
         assert all_bits(plain.compute()) == all_bits(marked.compute())
 
+    @pytest.mark.slow
     def test_coverage(self):
         """Of intervals for 95% and 80%, about so many hold the mean that is known.
 
@@ -262,6 +263,7 @@ class TestShards:
         assert bits(np.ravel(found.low)) == bits(low)
         assert bits(np.ravel(found.high)) == bits(high)
 
+    @pytest.mark.slow
     def test_coverage(self):
         """Of shards whose samples hang together, where an interval over samples would miss."""
         rng, mean, held = np.random.default_rng(1), 1 / np.sqrt(2 * np.pi), [0, 0]

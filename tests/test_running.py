@@ -43,6 +43,7 @@ def test_the_window_alone_counts(backend, case, window, seed):
             assert bits(metric.compute()) == bits(alone.compute())
 
 
+@pytest.mark.slow
 def test_a_million_slides():
     """What was huge, infinite or no number leaves nothing behind."""
     rng = np.random.default_rng(0)
