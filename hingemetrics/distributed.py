@@ -175,7 +175,7 @@ def spark_hinge_state(
     ----------
     df : pyspark DataFrame, classic or Connect
         What to read; only the columns named below are.
-    preds : str or sequence of str
+    preds : str, or list or tuple of str
         Decision values (dimensionless): the name of a column of numbers (binary) or of arrays of C
         numbers, or the names of C columns of numbers.
     target : str
@@ -474,7 +474,8 @@ class _Columns(NamedTuple):
 def _checked_columns(preds: Any, target: Any, sample_weight: Any) -> _Columns:
     """Return the names of columns."""
     several = isinstance(preds, (list, tuple))
-    if not (preds and all(isinstance(name, str) for name in (preds if several else [preds]))):
+    names = list(preds) if several else [preds]
+    if not (names and all(isinstance(name, str) and name for name in names)):
         raise TypeError(f"preds must be the name of a column or a list of names, got {preds!r}")
     if not isinstance(target, str):
         raise TypeError(f"target must be the name of a column, got {target!r}")

@@ -133,21 +133,30 @@ def checked_ignore_index(value: object) -> int | None:
     """Return `ignore_index` as an int or None."""
     if value is None:
         return None
-    if not isinstance(value, (bool, np.bool_)):
-        try:
-            return operator.index(value)  # type: ignore[arg-type]
-        except TypeError:
-            pass
-    raise TypeError(f"ignore_index must be None or an int, got {value!r}")
+    number = _as_int(value)
+    if number is None:
+        raise TypeError(f"ignore_index must be None or an int, got {value!r}")
+    return number
 
 
-def checked_int(value: Any, name: str, least: int) -> int:
+def checked_int(value: object, name: str, least: int) -> int:
     """Return an int that is at least `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    number = _as_int(value)
+    if number is None:
         raise TypeError(f"{name} must be an int, got {value!r}")
-    if operator.index(value) < least:
+    if number < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
-    return operator.index(value)
+    return number
+
+
+def _as_int(value: Any) -> int | None:
+    """Return an int, or None for what is none; neither is a bool."""
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def _column(array: Array, name: str, rows: int | None = None) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,9 +99,10 @@ def bootstrap_interval(
     Parameters
     ----------
     states : iterable of HingeState
-        Of disjoint shards, of one configuration, at least one.
+        Of disjoint shards, of one configuration, at least two.
     n_resamples : int, default 999
-        Number of resamples.
+        Number of resamples, at least 2 / (1 - `confidence_level`) - 1. Each takes a product of
+        integers a shard and column.
     confidence_level : float, default 0.95
         Between 0 and 1.
     seed : int, default 0
@@ -110,8 +111,9 @@ def bootstrap_interval(
     Returns
     -------
     Interval
-        The mean loss of all shards, and the quantiles of the resamples' mean losses: resamples of
-        zero weight are left out, and an end is NaN where a resample is.
+        The mean loss of all shards, and the k-th smallest and largest of the resamples' mean
+        losses, k = floor((n_resamples + 1) * (1 - confidence_level) / 2). Resamples of zero weight
+        are left out, and an end is NaN where a resample is.
 
     Raises
     ------
@@ -136,12 +138,13 @@ def bootstrap_interval(
     Interval(value=0.5125, low=0.426875, high=0.6025)
     """
     shards = _checked_states(states)
-    if not shards:
-        raise ValueError("states must be of at least one shard, got none")
+    if len(shards) < 2:
+        raise ValueError(f"states must be of at least 2 shards, got {len(shards)}")
     options = _Options.checked(n_resamples, confidence_level, seed)
     total = _sum(shards)
-    resamples = []
-    for weight, *numbers in _shard_counts(options, len(shards)) @ _table(shards, total):
+    table, resamples = _table(shards, total), []
+    for counts in _shard_counts(options, len(shards)):
+        weight, *numbers = counts @ table
         columns = [Column(*numbers[at : at + 3]) for at in range(0, len(numbers), 3)]
         resamples.append((weight, columns))
     return options.interval(total, resamples)
@@ -164,8 +167,10 @@ class BootstrapHingeLoss(metric.Configured):
     ignore_index : int, optional
         Rows with this target are left out of everything.
     n_resamples : int, default 999
-        Number of resamples. Each takes 112 bytes, or 56 * (C + 1) for one-vs-all, and some
-        nanoseconds a sample.
+        Number of resamples, at least 2 / (1 - `confidence_level`) - 1. Each takes 112 bytes, or
+        56 * (C + 1) for one-vs-all, ten times that once a loss or weight is above 2**28; while an
+        update runs, some 16 kB; and tens of nanoseconds a sample, but an update of one row takes as
+        long as one of 64.
     confidence_level : float, default 0.95
         Between 0 and 1.
     seed : int, default 0
@@ -181,7 +186,12 @@ class BootstrapHingeLoss(metric.Configured):
     Notes
     -----
     The interval is for independent samples. For dependent ones, such as the frames of a video,
-    make a state for each independent group and use `bootstrap_interval`.
+    make a state for each independent group and use `bootstrap_interval`. For one-vs-all there is
+    an interval for each class, by itself.
+
+    The positions of samples decide how often they count: other than the value, the interval depends
+    on their order, and with several threads on who came first, although no update is lost. For the
+    same reason it merges with no other and knows no ranks; to store it, pickle it.
 
     References
     ----------
@@ -241,6 +251,8 @@ class BootstrapHingeLoss(metric.Configured):
             grown = engine.measure(batch, state)
             at = state.count
             for loss, weight in engine.loss_blocks(batch, self._empty, _ROWS):
+                if not len(loss):  # all rows of the block are ignored
+                    continue
                 counts = _sample_counts(self._options, at, len(loss))
                 new = _resampled(loss, weight, counts)
                 sums = new if sums is None else sums + new
@@ -256,8 +268,8 @@ class BootstrapHingeLoss(metric.Configured):
         Returns
         -------
         Interval
-            The mean loss, as `HingeLoss.compute`, and the quantiles of the resamples' mean losses:
-            resamples of zero weight are left out, and an end is NaN where a resample is.
+            The mean loss, as `HingeLoss.compute`, and the k-th smallest and largest of the
+            resamples' mean losses, as for `bootstrap_interval`.
         """
         state, sums = self._seen
         if sums is None:
@@ -288,10 +300,16 @@ class _Options(NamedTuple):
     def checked(cls, n_resamples: Any, confidence_level: Any, seed: Any) -> _Options:
         """Return options that are possible."""
         n_resamples = checked_int(n_resamples, "n_resamples", least=1)
-        if not isinstance(confidence_level, float):
+        if not isinstance(confidence_level, (float, np.floating)):
             raise TypeError(f"confidence_level must be a float, got {confidence_level!r}")
         if not 0.0 < confidence_level < 1.0:
             raise ValueError(f"confidence_level must be between 0 and 1, got {confidence_level}")
+        least = math.ceil(2.0 / (1.0 - confidence_level) - 1.0 - 1e-9)
+        if n_resamples < least:
+            raise ValueError(
+                f"n_resamples must be at least {least} for confidence_level {confidence_level}, "
+                f"got {n_resamples}"
+            )
         seed = checked_int(seed, "seed", least=0)
         if seed >= _SEEDS:
             raise ValueError(f"seed must be below 2**128, got {seed}")
@@ -304,7 +322,7 @@ class _Options(NamedTuple):
             [column.over(weight) for column in columns] for weight, columns in resamples if weight
         ]
         if not means:
-            return Interval(value, math.nan, math.nan)
+            return Interval(value, value * math.nan, value * math.nan)
         ordered = np.sort(np.array(means), axis=0)  # NaN last
         rank = (len(means) + 1) * (1.0 - self.confidence_level) / 2.0
         rank = max(math.floor(rank + 1e-9), 1)  # 1 - 0.95 is a little above 0.05, 1 - 0.9 below 0.1
@@ -319,6 +337,8 @@ class _Options(NamedTuple):
 
 def _checked_states(states: Iterable[HingeState]) -> list[HingeState]:
     """Return states as a list."""
+    if not isinstance(states, Iterable):
+        raise TypeError(f"states must be an iterable of HingeState, got {states!r}")
     listed = list(states)
     for index, state in enumerate(listed):
         if not isinstance(state, HingeState):
@@ -328,7 +348,13 @@ def _checked_states(states: Iterable[HingeState]) -> list[HingeState]:
 
 def _sum(shards: list[HingeState]) -> HingeState:
     """Return all shards merged."""
-    return sum(shards[1:], shards[0]) if shards else HingeState()
+    total, index = HingeState() if not shards else shards[0], 0
+    try:
+        for index, shard in enumerate(shards[1:], start=1):  # noqa: B007
+            total += shard
+    except ValueError as error:
+        raise ValueError(f"states must be of one kind: at index {index}, {error}") from None
+    return total
 
 
 def _random(options: _Options, stream: int, part: int, number: int) -> Array:
@@ -336,14 +362,12 @@ def _random(options: _Options, stream: int, part: int, number: int) -> Array:
     return np.random.Philox(key=options.seed, counter=[0, part, stream, 0]).random_raw(number)
 
 
-def _shard_counts(options: _Options, shards: int) -> Array:
-    """Return how often each shard is drawn in each resample, (n_resamples, shards) of int."""
-    counts = np.empty((options.n_resamples, shards), object)
-    for resample, row in enumerate(counts):
+def _shard_counts(options: _Options, shards: int) -> Iterator[Array]:
+    """Yield, for each resample, how often each shard is drawn, (shards,) of Python ints."""
+    for resample in range(options.n_resamples):
         drawn = _random(options, _OF_SHARDS, resample, shards) >> np.uint64(32)
         drawn = drawn * np.uint64(shards) >> np.uint64(32)
-        row[:] = np.bincount(drawn.astype(np.int64), minlength=shards).tolist()
-    return counts
+        yield np.bincount(drawn.astype(np.int64), minlength=shards).astype(object)
 
 
 def _table(shards: list[HingeState], total: HingeState) -> Array:
@@ -377,7 +401,7 @@ def _sample_counts(options: _Options, first: int, samples: int) -> Floats:
 def _by_high_half() -> Floats:
     """Return the count that a number's high half tells, or -1 where its low half is needed too.
 
-    Two lookups in 4000 need it; without this table all would be searched, four times as slow.
+    One lookup in 8192 needs it; without this table all would be searched, four times as slow.
     """
     counts = np.searchsorted(_REACHED, np.arange(1 << 16) << 16, side="right").astype(np.float64)
     counts[_REACHED >> 16] = -1.0

@@ -10,6 +10,8 @@ from hingemetrics.exact import Floats
 from hingemetrics.inputs import Batch, checked_int
 from hingemetrics.state import HingeState, MulticlassMode
 
+_LONGEST = 1 << 32
+
 
 class RunningHingeLoss(metric.Configured):
     """The hinge loss of the last `window` updates, exactly.
@@ -21,7 +23,8 @@ class RunningHingeLoss(metric.Configured):
     Parameters
     ----------
     window : int
-        How many updates are kept, at least 1. For a window of samples, update with one at a time.
+        How many updates are kept, from 1 to 2**32. For a window of samples, update with one at a
+        time.
     squared : bool, default False
         Whether each loss is squared.
     multiclass_mode : None, str or MulticlassMode, default None
@@ -34,13 +37,14 @@ class RunningHingeLoss(metric.Configured):
     TypeError
         If an argument has the wrong type.
     ValueError
-        If `window` is below 1, or `multiclass_mode` is none of the choices.
+        If `window` is out of range, or `multiclass_mode` is none of the choices.
 
     Notes
     -----
     One instance may be updated from many threads: no update is lost. Every method that raises
     leaves what was seen as it was. The number of classes and the binary coding are those of the
-    first update until `reset`.
+    first update until `reset`, and no more than 2**128 samples may pass until then. A window has
+    an order, so it merges with no other and knows no ranks; to store it, pickle it.
 
     Examples
     --------
@@ -62,6 +66,8 @@ class RunningHingeLoss(metric.Configured):
     ) -> None:
         super().__init__(squared, multiclass_mode, ignore_index)
         self._window = checked_int(window, "window", least=1)
+        if self._window > _LONGEST:
+            raise ValueError(f"window must be at most 2**32, got {window}")
         self.reset()
 
     @property
@@ -78,7 +84,8 @@ class RunningHingeLoss(metric.Configured):
     def state(self) -> HingeState:
         """What the window holds, as an immutable value."""
         with metric._lock:
-            before, now = self._totals[0], self._totals[-1]
+            totals = self._totals
+            before, now = totals[0], totals[-1]
         return now - before
 
     def update(self, preds: object, target: object, sample_weight: object = None) -> None:
@@ -170,7 +177,12 @@ class RunningHingeLoss(metric.Configured):
         """Forget everything seen."""
         # Totals of all that was ever seen, of which the first lies before the window. One append
         # adds a batch and drops the oldest, so that nothing can tear an update.
-        self._totals = deque([self._empty], self._window + 1)
+        with metric._lock:
+            self._totals = deque([self._empty], self._window + 1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        with metric._lock:  # a copy of its own, that no other thread changes while it is copied
+            return {**vars(self), "_totals": self._totals.copy()}
 
     def _add(self, state: HingeState) -> None:
         """Add a state, all of it or, on any error, nothing."""

@@ -20,6 +20,7 @@ _MAGIC = b"hinge\x01"  # the format's name and version
 _CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
 _LARGEST_BITS = 1024 - LOWEST  # every finite double is below 2**_LARGEST_BITS units
 _LONGEST_NUMBER = 280  # bytes: every sum of fewer than 2**128 doubles
+_TOO_MANY_CLASSES = 1 << 63  # for any array
 _TOO_MANY_SAMPLES = 1 << 128  # more than any data; bounds what hostile bytes can ask for
 BINARY = 1  # the `num_classes` of binary data
 
@@ -484,8 +485,8 @@ def _parsed(raw: bytes) -> Record:
     modes = (MulticlassMode.CRAMMER_SINGER, MulticlassMode.ONE_VS_ALL)
     config = Config(bool(flags & 1), modes[flags >> 1])
     num_classes, samples, zeros, negatives = (reader.number() for _ in range(4))
-    if samples >= _TOO_MANY_SAMPLES:
-        raise ValueError("an impossible number of samples")
+    if samples >= _TOO_MANY_SAMPLES or num_classes >= _TOO_MANY_CLASSES:
+        raise ValueError("an impossible number of samples or classes")
     weight = reader.sum(samples)
     per_class = config.multiclass_mode is MulticlassMode.ONE_VS_ALL
     columns = num_classes if per_class else min(num_classes, 1)

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import bits
 from strategies import battery, cases, form, forms, name
+from test_interrupts import heard_points, inject, raiser
 
 from hingemetrics import (
     BootstrapHingeLoss,
@@ -93,7 +95,7 @@ class TestCounts:
 
     def test_of_shards(self):
         options = resampling._Options(400, 0.95, 5)
-        counts = resampling._shard_counts(options, 37)
+        counts = np.array(list(resampling._shard_counts(options, 37)))
         assert set(counts.sum(axis=1)) == {37}
         assert abs(counts.astype(float).var() - 36 / 37) < 0.02
 
@@ -137,7 +139,7 @@ class TestSamples:
         for chosen, threads in (("numpy", 1), ("numba", 1), ("numba", 2), ("numpy", 7)):
             set_backend(chosen)
             short_spans(threads)
-            metric = bootstrap(case, n_resamples=19)
+            metric = bootstrap(case, n_resamples=39)
             case.feed(metric)
             intervals.append(all_bits(metric.compute()))
         assert intervals == intervals[:1] * 4
@@ -145,7 +147,7 @@ class TestSamples:
     def test_more_than_digits_hold(self, monkeypatch):
         """Digits are folded into integers of any size before they could overflow."""
         case = form(600, None, None, True, "wild")
-        folded, kept = (bootstrap(case, n_resamples=9) for _ in range(2))
+        folded, kept = (bootstrap(case, n_resamples=9, confidence_level=0.8) for _ in range(2))
         case.feed(kept)
         case.feed(kept)
         monkeypatch.setattr(exact, "_MOST_ADDED", 100)
@@ -163,12 +165,14 @@ class TestSamples:
         assert resampling._product(counts, digits).tolist() == known
 
     def test_ignored_rows_have_no_place(self):
-        case = form(50, 3, None, False, "tenths")
-        plain, marked = (bootstrap(case, n_resamples=9, ignore_index=7) for _ in range(2))
+        case = form(70, 3, None, False, "tenths")
+        plain, marked = (
+            bootstrap(case, n_resamples=9, confidence_level=0.8, ignore_index=7) for _ in range(2)
+        )
         case.feed(plain)
-        for row in range(50):
+        for row in range(70):
+            marked.update(np.full((600, 3), np.nan), np.full(600, 7), np.ones(600))
             case.rows([row]).feed(marked)
-            marked.update(np.full((1, 3), np.nan), [7], [1.0])
         assert all_bits(plain.compute()) == all_bits(marked.compute())
 
     @pytest.mark.slow
@@ -210,7 +214,9 @@ class TestSamples:
         assert bits(value) == bits(low) == bits(high)
         weightless = BootstrapHingeLoss(multiclass_mode=mode)
         weightless.update([[0.5, 1.0]], [1], [0.0])
-        assert np.isnan(weightless.compute().low).all()
+        shapes = {np.shape(part) for part in weightless.compute()}
+        assert len(shapes) == 1
+        assert np.isnan(weightless.compute()).all()
 
     def test_reset(self):
         metric = BootstrapHingeLoss()
@@ -238,13 +244,44 @@ class TestSamples:
     )
     def test_copies_are_equal_and_independent(self, duplicate):
         case = form(40, 3, "one-vs-all", True, None)
-        metric = bootstrap(case, n_resamples=9, seed=2**100, ignore_index=5)
+        metric = bootstrap(case, n_resamples=9, confidence_level=0.8, seed=2**100, ignore_index=5)
         case.feed(metric)
         twin = duplicate(metric)
         assert repr(twin) == repr(metric)
         assert all_bits(twin.compute()) == all_bits(metric.compute())
         case.feed(twin)
         assert (twin.state.count, metric.state.count) == (80, 40)
+
+    def test_threads_lose_nothing(self):
+        metric = BootstrapHingeLoss(n_resamples=39)
+
+        def work(_):
+            for _ in range(40):
+                metric.update([0.5, 0.5, 0.5], [1, 1, 1])
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
+        assert metric.state.count == 480
+        assert metric.compute() == (0.5, 0.5, 0.5)
+        weights = [column.total for column in metric._seen[1].totals().columns[1::2]]
+        counts = resampling._sample_counts(metric._options, 0, 480).sum(axis=1)
+        assert weights == [int(count) * exact.ONE for count in counts]
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+    def test_interrupts_anywhere(self, set_backend, error):
+        """An update is done or not done; see test_interrupts.py."""
+        set_backend("numpy")
+        start = BootstrapHingeLoss(n_resamples=3, confidence_level=0.4)
+        start.update([0.5, -0.5], [1, 0])
+        done = start.clone()
+        done.update([0.25], [1])
+        known = [(m.state, m._seen[1].totals()) for m in (start, done)]
+        seen = set()
+        for k in [*heard_points(lambda: start.clone().update([0.25], [1])), 10**9]:
+            metric = start.clone()
+            inject(raiser(error), k, lambda m=metric: m.update([0.25], [1]))
+            seen.add(known.index((metric.state, metric._seen[1].totals())))
+        assert seen == {0, 1}
 
 
 class TestShards:
@@ -294,9 +331,15 @@ class TestShards:
     @pytest.mark.parametrize(
         ("states", "error", "words"),
         [
-            ([], ValueError, "states must be of at least one shard, got none"),
+            ([], ValueError, "states must be of at least 2 shards, got 0"),
+            ([HingeState()], ValueError, "states must be of at least 2 shards, got 1"),
+            (
+                HingeState(),
+                TypeError,
+                r"states must be an iterable of HingeState, got HingeState\(",
+            ),
             ([HingeState(), 3], TypeError, "states must be of HingeState, got 3 at index 1"),
-            ([HingeState(), HingeState(True)], ValueError, "same configuration"),
+            ([HingeState(), HingeState(True)], ValueError, "at index 1, .* same configuration"),
         ],
     )
     def test_wrong_states(self, states, error, words):
@@ -308,6 +351,7 @@ class TestShards:
     ("option", "error", "words"),
     [
         ({"n_resamples": 0}, ValueError, "n_resamples must be at least 1, got 0"),
+        ({"n_resamples": 38}, ValueError, "at least 39 for confidence_level 0.95, got 38"),
         ({"n_resamples": 9.0}, TypeError, "n_resamples must be an int, got 9.0"),
         ({"confidence_level": 1.0}, ValueError, "confidence_level must be between 0 and 1"),
         ({"confidence_level": float("nan")}, ValueError, "confidence_level must be between"),
@@ -321,12 +365,12 @@ def test_wrong_options(option, error, words):
     with pytest.raises(error, match=words):
         BootstrapHingeLoss(**option)
     with pytest.raises(error, match=words):
-        bootstrap_interval([HingeState()], **option)
+        bootstrap_interval([HingeState(), HingeState()], **option)
 
 
 @pytest.mark.parametrize(
     ("level", "resamples", "rank"),
-    [(0.95, 999, 25), (0.9, 999, 50), (0.9, 199, 10), (0.99, 999, 5), (0.5, 3, 1), (0.99, 9, 1)],
+    [(0.95, 999, 25), (0.9, 999, 50), (0.9, 199, 10), (0.99, 999, 5), (0.5, 3, 1), (0.99, 199, 1)],
 )
 def test_ranks_of_the_ends(level, resamples, rank):
     """The 2.5% and 97.5% quantiles of 999 are the 25th from both ends."""

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import bits, expected
 from strategies import cases, forms, name
+from test_interrupts import heard_points, inject, raiser
 
 from hingemetrics import HingeLoss, HingeState, RunningHingeLoss
 
@@ -167,7 +168,14 @@ def test_too_short_a_window(window):
         RunningHingeLoss(window)
 
 
-@pytest.mark.parametrize("window", [None, 2.0, "3", True])
+def test_too_long_a_window():
+    with pytest.raises(ValueError, match=r"window must be at most 2\*\*32, got 4294967297"):
+        RunningHingeLoss(2**32 + 1)
+
+
+@pytest.mark.parametrize(
+    "window", [None, 2.0, "3", True, np.True_, np.array([1, 2]), np.array(2.5)]
+)
 def test_no_window(window):
     with pytest.raises(TypeError, match="window must be an int, got"):
         RunningHingeLoss(window)
@@ -192,7 +200,7 @@ def test_copies(duplicate):
     )
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, RunningHingeLoss.clone])
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, RunningHingeLoss.clone])
 def test_copies_are_independent(duplicate):
     metric = RunningHingeLoss(2)
     metric.update([0.5], [1])
@@ -222,3 +230,42 @@ def test_threads_lose_nothing():
     assert metric.update_count == threads * updates
     assert metric._totals[-1].count == 2 * threads * updates * rows
     assert metric.state.count == threads * updates * rows
+
+
+def test_copies_while_others_update():
+    """A copy is of some whole window."""
+    metric, stop = RunningHingeLoss(50), threading.Event()
+    metric.update([0.5, 0.5], [1, 1])
+
+    def work():
+        while not stop.is_set():
+            metric.update([0.5, 0.5], [1, 1])
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for _ in range(100):
+            for twin in (metric.clone(), copy.copy(metric)):
+                assert twin.state.count == 2 * twin.update_count
+    finally:
+        stop.set()
+        worker.join()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("entry", ["update", "forward", "reset"])
+def test_interrupts_anywhere(set_backend, entry, error):
+    """What changes the window is done or not done; see test_interrupts.py."""
+    set_backend("numpy")
+    arguments = () if entry == "reset" else ([0.25], [1])
+    start = RunningHingeLoss(2)
+    start.update([0.5], [1])
+    start.update([-0.5], [1])
+    done = start.clone()
+    getattr(done, entry)(*arguments)
+    seen = set()
+    for k in [*heard_points(lambda: getattr(start.clone(), entry)(*arguments)), 10**9]:
+        metric = start.clone()
+        inject(raiser(error), k, lambda m=metric: getattr(m, entry)(*arguments))
+        seen.add([start.state, done.state].index(metric.state))
+    assert seen == {0, 1}
