@@ -6,6 +6,7 @@ is Fraction to float, which Python rounds correctly (half to even).
 
 import math
 import re
+from collections import Counter
 from fractions import Fraction
 
 import numpy as np
@@ -35,7 +36,11 @@ def exact_sum(values):
         return math.nan
     if math.inf in values:
         return math.inf
-    return sum(map(Fraction, values), Fraction(0))
+    numerators = Counter()  # by denominator: to add up integers is many times faster
+    for value in values:
+        numerator, denominator = value.as_integer_ratio()
+        numerators[denominator] += numerator
+    return sum(map(Fraction, numerators.values(), numerators), Fraction(0))
 
 
 def rounded(number):

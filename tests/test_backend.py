@@ -191,7 +191,7 @@ def test_concurrent_calls_that_use_threads(backend, set_num_threads, monkeypatch
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")  # of Python, and of JAX where it was imported
 def test_forked_children_after_use(backend, set_num_threads, monkeypatch):
     """A child has none of its parent's threads, and makes its own."""
     monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)

@@ -235,7 +235,7 @@ def total(metric):
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")  # of Python, and of JAX where it was imported
 def test_processes_of_a_parent_with_threads(method):
     """Metrics go there and back while threads of the parent update them and their own."""
     shared, done = HingeLoss(), threading.Event()
@@ -322,7 +322,6 @@ def test_forks_while_a_thread_really_compiles(python, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_processes_race_for_a_cache(python):
     run = python("-W", "ignore", race_cache.__file__, "--processes", 2, "--rounds", 5)
     assert (run.returncode, run.stderr) == (0, "")

@@ -14,15 +14,16 @@ RUN = "import consumer, pathlib, sys; print(consumer.main(pathlib.Path(sys.argv[
 REPORT = "[1, 3, 4] 3 True {} 1\n"
 
 
-@pytest.fixture
-def mypy(tmp_path):
+@pytest.fixture(scope="module")
+def mypy(tmp_path_factory):
     """Run mypy on files, strictly, as somebody who uses the package would."""
     pytest.importorskip("mypy")
+    folder = tmp_path_factory.mktemp("mypy")
 
     def run(*files):
         return subprocess.run(
-            [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path, *files],
-            cwd=tmp_path,
+            [sys.executable, "-m", "mypy", "--strict", "--cache-dir", folder, *files],
+            cwd=folder,
             env={"PATH": "", "MYPYPATH": str(PACKAGE)}
             if "site-packages" not in str(PACKAGE)
             else {},
