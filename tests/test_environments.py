@@ -239,6 +239,8 @@ def test_no_standard_input_to_read(run):
 
 def test_a_folder_that_is_gone(run, room, folder):
     gone = f"mkdir {folder}/gone && cd {folder}/gone && rmdir {folder}/gone"
+    if run("-c", "import numpy", shell=gone).returncode:
+        pytest.skip("this Python cannot import NumPy from a folder that is gone")
     right(run("-c", MAIN, shell=gone))
     command = ("-m", "hingemetrics", room / "preds.npy", room / "target.npy")
     loss = run(*command, shell=gone)
