@@ -43,6 +43,8 @@ def as_array(value: object, name: str) -> Array:
 def _converted(value: Any, name: str) -> Array:
     """Return what NumPy makes of an argument, or say why it must not or cannot."""
     try:
+        if _is_of_dask(value):
+            value = value.compute()  # once, and with what its __array__ would hide
         _refuse_elsewhere(value, name)
         _refuse_hidden(value, name)
         array = _of_frame(value) if _is_frame(value) else np.asanyarray(value)
@@ -61,6 +63,12 @@ def _converted(value: Any, name: str) -> Array:
             why = f"must be an array that NumPy can read, got a {kind}: {reason}"
         raise TypeError(f"{name} {why}") from error
     return _unmasked(array, name) if _is_masked_array(array) else np.asarray(array)
+
+
+def _is_of_dask(value: object) -> bool:
+    """Tell what is still to be computed by Dask."""
+    graph = getattr(value, "__dask_graph__", None)
+    return graph is not None and graph() is not None  # xarray says None where nothing is
 
 
 def _is_masked_array(value: object) -> bool:
@@ -129,6 +137,8 @@ def _refuse_inside(sequence: Sequence[Any], name: str) -> None:
         _refuse_inside([*chain.from_iterable(others)], name)
         return
     for item in others:
+        if _is_of_dask(item):
+            raise TypeError(f"{name} must be one collection of Dask, got a sequence of them")
         if _is_masked_array(item):
             raise ValueError(f"{name} must be one masked array, got a sequence of them")
         _refuse_hidden(item, name)

@@ -8,11 +8,12 @@ who did what, or on what had to be done again. The adapters hold no arithmetic.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 
@@ -88,18 +89,20 @@ def dask_hinge_state(
     >>> state.compute().value()
     0.3
     """
-    from dask.delayed import delayed
+    from dask.delayed import Delayed
+    from dask.highlevelgraph import HighLevelGraph
 
     empty = HingeState(squared, multiclass_mode)
-    ignored = checked_ignore_index(ignore_index)
+    measure = partial(_measured, onto=empty, ignore_index=checked_ignore_index(ignore_index))
     given = {"preds": preds, "target": target, "sample_weight": sample_weight}
-    measure = delayed(_measured, pure=False)
-    return _tree(
-        [
-            measure(where, *block, onto=empty, ignore_index=ignored)
-            for where, block in _dask_blocks(given)
-        ]
+    collections = _aligned(
+        {name: _collection(value, name) for name, value in given.items() if value is not None}
     )
+    # One layer for all: Dask takes time that grows with the square of their number.
+    layer = f"hinge-state-{uuid4().hex}"
+    tasks, last = _tree(layer, measure, _dask_blocks(collections))
+    graph = HighLevelGraph.from_collections(layer, tasks, [*collections.values()])
+    return Delayed(last, graph, layer=layer)
 
 
 def dask_hinge_loss(
@@ -153,7 +156,7 @@ def dask_hinge_loss(
         sample_weight=sample_weight,
         ignore_index=ignore_index,
     )
-    return delayed(_reduced, pure=False)(state, _width(preds), reduction)
+    return delayed(engine.reduced, pure=False)(state, _width(preds), reduction)
 
 
 def spark_hinge_state(
@@ -213,6 +216,8 @@ def spark_hinge_state(
     >>> spark_hinge_state(df, "score", "label").value()  # doctest: +SKIP
     0.3
     """
+    if not callable(getattr(df, "mapInArrow", None)):
+        raise TypeError(f"df must be a DataFrame of Spark, got a {type(df).__name__}")
     empty = HingeState(squared, multiclass_mode)
     ignored = checked_ignore_index(ignore_index)
     columns = _checked_columns(preds, target, sample_weight)
@@ -277,7 +282,7 @@ def spark_hinge_loss(
         ignore_index=ignore_index,
     )
     columns = (state.num_classes or 1) if isinstance(preds, str) else len(preds)
-    return _reduced(state, columns, reduction)
+    return engine.reduced(state, columns, reduction)
 
 
 # From rows to a number
@@ -304,12 +309,6 @@ def _merged(where: str, *states: HingeState) -> HingeState:
         return sum(others, first)
 
 
-def _reduced(state: HingeState, columns: int, reduction: str) -> float | Floats:
-    """Return the value of a state of predictions in so many columns."""
-    nothing = Batch(np.empty((0, columns)), np.empty(0), None, None)
-    return engine.reduced(nothing, state, reduction)
-
-
 @contextmanager
 def _told(where: str) -> Iterator[None]:
     """Say where an error is from; built-in errors come whole out of another process."""
@@ -328,30 +327,33 @@ def _rows(first: int, stop: int) -> str:
 # Dask
 
 
-def _tree(states: list[Any]) -> Any:
-    """Return the Delayed sum of Delayed states."""
-    from dask.delayed import delayed
+def _tree(
+    name: str, measure: Callable[..., HingeState], blocks: list[tuple[str, tuple[Any, ...]]]
+) -> tuple[dict[Any, Any], Any]:
+    """Return the tasks that make states of blocks and add them in a tree, and the last key."""
+    from dask.task_spec import Task, TaskRef
 
-    merge = delayed(_merged, pure=False)
-    blocks, width = len(states), 1
-    while len(states) > 1:
-        width *= _FAN_IN
-        states = [
-            merge(
-                f"blocks {i * width} to {min((i + 1) * width, blocks) - 1}",
-                *states[i * _FAN_IN : (i + 1) * _FAN_IN],
-            )
-            for i in range(-(-len(states) // _FAN_IN))
-        ]
-    return states[0]
+    spans = [(i, i + 1) for i in range(len(blocks))]
+    tasks = {
+        (name, *span): Task((name, *span), measure, where, *map(TaskRef, parts))
+        for span, (where, parts) in zip(spans, blocks, strict=True)
+    }
+    while len(spans) > 1:
+        groups = [spans[at : at + _FAN_IN] for at in range(0, len(spans), _FAN_IN)]
+        spans = [(group[0][0], group[-1][1]) for group in groups]
+        for (first, stop), group in zip(spans, groups, strict=True):
+            if len(group) > 1:
+                key, where = (name, first, stop), f"blocks {first} to {stop - 1}"
+                states = [TaskRef((name, *span)) for span in group]
+                tasks[key] = Task(key, _merged, where, *states)
+    return tasks, (name, *spans[0])
 
 
-def _dask_blocks(given: dict[str, Any]) -> list[tuple[str, tuple[Any, ...]]]:
-    """Return what to call each block of rows, and its part of each argument."""
-    aligned = _aligned(
-        {name: _collection(value, name) for name, value in given.items() if value is not None}
-    )
-    parts = {name: _parts(collection) for name, collection in aligned.items()}
+def _dask_blocks(aligned: dict[str, Any]) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return what to call each block of rows, and the key of its part of each argument."""
+    from dask.core import flatten
+
+    parts = {name: [*flatten(part.__dask_keys__())] for name, part in aligned.items()}
     for name, blocks in parts.items():
         if len(blocks) != len(parts["preds"]):
             raise ValueError(
@@ -360,16 +362,6 @@ def _dask_blocks(given: dict[str, Any]) -> list[tuple[str, tuple[Any, ...]]]:
                 f"compute_chunk_sizes() of arrays, to_dask_array(lengths=True) of frames"
             )
     return list(zip(_places(aligned["preds"]), zip(*parts.values(), strict=True), strict=True))
-
-
-def _parts(collection: Any) -> list[Any]:
-    """Return the blocks of rows as Delayed: not optimised, so that arguments share what they read.
-
-    Each by itself, columns of one data set would be read apart, perhaps not in the same order, and
-    Parquet even in other partitions.
-    """
-    blocks = collection.to_delayed(optimize_graph=False)
-    return blocks if _is_frame(collection) else blocks.ravel().tolist()  # type: ignore[no-any-return]
 
 
 def _collection(value: Any, name: str) -> Any:
@@ -381,6 +373,7 @@ def _collection(value: Any, name: str) -> Any:
         return _of_shape(value, name)
     if isinstance(value, dask.array.Array):
         array = _of_shape(value, name)
+        as_array(np.empty(0, array.dtype), name)  # what is of no real numbers is refused now
         return array if array.ndim == 1 else array.rechunk({1: -1})
     if dask.is_dask_collection(value):
         raise TypeError(
@@ -403,7 +396,7 @@ def _of_shape(value: Any, name: str) -> Any:
 
 def _is_frame(value: Any) -> bool:
     """Tell a DataFrame or Series of Dask."""
-    return hasattr(value, "to_delayed") and hasattr(value, "divisions") and hasattr(value, "ndim")
+    return hasattr(value, "divisions") and isinstance(getattr(value, "ndim", None), int)
 
 
 def _width(collection: Any) -> int:
@@ -537,4 +530,5 @@ def _of_lists(column: Any, called: str) -> Array:
             f"{called} must hold lists of one length, got {lengths[row]} at index {row} "
             f"after {lengths[0]}"
         )
-    return as_array(column.flatten(), f"lists of {called}").reshape(len(column), lengths[0])
+    values = as_array(column.flatten(), f"the flattened lists of {called}")
+    return values.reshape(len(column), lengths[0])

@@ -70,11 +70,11 @@ def loss_blocks(
         raise MixedCodingsError(_where_codings_mix(batch, empty))
 
 
-def reduced(batch: Batch, state: HingeState, reduction: str = "mean") -> float | Floats:
-    """Return the value of a batch's state; it has a value a class also where nothing was seen."""
+def reduced(state: HingeState, num_classes: int, reduction: str = "mean") -> float | Floats:
+    """Return the value of a state; it is one a class also where nothing was seen."""
     value = state.value(reduction)
-    if state._config.form(batch.num_classes) == "one-vs-all" and not isinstance(value, np.ndarray):
-        return np.full(batch.num_classes, value)
+    if state._config.form(num_classes) == "one-vs-all" and not isinstance(value, np.ndarray):
+        return np.full(num_classes, value)
     return value
 
 

@@ -77,7 +77,7 @@ class Column(NamedTuple):
 
 
 class Sums:
-    """Counters and exact sums, one a column, as a value: `+` merges, `-` unmerges.
+    """Counters and exact sums, one a column, as a value: `+` merges.
 
     `hot` is one small array, so that it is cheap to make and to add: COUNTERS counters, the first
     of which counts the doubles added to a column, then the near digits, NEAR_ROWS for each column.
@@ -194,7 +194,7 @@ class Accumulator(Sums):
     def finished(self) -> Sums:
         """Return what was counted and added; from now on it is a value."""
         if len(self.new_far):
-            self.far = _far_sum(self.far, self.new_far)
+            self.far, self.new_far = _far_sum(self.far, self.new_far), _NO_FAR
         return self
 
 

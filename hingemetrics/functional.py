@@ -91,4 +91,4 @@ def hinge_loss(
     batch = Batch(preds, target, sample_weight, checked_ignore_index(ignore_index))
     if reduction == "none":
         return engine.per_sample(batch, empty)
-    return engine.reduced(batch, engine.measure(batch, empty), reduction)
+    return engine.reduced(engine.measure(batch, empty), batch.num_classes, reduction)

@@ -139,13 +139,15 @@ def checked_ignore_index(value: object) -> int | None:
     return number
 
 
-def checked_int(value: object, name: str, least: int) -> int:
-    """Return an int that is at least `least`."""
+def checked_int(value: object, name: str, least: int, bits: int | None = None) -> int:
+    """Return an int that is at least `least`, and of so many bits at most."""
     number = _as_int(value)
     if number is None:
         raise TypeError(f"{name} must be an int, got {value!r}")
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    if bits is not None and number >> bits:
+        raise ValueError(f"{name} must be below 2**{bits}, got {value}")
     return number
 
 

@@ -243,7 +243,7 @@ class HingeLoss(Configured):
         self._unsynced("updated")
         state = engine.measure(batch, self._empty)
         shown = self._reduced(state, self._sync_fn, self._group) if self._sync_on_step else state
-        value = engine.reduced(batch, shown)
+        value = engine.reduced(shown, batch.num_classes)
         if batch.rows:
             self._add(state, 1)
         return value
@@ -498,7 +498,7 @@ class HingeLoss(Configured):
         if unknown := set(state_dict) - fields:
             raise ValueError(
                 f"state_dict must have only fields {sorted(fields)}, "
-                f"got the unknown {sorted(map(repr, unknown))}"
+                f"got the unknown {', '.join(sorted(map(repr, unknown)))}"
             )
         for field, value in expected.items():
             got = state_dict[field]

@@ -26,7 +26,6 @@ from hingemetrics.state import SAMPLES, HingeState, MulticlassMode
 
 _ROWS = 512  # resampled at a time: digits below 2**34 times counts below 2**5 sum up below 2**53
 _SHARED = 64  # samples whose counts come from one stream of random numbers
-_SEEDS = 1 << 128
 _OF_SAMPLES, _OF_SHARDS = 0, 1  # streams of random numbers
 _TERMS = range(30)  # of e: more than its first 32 bits need
 
@@ -111,9 +110,9 @@ def bootstrap_interval(
     Returns
     -------
     Interval
-        The mean loss of all shards, and the k-th smallest and largest of the resamples' mean
-        losses, k = floor((n_resamples + 1) * (1 - confidence_level) / 2). Resamples of zero weight
-        are left out, and an end is NaN where a resample is.
+        The mean loss of all shards, and the k-th smallest and largest of the mean losses of those
+        n resamples that have weight, k = floor((n + 1) * (1 - confidence_level) / 2). An end is
+        NaN where a resample is, or where k is 0, for too few have weight.
 
     Raises
     ------
@@ -204,8 +203,8 @@ class BootstrapHingeLoss(metric.Configured):
     >>> from hingemetrics import BootstrapHingeLoss
     >>> metric = BootstrapHingeLoss(seed=1)
     >>> metric.update([k / 64 for k in range(64)], [1] * 64)
-    >>> metric.compute().value
-    0.5078125
+    >>> metric.compute()
+    Interval(value=0.5078125, low=0.43723958333333335, high=0.5816885964912281)
     """
 
     def __init__(
@@ -299,9 +298,11 @@ class _Options(NamedTuple):
     @classmethod
     def checked(cls, n_resamples: Any, confidence_level: Any, seed: Any) -> _Options:
         """Return options that are possible."""
-        n_resamples = checked_int(n_resamples, "n_resamples", least=1)
+        n_resamples = checked_int(n_resamples, "n_resamples", least=1, bits=32)
         if not isinstance(confidence_level, (float, np.floating)):
-            raise TypeError(f"confidence_level must be a float, got {confidence_level!r}")
+            raise TypeError(
+                f"confidence_level must be a float between 0 and 1, got {confidence_level!r}"
+            )
         if not 0.0 < confidence_level < 1.0:
             raise ValueError(f"confidence_level must be between 0 and 1, got {confidence_level}")
         least = math.ceil(2.0 / (1.0 - confidence_level) - 1.0 - 1e-9)
@@ -310,9 +311,7 @@ class _Options(NamedTuple):
                 f"n_resamples must be at least {least} for confidence_level {confidence_level}, "
                 f"got {n_resamples}"
             )
-        seed = checked_int(seed, "seed", least=0)
-        if seed >= _SEEDS:
-            raise ValueError(f"seed must be below 2**128, got {seed}")
+        seed = checked_int(seed, "seed", least=0, bits=128)
         return cls(n_resamples, float(confidence_level), seed)
 
     def interval(self, state: HingeState, resamples: list[tuple[int, Any]]) -> Interval:
@@ -321,11 +320,11 @@ class _Options(NamedTuple):
         means = [
             [column.over(weight) for column in columns] for weight, columns in resamples if weight
         ]
-        if not means:
+        rank = (len(means) + 1) * (1.0 - self.confidence_level) / 2.0
+        rank = math.floor(rank + 1e-9)  # 1 - 0.95 is a little above 0.05, 1 - 0.9 below 0.1
+        if rank < 1:
             return Interval(value, value * math.nan, value * math.nan)
         ordered = np.sort(np.array(means), axis=0)  # NaN last
-        rank = (len(means) + 1) * (1.0 - self.confidence_level) / 2.0
-        rank = max(math.floor(rank + 1e-9), 1)  # 1 - 0.95 is a little above 0.05, 1 - 0.9 below 0.1
         low, high = (
             np.where(np.isnan(ordered[-1]), np.nan, ends)
             for ends in (ordered[rank - 1], ordered[-rank])
@@ -348,7 +347,7 @@ def _checked_states(states: Iterable[HingeState]) -> list[HingeState]:
 
 def _sum(shards: list[HingeState]) -> HingeState:
     """Return all shards merged."""
-    total, index = HingeState() if not shards else shards[0], 0
+    index, total = 0, shards[0] if shards else HingeState()
     try:
         for index, shard in enumerate(shards[1:], start=1):  # noqa: B007
             total += shard
@@ -367,7 +366,7 @@ def _shard_counts(options: _Options, shards: int) -> Iterator[Array]:
     for resample in range(options.n_resamples):
         drawn = _random(options, _OF_SHARDS, resample, shards) >> np.uint64(32)
         drawn = drawn * np.uint64(shards) >> np.uint64(32)
-        yield np.bincount(drawn.astype(np.int64), minlength=shards).astype(object)
+        yield np.bincount(drawn.astype(np.intp), minlength=shards).astype(object)
 
 
 def _table(shards: list[HingeState], total: HingeState) -> Array:
@@ -403,7 +402,8 @@ def _by_high_half() -> Floats:
 
     One lookup in 8192 needs it; without this table all would be searched, four times as slow.
     """
-    counts = np.searchsorted(_REACHED, np.arange(1 << 16) << 16, side="right").astype(np.float64)
+    lowest = np.arange(1 << 16, dtype=np.int64) << 16
+    counts = np.searchsorted(_REACHED, lowest, side="right").astype(np.float64)
     counts[_REACHED >> 16] = -1.0
     return counts
 

@@ -153,6 +153,33 @@ class TestPandas:
         assert "target must hold real numbers, got" in refused(PREDS, pd.Series(["x"] * ROWS))
 
 
+class TestDask:
+    @pytest.fixture
+    def da(self):
+        return pytest.importorskip("dask.array")
+
+    def test_arrays(self, da):
+        same(da.from_array(PREDS, chunks=2), da.from_array(TARGET, chunks=3), da.array(WEIGHT))
+        assert "must be one collection of Dask, got a sequence" in refused([da.ones(3), da.ones(3)])
+
+    def test_masks_are_not_lost(self, da):
+        hidden = PREDS.copy()
+        hidden[2, 1] = -100.0
+        preds = da.ma.masked_less(da.from_array(hidden, chunks=2), -50.0)
+        assert "preds must have no masked entries, got one at index 2, 1" in refused(preds)
+
+    def test_all_is_read_once(self, da):
+        read = []
+
+        def noted(block):
+            read.append(1)
+            return block
+
+        preds = da.from_array(PREDS, chunks=(1, -1)).map_blocks(noted, meta=PREDS)
+        hinge_loss(preds, TARGET)
+        assert len(read) == len(PREDS)
+
+
 class TestPolars:
     @pytest.fixture
     def pl(self):

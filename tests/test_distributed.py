@@ -21,6 +21,7 @@ import pytest
 from reference import bits, expected
 from strategies import Case, battery, form, forms, name
 
+from hingemetrics import distributed
 from hingemetrics.distributed import (
     dask_hinge_loss,
     dask_hinge_state,
@@ -269,18 +270,31 @@ class TestDaskRefuses:
                 "preds must have shape (N,) or (N, C), C >= 2, got (4, 2, 2)",
             ),
             ({"preds": np.ones((4, 0))}, ValueError, "preds must have shape (N,) or (N, C), "),
+            ({"preds": lambda da: da.ones(4, dtype=complex)}, TypeError, "preds must hold real"),
+            (
+                {"target": lambda da: da.from_array(np.array(["a"] * 4), chunks=2)},
+                TypeError,
+                "target must hold real",
+            ),
         ],
     )
     def test_before_anything_is_read(self, da, change, error, message):
+        change = {name: of(da) if callable(of) else of for name, of in change.items()}
         arguments = {"preds": da.ones(4, chunks=2), "target": da.ones(4, chunks=2), **change}
         with pytest.raises(error, match=f"^{re.escape(message)}"):
             dask_hinge_loss(**arguments)
 
-    def test_other_collections(self):
-        bag = pytest.importorskip("dask.bag").from_sequence([1, 1])
-        message = "^preds must be an array, DataFrame or Series of Dask, got a Bag$"
-        with pytest.raises(TypeError, match=message):
-            dask_hinge_state(bag, [1, 1])
+    @pytest.mark.parametrize("kind", ["Bag", "Delayed"])
+    def test_other_collections(self, kind):
+        others = {
+            "Bag": lambda: pytest.importorskip("dask.bag").from_sequence([1, 1]),
+            "Delayed": lambda: pytest.importorskip("dask").delayed([1, 1]),
+        }
+        other, must = others[kind](), "must be an array, DataFrame or Series of Dask"
+        with pytest.raises(TypeError, match=f"^preds {must}, got a {kind}"):
+            dask_hinge_state(other, [1, 1])
+        with pytest.raises(TypeError, match=f"^target {must}, got a {kind}"):
+            dask_hinge_state([1, 1], other)
 
     def test_unknown_columns(self, da):
         columns = da.ones((4, 3), chunks=2)[:, da.ones(3, chunks=3) > 0]
@@ -329,14 +343,22 @@ class TestDaskGraph:
         assert bits(loss.compute(scheduler="sync")) == bits(case.expected())
         assert sorted(read) == [0, 10, 20, 30], "each block once, for both arguments"
 
-    @pytest.mark.parametrize(("blocks", "merges"), [(1, 0), (2, 1), (8, 1), (9, 3), (100, 16)])
+    @pytest.mark.parametrize(("blocks", "merges"), [(1, 0), (2, 1), (8, 1), (9, 2), (100, 16)])
     def test_states_are_added_in_a_tree(self, da, blocks, merges):
         state = dask_hinge_state(da.zeros(blocks, chunks=1), np.ones(blocks, int))
-        keys = [key for key in state.__dask_graph__() if str(key).startswith("_merged-")]
-        dependencies = pytest.importorskip("dask.core").get_dependencies
-        graph = dict(state.__dask_graph__())
-        assert len(keys) == merges
-        assert all(len(dependencies(graph, key)) <= 8 for key in keys)
+        (layer,) = state.__dask_layers__()
+        tasks = state.__dask_graph__().layers[layer].values()
+        widths = [len(task.dependencies) for task in tasks if task.func is distributed._merged]
+        assert (len(tasks), len(widths)) == (blocks + merges, merges)
+        assert all(2 <= width <= 8 for width in widths)
+
+    def test_one_layer_for_any_number_of_blocks(self, da):
+        """Dask takes time that grows with the square of the number of layers."""
+        layers = [
+            len(dask_hinge_state(da.zeros(n, chunks=1), np.ones(n, int)).__dask_graph__().layers)
+            for n in (2, 200)
+        ]
+        assert layers[0] == layers[1]
 
     def test_threads(self, da, backend):
         case = form(1000, 3, "crammer-singer", True, "wild")
@@ -397,7 +419,8 @@ class TestDaskCluster:
         state = dask_hinge_state(da.zeros(40, chunks=10), target)
         with pytest.raises(ValueError, match=f"^blocks 0 to 3: {MARK}; if -1 marks"):
             client.compute(state).result(60)
-        words = da.from_array(np.array(["a"] * 4), chunks=2)
+        numbers = da.from_array(np.ones(4), chunks=2)
+        words = numbers.map_blocks(lambda block: block.astype(str), dtype=float)
         with pytest.raises(TypeError, match=r"^block [01] \(rows . to .\): preds must hold real"):
             client.compute(dask_hinge_state(words, [1] * 4)).result(60)
 
@@ -573,9 +596,17 @@ class TestSpark:
             exec(code, {"spark": spark, "np": np})
 
 
+class Frame:
+    """A frame that nobody may read."""
+
+    def mapInArrow(self):  # noqa: N802
+        raise AssertionError
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
+        ({"df": [1, 2]}, TypeError, "df must be a DataFrame of Spark, got a list"),
         ({"preds": None}, TypeError, "preds must be the name of a column or a list of names, got"),
         ({"preds": []}, TypeError, "preds must be the name of a column or a list of names, got []"),
         ({"preds": ["a", 1]}, TypeError, "preds must be the name of a column or a list of names, "),
@@ -589,7 +620,7 @@ class TestSpark:
 )
 def test_spark_refuses_before_anything_is_read(change, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}"):
-        spark_hinge_loss(None, **{"preds": "score", "target": "label", **change})
+        spark_hinge_loss(**{"df": Frame(), "preds": "score", "target": "label", **change})
 
 
 def digits():

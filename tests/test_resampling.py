@@ -212,6 +212,9 @@ class TestSamples:
         metric.update([[0.5, 1.0]], [1])  # one sample, absent from a third of them
         value, low, high = metric.compute()
         assert bits(value) == bits(low) == bits(high)
+        few = BootstrapHingeLoss(multiclass_mode=mode, n_resamples=39)
+        few.update([[0.5, 1.0]], [1])
+        assert np.isnan(few.compute()[1:]).all(), "for 95% there must be 39 of weight"
         weightless = BootstrapHingeLoss(multiclass_mode=mode)
         weightless.update([[0.5, 1.0]], [1], [0.0])
         shapes = {np.shape(part) for part in weightless.compute()}
@@ -352,10 +355,11 @@ class TestShards:
     [
         ({"n_resamples": 0}, ValueError, "n_resamples must be at least 1, got 0"),
         ({"n_resamples": 38}, ValueError, "at least 39 for confidence_level 0.95, got 38"),
+        ({"n_resamples": 2**32}, ValueError, r"n_resamples must be below 2\*\*32, got 4294967296"),
         ({"n_resamples": 9.0}, TypeError, "n_resamples must be an int, got 9.0"),
         ({"confidence_level": 1.0}, ValueError, "confidence_level must be between 0 and 1"),
         ({"confidence_level": float("nan")}, ValueError, "confidence_level must be between"),
-        ({"confidence_level": 1}, TypeError, "confidence_level must be a float, got 1"),
+        ({"confidence_level": 1}, TypeError, "must be a float between 0 and 1, got 1"),
         ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
         ({"seed": 2**128}, ValueError, "seed must be below"),
         ({"seed": None}, TypeError, "seed must be an int, got None"),

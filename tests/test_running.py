@@ -83,7 +83,8 @@ def calls(function):
     return count
 
 
-def test_any_window_costs_the_same():
+def test_any_window_costs_the_same(set_backend):
+    set_backend("numpy")  # lest the kernels take over in between
     costs = []
     for window in (10, 10, 1000):  # the first time costs more
         metric = RunningHingeLoss(window)
@@ -111,9 +112,12 @@ def test_states_are_updates(backend):
     assert metric.state == case.rows(slice(10, 30)).state()
 
 
-@pytest.mark.parametrize("other", [None, 0, HingeLoss()])
-def test_only_states_are(other):
-    with pytest.raises(TypeError, match="other must be a HingeState, got"):
+@pytest.mark.parametrize(
+    ("other", "got"),
+    [(None, "NoneType$"), (0, "int$"), (HingeLoss(), "HingeLoss; pass its state$")],
+)
+def test_only_states_are(other, got):
+    with pytest.raises(TypeError, match=f"^other must be a HingeState, got {got}"):
         RunningHingeLoss(2).merge_state(other)
 
 
@@ -169,8 +173,8 @@ def test_too_short_a_window(window):
 
 
 def test_too_long_a_window():
-    with pytest.raises(ValueError, match=r"window must be at most 2\*\*32, got 4294967297"):
-        RunningHingeLoss(2**32 + 1)
+    with pytest.raises(ValueError, match=r"window must be below 2\*\*32, got 4294967296"):
+        RunningHingeLoss(2**32)
 
 
 @pytest.mark.parametrize(
