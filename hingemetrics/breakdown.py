@@ -66,9 +66,16 @@ class WorstSamples:
         self._fields: list[Array] = []  # row, target, class and loss, the greatest loss first
 
     def add(self, kept: Kept) -> None:
-        """Add the samples of a block, whose losses are not weighted."""
-        squared, mode = self._metric.squared, self._metric.multiclass_mode
-        loss = np.asarray(hinge_loss(kept.preds, kept.target, squared, mode, reduction="none"))
+        """Add the samples of a block, with what they add to the loss: weighted if it is."""
+        losses = hinge_loss(
+            kept.preds,
+            kept.target,
+            self._metric.squared,
+            self._metric.multiclass_mode,
+            sample_weight=kept.weight,
+            reduction="none",
+        )
+        loss = np.abs(losses)  # a weight may be -0.0
         class_ = np.full(len(loss), _NO_CLASS)
         if loss.ndim == 2:
             class_ = loss.argmax(axis=1)  # to which NaN is the greatest
@@ -186,6 +193,8 @@ class Picture:
         if not self._rows:
             raise ValueError("there must be samples to draw, got none")
         preds, target, *weight = self._arrays
+        if not np.isfinite(preds).all():
+            raise ValueError("preds must be finite to be drawn, got NaN or infinity")
         display = HingeLossDisplay.from_predictions(
             target,
             preds,

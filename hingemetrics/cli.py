@@ -33,7 +33,16 @@ from hingemetrics.breakdown import (
     kept_rows,
 )
 from hingemetrics.exact import Column, Floats
-from hingemetrics.tables import Block, Blocks, Columns, blocks, columns, columns_of, row_count
+from hingemetrics.tables import (
+    STDIN,
+    Block,
+    Blocks,
+    Columns,
+    blocks,
+    columns,
+    columns_of,
+    row_count,
+)
 
 ABOVE_LIMIT, BAD_INPUT = 1, 2
 _PLOT_ENDINGS = (".png", ".svg", ".pdf")
@@ -52,6 +61,7 @@ _REFUSED_WHILE_MERGING = {
 _EXAMPLES = """\
 files: .npy, .npz, .csv, .tsv, .parquet, .arrow or .feather; "-" is a CSV on standard input.
 FILE:COLUMN,COLUMN picks columns by name or 0-based number, FILE.npz:NAME an array.
+What starts with "-" comes after "=", or all of it after "--": --fail-above=-1e-3 -- a.npy -:0
 
 examples:
   hingemetrics preds.npy target.npy --fail-above 0.2
@@ -105,7 +115,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Traceback (most recent call last):
     SystemExit: 0
     """
-    options = _parser().parse_args(arguments)
+    try:
+        return _run(_parser().parse_args(arguments))
+    except KeyboardInterrupt:
+        if arguments is None:  # this is the command: Python ends it by SIGINT, without a traceback
+            sys.excepthook = lambda *_: None
+        raise
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Do what the arguments say and return the exit status."""
     try:
         _check_environment(options)
         report = _merged(options) if options.merge else _measured(options)
@@ -164,7 +183,11 @@ def _add_input(group: Any) -> None:
         "--ignore-index", type=int, metavar="LABEL", help="leave out rows with this label"
     )
     group.add_argument(
-        "--merge", nargs="+", metavar="STATE", help="add up files that --state-out wrote"
+        "--merge",
+        type=_file,
+        nargs="+",
+        metavar="STATE",
+        help="add up files that --state-out wrote",
     )
 
 
@@ -189,13 +212,16 @@ def _add_output(group: Any) -> None:
         help="exit with status 1 if the loss, or that of any class, is above X or NaN",
     )
     group.add_argument(
-        "--worst", type=_count, metavar="K", help="also print the K samples of greatest loss"
+        "--worst",
+        type=_count,
+        metavar="K",
+        help="also print the K samples of greatest (weighted) loss",
     )
     group.add_argument(
         "--per-class", action="store_true", help="also print the loss of each class's samples"
     )
     group.add_argument(
-        "--state-out", type=_output, metavar="FILE", help="write what was seen, for --merge"
+        "--state-out", type=_file, metavar="FILE", help="write what was seen, for --merge"
     )
     group.add_argument(
         "--plot", type=_picture, metavar="FILE", help="draw the margins: .png, .svg or .pdf"
@@ -234,8 +260,8 @@ def _count(text: str) -> int:
     return count
 
 
-def _output(text: str) -> str:
-    """Return the file to write."""
+def _file(text: str) -> str:
+    """Return the file that an argument names."""
     if not text:
         raise argparse.ArgumentTypeError("must be a file, got ''")
     return text
@@ -277,7 +303,19 @@ def _check_environment(options: argparse.Namespace) -> None:
     get_backend()
     get_num_threads()
     if options.plot and find_spec("matplotlib") is None:
-        raise ImportError('plots need matplotlib: pip install "hingemetrics[plot]"')
+        raise ImportError("plots need matplotlib: pip install matplotlib")
+
+
+def _check_outputs(options: argparse.Namespace, inputs: Iterable[str | int]) -> None:
+    """Raise for files that cannot be written, or that would take the place of what is read."""
+    for option, path in (("--state-out", options.state_out), ("--plot", options.plot)):
+        if path is None:
+            continue
+        folder = os.path.dirname(os.path.realpath(path))
+        if os.path.isdir(path) or not (os.path.exists(path) or os.path.isdir(folder)):
+            raise ValueError(f"{option} must be a file in a folder that exists, got {path}")
+        if os.path.isfile(path) and any(os.path.samefile(path, read) for read in inputs):
+            raise ValueError(f"{option} must be another file than those that are read, got {path}")
 
 
 # From files
@@ -286,6 +324,8 @@ def _check_environment(options: argparse.Namespace) -> None:
 def _measured(options: argparse.Namespace) -> _Report:
     """Return what the files hold."""
     preds, target, weight = _inputs(options)
+    parts = [part for part in (preds, target, weight) if part is not None]
+    _check_outputs(options, [0 if part.path == STDIN else part.path for part in parts])
     metric = HingeLoss(options.squared, options.multiclass_mode, ignore_index=options.ignore_index)
     worst = WorstSamples(options.worst, metric) if options.worst else None
     classes = ClassLosses(metric) if options.per_class else None
@@ -294,7 +334,7 @@ def _measured(options: argparse.Namespace) -> _Report:
     rows = 0
     with closing(_with_progress(blocks(preds, target, weight), preds)) as read:
         for block in read:
-            _update(metric, block)
+            _update(metric, block, parts)
             rows += len(block.target)
             if watching:
                 kept = kept_rows(block, metric.ignore_index)
@@ -310,15 +350,16 @@ def _measured(options: argparse.Namespace) -> _Report:
     )
 
 
-def _update(metric: HingeLoss, block: Block) -> None:
-    """Add a block; what is refused has its index in the file, where the metric knows the block."""
+def _update(metric: HingeLoss, block: Block, parts: Sequence[Columns]) -> None:
+    """Add a block; what is refused has its index in the files, where the metric knows the block."""
     try:
         metric.update(block.preds, block.target, block.sample_weight)
     except (TypeError, ValueError) as error:
         message = re.sub(
             r"(?<= at index )\d+", lambda index: str(int(index[0]) + block.first), str(error)
         )
-        raise ValueError(message) from error
+        files = dict.fromkeys(part.file for part in parts)
+        raise ValueError(f"{', '.join(files)}: {message}") from error
 
 
 def _with_progress(read: Blocks, part: Columns) -> Blocks:
@@ -348,6 +389,7 @@ def _bar(part: Columns) -> Any:
 def _merged(options: argparse.Namespace) -> _Report:
     """Return what state files hold together."""
     _check_merging(options)
+    _check_outputs(options, options.merge)
     first, *rest = options.merge
     total = _state(first)
     for path in rest:
@@ -382,12 +424,19 @@ def _state(path: str) -> HingeState:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a file, all of it or, on any error, nothing; a pipe or device is only written to."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "wb") as stream:
-            stream.write(data)
-        return
-    path = os.path.realpath(path)
+    """Write a file; a pipe or device is only written to. Errors name the path that was typed."""
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "wb") as stream:
+                stream.write(data)
+        else:
+            _replace(os.path.realpath(path), data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _replace(path: str, data: bytes) -> None:
+    """Write a file, all of it or, on any error, nothing."""
     temporary = f"{path}.{os.getpid()}.tmp"
     with open(temporary, "xb") as file:
         try:

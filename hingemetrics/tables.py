@@ -15,7 +15,7 @@ import re
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, BinaryIO, NamedTuple
 
@@ -36,6 +36,7 @@ _BLANK = (b"", b"\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FLOATS = {"halffloat": "f2", "float": "f4", "double": "f8"}  # Arrow's names of NumPy's dtypes
 _CSV, _ARROW = (".csv", ".tsv"), (".arrow", ".feather")
+_ENDINGS = (".npy", ".npz", *_CSV, ".parquet", *_ARROW)
 _WITH_COLUMNS = re.compile(
     r"(-|.*?\.(?:npz|csv|tsv|parquet|arrow|feather)):(.*)", re.IGNORECASE | re.DOTALL
 )
@@ -47,6 +48,11 @@ class Columns(NamedTuple):
     argument: str  # preds, target or sample_weight
     path: str
     names: tuple[str, ...] | None  # names or 0-based numbers; None stands for all of it
+
+    @property
+    def file(self) -> str:
+        """What to call the file."""
+        return _shown(self.path)
 
 
 class Block(NamedTuple):
@@ -154,8 +160,8 @@ def blocks(
     Raises
     ------
     TableError
-        If a file is not what its ending says, holds something else than numbers, or has another
-        number of rows than the others.
+        If a file has an unknown ending, is not what its ending says, holds something else than
+        numbers, or has another number of rows than the others.
     OSError
         If a file cannot be read.
     ImportError
@@ -174,6 +180,7 @@ def blocks(
     [[0.5]]
     """
     wanted = [part for part in (preds, target, sample_weight) if part is not None]
+    _check_endings(wanted)
     if elements is None:
         elements = MAPPED_ELEMENTS if _all_mapped(wanted) else ELEMENTS
     streams = _streams(wanted, elements)
@@ -250,6 +257,16 @@ def _of_arrays(wanted: Sequence[Columns]) -> list[tuple[list[Columns], _Chunks]]
     return [([part], _once(array)) for part, array in zip(wanted, arrays, strict=True)]
 
 
+def _check_endings(wanted: Sequence[Columns]) -> None:
+    """Raise for a file of which nothing says what it is."""
+    for part in wanted:
+        if _kind(part.path) not in _ENDINGS:
+            raise TableError(
+                f"{part.argument} must be {STDIN} or a file that ends in "
+                f"{', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]}, got {part.path!r}"
+            )
+
+
 def _check_shared(group: Sequence[Columns]) -> None:
     """Raise if an argument takes all columns of a table that another one takes a column of."""
     for part in group:
@@ -274,11 +291,8 @@ def _read(group: Sequence[Columns], elements: int) -> _Chunks:
 
 
 def _kind(path: str) -> str:
-    """Return the ending that says what a file is; any other than the known ones is .npy."""
-    ending = os.path.splitext(path)[1].lower()
-    if path == STDIN:
-        return ".csv"
-    return ending if ending in (*_CSV, *_ARROW, ".parquet", ".npz") else ".npy"
+    """Return the ending that says what a file is."""
+    return ".csv" if path == STDIN else os.path.splitext(path)[1].lower()
 
 
 def _shown(path: str) -> str:
@@ -343,8 +357,9 @@ def _reading(path: str, kind: str) -> Iterator[None]:
     except OSError as error:
         raise OSError(f"{_shown(path)}: {error.strerror or error}") from error
     except Exception as error:
+        reason = str(error).partition("\n")[0]  # NumPy goes on with how to load what is unsafe
         raise TableError(
-            f"{_shown(path)} must be {kind}, got one that does not load: {error}"
+            f"{_shown(path)} must be {kind}, got one that does not load: {reason}"
         ) from error
 
 
@@ -363,13 +378,9 @@ def _mapped(part: Columns) -> Array:
     path = part.path
     if part.names is not None:
         raise TableError(f"{path} must be a table to name columns of, got a .npy file")
-    with _reading(path, "a .npy file of real numbers"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what NumPy thinks of a header is no news here
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            array.close()
-            raise TableError(f"{path} must be a .npy file, got an archive of several arrays")
-    return array
+    with _reading(path, "a .npy file of real numbers"), open(path, "rb") as file:
+        shape, fortran, dtype = _npy_header(file, path)
+        return np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran else "C")
 
 
 def _check_rows(shape: tuple[int, ...], path: str) -> None:
@@ -404,6 +415,8 @@ def _npz(part: Columns, elements: int) -> _Chunks:
 def _member(part: Columns, names: Sequence[str]) -> str:
     """Return the name in the archive of the array that is asked for."""
     arrays = [name.removesuffix(".npy") for name in names]
+    if not arrays:
+        raise TableError(f"{part.path} must hold arrays, got none")
     if part.names is None and len(names) == 1:
         return names[0]
     asked = None if part.names is None else ",".join(part.names)
@@ -419,13 +432,14 @@ def _npy_header(member: Any, path: str) -> tuple[tuple[int, ...], bool, np.dtype
     if version not in ((1, 0), (2, 0)):
         raise TableError(f"{path} must hold arrays of .npy format 1.0 or 2.0, got {version}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as for .npy
+        warnings.simplefilter("ignore")  # what NumPy thinks of a header is no news here
         if version == (1, 0):
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
         else:
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(member)
     if dtype.kind not in "fiub":
-        raise TableError(f"{path} must hold real numbers, got dtype {dtype}")
+        got = "Python objects" if dtype.hasobject else f"dtype {dtype}"
+        raise TableError(f"{path} must hold real numbers, got {got}")
     if min(shape, default=0) < 0:
         raise TableError(f"{path} must have a shape, got {shape}")
     return shape, fortran, dtype
@@ -462,20 +476,27 @@ def _check_width(width: int, path: str) -> None:
 # Columns of tables
 
 
-def _picked(part: Columns, names: Sequence[str] | None, width: int) -> list[int]:
-    """Return the numbers of the columns that are asked for."""
-    _check_width(width, part.path)
-    path = _shown(part.path)
-    if part.names is None:
-        picked = list(range(width))
-    else:
-        picked = [_number(name, names, width, path) for name in part.names]
-        if len(set(picked)) < len(picked):
-            got = _text(",".join(part.names))
-            raise TableError(f"columns of {path} must be named once each, got {got}")
-    if part.argument != "preds" and len(picked) != 1:
-        raise TableError(f"{part.argument} must be one column of {path}, got {len(picked)}")
+def _picked(wanted: Sequence[Columns], names: Sequence[str] | None, width: int) -> list[list[int]]:
+    """Return the numbers of the columns that each argument takes of a table."""
+    path = wanted[0].path
+    _check_width(width, path)
+    picked = [_numbers(part, names, width) for part in wanted]
+    numbers = list(chain.from_iterable(picked))
+    if len(set(numbers)) < len(numbers):
+        got = _text(",".join(name for part in wanted for name in part.names or ()))
+        raise TableError(f"columns of {_shown(path)} must be named once each, got {got}")
     return picked
+
+
+def _numbers(part: Columns, names: Sequence[str] | None, width: int) -> list[int]:
+    """Return the numbers of the columns that an argument takes."""
+    if part.names is None:
+        numbers = list(range(width))
+    else:
+        numbers = [_number(name, names, width, part.file) for name in part.names]
+    if part.argument != "preds" and len(numbers) != 1:
+        raise TableError(f"{part.argument} must be one column of {part.file}, got {len(numbers)}")
+    return numbers
 
 
 def _number(name: str, names: Sequence[str] | None, width: int, path: str) -> int:
@@ -487,8 +508,13 @@ def _number(name: str, names: Sequence[str] | None, width: int, path: str) -> in
         raise TableError(f"{path} must have one column {_text(name)}, got {named}")
     if _is_number(name) and int(name) < width:
         return int(name)
-    got = f"{width} columns" if names is None else _listed(names)
+    got = _counted(width, "column") if names is None else _listed(names)
     raise TableError(f"{path} must have a column {_text(name)}, got {got}")
+
+
+def _counted(count: int, noun: str) -> str:
+    """Return how many there are of something."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _is_number(name: str) -> bool:
@@ -525,7 +551,7 @@ class _Csv(NamedTuple):
         by_name = any(not _is_number(name) for part in wanted for name in part.names or ())
         is_header = by_name or _is_counted(first) or not any(map(_is_float, first))
         names = first if is_header else None
-        return cls(path, names, [_picked(part, names, len(first)) for part in wanted])
+        return cls(path, names, _picked(wanted, names, len(first)))
 
 
 def _is_counted(first: list[str]) -> bool:
@@ -597,24 +623,27 @@ def _records(
     for data in lines:
         if len(data) > _MOST_COLUMNS:  # it may have too many fields to split
             _check_width(data.count(delimiter.encode()) + 1, path)
-    reader = csv.reader(map(_decoded, lines), delimiter=delimiter, strict=True)
+    texts = chain(map(_decoded, lines), ['"'])  # the last line ends a field that is still open
+    reader = csv.reader(texts, delimiter=delimiter, strict=True)
     records: list[list[str]] = []
     try:
-        for record in reader:
+        for record in islice(reader, len(lines)):
             if reader.line_num != len(records) + 1:
-                raise ValueError("a quoted field that does not end")
+                raise ValueError("a quoted field with a line break, or without an end,")
             width = width or len(record)
             if len(record) != width:
                 raise TableError(
-                    f"{_shown(path)} must have {width} fields in each line, "
+                    f"{_shown(path)} must have {_counted(width, 'field')} in each line, "
                     f"got {len(record)} in line {start + len(records)}"
                 )
             records.append(record)
     except TableError:
         raise
     except (csv.Error, ValueError) as error:
+        is_bare = isinstance(error, csv.Error) and b"\r" in lines[len(records)].rstrip(b"\r")
+        got = "a carriage return alone" if is_bare else error
         raise TableError(
-            f"{_shown(path)} must be a CSV in UTF-8, got {error} in line {start + len(records)}"
+            f"{_shown(path)} must be a CSV in UTF-8, got {got} in line {start + len(records)}"
         ) from error
     return records
 
@@ -724,11 +753,12 @@ def _parquet(path: str, wanted: Sequence[Columns], elements: int) -> _Chunks:
 def _parquet_file(path: str) -> Iterator[Any]:
     """Open a Parquet file."""
     _check_pyarrow(path)
-    from pyarrow import parquet
+    from pyarrow import OSFile, parquet
 
     with (
         _reading(path, "a Parquet file"),
-        parquet.ParquetFile(path, buffer_size=_PARQUET_BUFFER, pre_buffer=False) as file,
+        OSFile(path) as source,  # given the path, pyarrow would take a URI for what it names
+        parquet.ParquetFile(source, buffer_size=_PARQUET_BUFFER, pre_buffer=False) as file,
     ):
         yield file
 
@@ -772,16 +802,14 @@ def _check_pyarrow(path: str) -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            f'{path} needs pyarrow to be read: pip install "hingemetrics[parquet]"'
-        ) from error
+        raise ImportError(f"{path} needs pyarrow to be read: pip install pyarrow") from error
 
 
 def _typed(path: str, wanted: Sequence[Columns], schema: Any) -> list[list[int]]:
     """Return the columns that are asked for, which must be of numbers."""
     from pyarrow import types
 
-    picked = [_picked(part, schema.names, len(schema.names)) for part in wanted]
+    picked = _picked(wanted, schema.names, len(schema.names))
     for column in chain.from_iterable(picked):
         kind = schema.field(column).type
         if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):

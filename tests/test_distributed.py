@@ -487,6 +487,7 @@ def spark():
 
 @pytest.mark.spark
 @pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # by PySpark 4.0
 class TestSpark:
     @pytest.fixture
     def table(self, spark, tmp_path):
