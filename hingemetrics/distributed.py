@@ -530,5 +530,5 @@ def _of_lists(column: Any, called: str) -> Array:
             f"{called} must hold lists of one length, got {lengths[row]} at index {row} "
             f"after {lengths[0]}"
         )
-    values = as_array(column.flatten(), f"the flattened lists of {called}")
+    values = as_array(column.flatten(), f"flattened lists of {called}")
     return values.reshape(len(column), lengths[0])

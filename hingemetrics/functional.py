@@ -2,12 +2,53 @@
 
 from __future__ import annotations
 
+from typing import Literal, overload
+
 from hingemetrics import engine
 from hingemetrics.exact import Floats
 from hingemetrics.inputs import Batch, checked_ignore_index
 from hingemetrics.state import HingeState, MulticlassMode
 
 _REDUCTIONS = ("mean", "sum", "none")
+
+
+@overload
+def hinge_loss(
+    preds: object,
+    target: object,
+    squared: bool = ...,
+    multiclass_mode: Literal["crammer-singer", MulticlassMode.CRAMMER_SINGER] | None = ...,
+    *,
+    sample_weight: object = ...,
+    ignore_index: int | None = ...,
+    reduction: Literal["mean", "sum"] = ...,
+) -> float: ...
+
+
+@overload
+def hinge_loss(
+    preds: object,
+    target: object,
+    squared: bool = ...,
+    multiclass_mode: str | MulticlassMode | None = ...,
+    *,
+    sample_weight: object = ...,
+    ignore_index: int | None = ...,
+    reduction: Literal["none"],
+) -> Floats: ...
+
+
+@overload
+def hinge_loss(
+    preds: object,
+    target: object,
+    squared: bool = ...,
+    multiclass_mode: str | MulticlassMode | None = ...,
+    *,
+    sample_weight: object = ...,
+    ignore_index: int | None = ...,
+    reduction: str = ...,
+) -> float | Floats: ...
 
 
 def hinge_loss(

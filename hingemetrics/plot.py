@@ -484,6 +484,6 @@ def _new_axes(width: float, height: float) -> Axes:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "hingemetrics[plot]"') from error
+        raise ImportError("plots need matplotlib: pip install matplotlib") from error
     figure: Figure = Figure(figsize=(width, height), layout="constrained")
     return figure.subplots()

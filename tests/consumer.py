@@ -63,11 +63,13 @@ def main(folder: Path) -> str:
     (folder / "state").write_bytes(total.to_bytes())
     value: float | Floats = total.value()
     classes: int | None = total.num_classes
-    function: float | Floats = hinge_loss(
-        np.concatenate([batch.scores for batch in batches]),
-        np.concatenate([batch.labels for batch in batches]),
-        ignore_index=-1,
-    )
+    scores = np.concatenate([batch.scores for batch in batches])
+    labels = np.concatenate([batch.labels for batch in batches])
+    function: float = hinge_loss(scores, labels, ignore_index=-1)
+    samples: Floats = hinge_loss(scores, labels, ignore_index=-1, reduction="none")
+    each: float | Floats = hinge_loss(scores, labels, False, "one-vs-all", ignore_index=-1)
+    assert np.shape(each) == (3,)
+    assert len(samples) == total.count
     metric = whole.metric.clone()
     restored = HingeLoss(ignore_index=-1)
     restored.load_state_dict(json.loads(json.dumps(metric.state_dict())))

@@ -45,7 +45,8 @@ def test_the_consumer_is_typed(mypy):
     [
         ("HingeLoss(squared='yes')", "arg-type"),
         ("HingeLoss().compute().upper()", "union-attr"),
-        ("hinge_loss([0.5])", "call-arg"),
+        ("hinge_loss([0.5])", "call-overload"),
+        ("loss: float = hinge_loss([[0.5, 1]], [1], multiclass_mode='one-vs-all')", "assignment"),
         ("HingeState() + 1", "operator"),
         ("HingeState().count = 3", "misc"),
     ],

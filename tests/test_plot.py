@@ -413,7 +413,7 @@ for draw in (
     try:
         draw()
     except ImportError as error:
-        print('pip install "hingemetrics[plot]"' in str(error))
+        print("pip install matplotlib" in str(error))
 print(metric.compute(), HingeLossDisplay([0.5], [0], ["a"]).loss)
 """
 
