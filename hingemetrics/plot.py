@@ -239,8 +239,7 @@ class HingeLossDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        if ax is None:
-            ax = _new_axes(8.0, 3.0 + 0.35 * min(len(self.classes), _NAMED_ROWS))
+        ax = _axes(ax, 8.0, 3.0 + 0.35 * min(len(self.classes), _NAMED_ROWS))
         self.ax_, self.figure_, self.loss_ax_ = ax, ax.figure, ax.twinx()
         self.edges_ = _edges(self.margins, bins)
         self.counts_ = self._counts()
@@ -382,7 +381,7 @@ def plot_value(
     per_class = isinstance(value, np.ndarray)
     values = np.atleast_1d(value)
     heights = np.where(np.abs(values) <= _LARGEST, values, 0.0)
-    ax = _new_axes(7.0 if per_class else 4.0, 3.6) if ax is None else ax
+    ax = _axes(ax, 7.0 if per_class else 4.0, 3.6)
     ax.axhline(1.0, color=_GREY, linewidth=1, linestyle=":", label="of always answering 0")
     if per_class:
         ax.bar(np.arange(len(values)), heights, color=_BLUE)
@@ -479,8 +478,12 @@ def _name(squared: bool) -> str:
     return "squared hinge loss" if squared else "hinge loss"
 
 
-def _new_axes(width: float, height: float) -> Axes:
-    """Return the axes of a new figure; pyplot, which remembers figures, takes no part."""
+def _axes(ax: Any, width: float, height: float) -> Axes:
+    """Return axes, by default of a new figure; pyplot, which remembers figures, has no part."""
+    if ax is not None:
+        if not hasattr(ax, "axhline"):
+            raise TypeError(f"ax must be Axes of matplotlib, got {ax!r}")
+        return ax  # type: ignore[no-any-return]
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

@@ -574,7 +574,7 @@ class TestSpark:
                 None,
                 f"{where}column 'ragged' must hold lists of one length, got 1 at index 17 after 2",
             ),
-            ("holed", "label", None, f"{where}flattened lists of column 'holed' must have no nulls, "),
+            ("holed", "label", None, f"{where}flattened lists of column 'holed' must have no "),
             ("missing", "label", None, f"{where}column 'missing' must have no nulls, got one at "),
         ]:
             with pytest.raises(PythonException, match=re.escape(message)):

@@ -356,6 +356,10 @@ class TestAxes:
         assert one is not other
         assert one.figure is not other.figure
 
+    def test_others_are_refused(self, make):
+        with pytest.raises(TypeError, match=r"^ax must be Axes of matplotlib, got 3$"):
+            make(3)
+
 
 GLOBAL = """
 import sys
