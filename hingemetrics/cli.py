@@ -61,7 +61,7 @@ _REFUSED_WHILE_MERGING = {
 _EXAMPLES = """\
 files: .npy, .npz, .csv, .tsv, .parquet, .arrow or .feather; "-" is a CSV on standard input.
 FILE:COLUMN,COLUMN picks columns by name or 0-based number, FILE.npz:NAME an array.
-What starts with "-" comes after "=", or all of it after "--": --fail-above=-1e-3 -- a.npy -:0
+What starts with "-" goes behind "=" or "--": --fail-above=-1e-3 -- a.npy -:0
 
 examples:
   hingemetrics preds.npy target.npy --fail-above 0.2
@@ -306,13 +306,13 @@ def _check_environment(options: argparse.Namespace) -> None:
         raise ImportError("plots need matplotlib: pip install matplotlib")
 
 
-def _check_outputs(options: argparse.Namespace, inputs: Iterable[str | int]) -> None:
+def _check_outputs(options: argparse.Namespace, inputs: Sequence[str | int]) -> None:
     """Raise for files that cannot be written, or that would take the place of what is read."""
     for option, path in (("--state-out", options.state_out), ("--plot", options.plot)):
         if path is None:
             continue
         folder = os.path.dirname(os.path.realpath(path))
-        if os.path.isdir(path) or not (os.path.exists(path) or os.path.isdir(folder)):
+        if os.path.isdir(path) or not os.path.isdir(folder):
             raise ValueError(f"{option} must be a file in a folder that exists, got {path}")
         if os.path.isfile(path) and any(os.path.samefile(path, read) for read in inputs):
             raise ValueError(f"{option} must be another file than those that are read, got {path}")

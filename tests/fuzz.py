@@ -188,7 +188,7 @@ WANTED = (
     Wanted("tsv", "0", "1"),
     Wanted("csv", "score", "label"),
     Wanted("tsv", "b,a", "y", "w"),
-    Wanted("csv", "0", "0"),
+    Wanted("csv", "0", "2", "1"),
 )
 NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)", re.ASCII | re.I)
 

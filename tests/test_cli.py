@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import signal
 import sys
 from base64 import b64decode
 from dataclasses import replace
@@ -337,6 +338,32 @@ def test_a_wrong_environment(python, tmp_path, variable, value):
     assert python("-m", "hingemetrics", "--version", **{variable: value}).returncode == 0
 
 
+INTERRUPTED = """
+import signal, sys
+from hingemetrics import cli
+cli.blocks = lambda *_: signal.raise_signal(signal.SIGINT)
+sys.exit(cli.main())
+"""
+
+
+class TestInterrupt:
+    def test_the_command_dies_by_it(self, python):
+        run = python("-c", INTERRUPTED, "a.csv", "b.csv")
+        assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGINT, "", "")
+
+    @pytest.mark.parametrize("given", [True, False])
+    def test_main_passes_it_on(self, monkeypatch, given):
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cli, "blocks", interrupted)
+        monkeypatch.setattr(sys, "argv", ["hingemetrics", "a.csv", "b.csv"])
+        monkeypatch.setattr(sys, "excepthook", before := sys.excepthook)
+        with pytest.raises(KeyboardInterrupt):
+            main(["a.csv", "b.csv"] if given else None)
+        assert (sys.excepthook is before) == given
+
+
 def test_version(hingemetrics_command):
     run = hingemetrics_command("--version")
     assert (run.returncode, run.stderr) == (0, "")
@@ -454,6 +481,19 @@ class TestBlocks:
         refused(table(replace(case, target=target)), "target", "got 7", f"index {row}\n")
         refused(table(replace(case, weight=weight)), "sample_weight", "-2", f"index {row}\n")
 
+    @pytest.mark.parametrize("files", [("s.csv", "y.csv"), ("s.npy", "y.csv"), ("s.npy", "y.npy")])
+    def test_errors_name_the_files(self, command, tmp_path, files):
+        """Rows count from 0; a header is none."""
+        for stem, column in (("s", [0.1, 0.2]), ("y", [0.0, 1.5])):
+            np.save(tmp_path / f"{stem}.npy", column)
+            (tmp_path / f"{stem}.csv").write_text(f"{stem}\n{column[0]}\n{column[1]}\n")
+        paths = [str(tmp_path / file) for file in files]
+        refused(command(*paths), f"error: {', '.join(paths)}: target must be", "1.5 at index 1\n")
+
+    def test_a_file_is_named_once(self, table, tmp_path):
+        run = table(Case(np.ones(2), np.array([0, 7]), np.ones(2)))
+        assert run.stderr.count(str(tmp_path / "table.csv")) == 1
+
     @pytest.mark.parametrize("row", [1, 39, 40, 59])
     def test_mixed_codings_have_the_index_in_the_file(self, table, row):
         target = np.where(np.arange(60) == row, 0, -1)
@@ -486,6 +526,26 @@ class TestInputs:
     def test_bad_options(self, command, tmp_path, options, words):
         (tmp_path / "t.csv").write_text("s,y\n-2.2,0\n")
         refused(command(tmp_path / "t.csv", *options), *words)
+
+    @pytest.mark.parametrize("limit", ["-1e-3", "-inf"])
+    def test_what_starts_with_a_hyphen(self, command, monkeypatch, tmp_path, limit):
+        """As --help says: after "=", or after "--"."""
+        (tmp_path / "in.csv").write_text("1.5,0,0.1\n2,1,0.2\n")
+        np.save(tmp_path / "y.npy", [0, 1])
+        opened = tables._opened
+        monkeypatch.setattr(
+            tables, "_opened", lambda path: opened(tmp_path / "in.csv" if path == "-" else path)
+        )
+        run = command(f"--fail-above={limit}", "--sample-weight=-:2", "--", "-:0", "-:1")
+        loss = expected([1.5, 2], [0, 1], sample_weight=[0.1, 0.2])
+        assert (run.returncode, run.stdout) == (1, f"{loss!r}\n")
+        run = command(f"--fail-above={limit}", "--", "-:0", tmp_path / "y.npy")
+        assert (run.returncode, run.stdout) == (1, f"{expected([1.5, 2], [0, 1])!r}\n")
+        assert "--fail-above=-1e-3 -- a.npy -:0" in command("--help").stdout
+
+    @pytest.mark.parametrize("files", [["", "t.npy"], ["t.npy", ""], ["t.npy", "t.npy:0"]])
+    def test_no_name_of_a_file(self, command, files):
+        refused(command(*files), "must be - or a file that ends in .npy", "got '")
 
     @pytest.mark.parametrize("counts", [(3, 2), (2, 3)])
     def test_other_numbers_of_rows(self, command, tmp_path, counts):
@@ -574,9 +634,32 @@ class TestWorst:
             run.stdout == "nan\n\nindex  target  loss\n    3       0   nan\n    2       1   0.9\n"
         )
 
-    def test_weights_do_not_count(self, table):
-        case = Case(np.array([0.0, -9.0]), np.array([1, 1]), np.array([5.0, 0.0]))
-        assert json_of(table(case, "--json", "--worst", "1"))["worst"][0]["loss"] == 10.0
+    @pytest.mark.parametrize("case", [case for case in forms(60) if case.weight is not None])
+    def test_by_what_they_add_to_the_loss(self, table, case):
+        """The weighted losses of the oracle, sorted by Python."""
+        case = replace(case, weight=np.where(np.arange(60) % 7, case.weight, 0.0))
+        found = json_of(table(case, "--json", "--worst", "60"))["worst"]
+        costs = expected(
+            case.preds,
+            case.target,
+            case.squared,
+            case.mode,
+            sample_weight=case.weight,
+            reduction="none",
+        )
+        loss = costs.reshape(60, -1).max(axis=1).tolist()
+        order = sorted(range(60), key=lambda row: (-loss[row], row))
+        assert [sample["index"] for sample in found] == order
+        assert [sample["loss"] for sample in found] == [loss[row] for row in order]
+
+    @pytest.mark.parametrize("zero", [0.0, -0.0])
+    def test_a_weight_of_zero(self, table, zero):
+        preds, target = np.array([-9.0, 9.0, 0.0, -np.inf]), np.ones(4, int)
+        run = table(Case(preds[:3], target[:3], np.array([zero, 1.0, 0.5])), "--worst", "3")
+        rows = [line.split() for line in run.stdout.splitlines()[3:]]
+        assert rows == [["2", "1", "0.5"], ["0", "1", "0.0"], ["1", "1", "0.0"]]
+        run = table(Case(preds, target, np.array([1, 1, 1, zero])), "--worst", "1")
+        assert run.stdout.split()[-3:] == ["3", "1", "nan"]
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -744,11 +827,79 @@ class TestStates:
     def test_no_file_to_write(self, table):
         refused(table(forms(60)[0], "--state-out", ""), "--state-out", "file, got ''")
 
-    def test_a_folder_to_write(self, table, tmp_path):
-        refused(table(forms(60)[0], "--state-out", tmp_path), str(tmp_path))
+    def test_no_file_to_merge(self, command):
+        refused(command("--merge", "a.state", ""), "--merge", "file, got ''")
 
-    def test_no_such_folder(self, table, tmp_path):
-        refused(table(forms(60)[0], "--state-out", tmp_path / "none" / "a.state"), "a.state")
+
+class TestOutputs:
+    """What cannot be written, or must not be, is refused before anything is read."""
+
+    @pytest.fixture(autouse=True)
+    def matplotlib(self, monkeypatch):
+        """Is found, as far as the command looks."""
+        monkeypatch.setattr(cli, "find_spec", lambda name: name)
+
+    @pytest.mark.parametrize("option", ["--state-out", "--plot"])
+    @pytest.mark.parametrize("path", ["none/a.png", "folder.png"])
+    def test_no_file_in_a_folder(self, command, monkeypatch, tmp_path, option, path):
+        (tmp_path / "folder.png").mkdir()
+        monkeypatch.chdir(tmp_path)
+        refused(
+            command("no.npy", "no.npy", option, path), option, f"folder that exists, got {path}"
+        )
+        if option == "--state-out":
+            refused(command("--merge", "no.state", option, path), option, f"got {path}")
+
+    @pytest.mark.parametrize("names", ["{0} {1}", "{1} {0}:x", "{1} {1} --sample-weight {0}:x"])
+    @pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
+    def test_what_is_read_is_kept(self, command, tmp_path, names, link):
+        source, other = tmp_path / "a.csv", tmp_path / "b.csv"
+        for path in (source, other):
+            path.write_text("x\n1\n")
+        out = tmp_path / "a.png" if link else source
+        if link:
+            getattr(out, link)(source)
+        words = names.format(source, other).split()
+        for option in ["--state-out", *["--plot"] * (link is not None)]:
+            refused(command(*words, option, out), option, str(out))
+        assert source.read_text() == "x\n1\n"
+
+    def test_states_are_kept(self, command, tmp_path):
+        files = [tmp_path / "a.state", tmp_path / "b.state"]
+        for path in files:
+            path.write_bytes(forms(9)[0].state().to_bytes())
+        refused(command("--merge", *files, "--state-out", files[1]), "--state-out", "b.state")
+        assert files[1].read_bytes() == forms(9)[0].state().to_bytes()
+
+    def test_standard_input_is_kept(self, python, tmp_path):
+        (tmp_path / "in.csv").write_text("1,0\n2,1\n")
+        code = "import os, runpy, sys; os.dup2(os.open(sys.argv[-1], os.O_RDONLY), 0); "
+        code += "runpy.run_module('hingemetrics', run_name='__main__', alter_sys=True)"
+        options = ["--preds", "0", "--target", "1", "--state-out", tmp_path / "in.csv"]
+        refused(python("-c", code, "-", *options), "--state-out", "in.csv")
+        assert (tmp_path / "in.csv").read_text() == "1,0\n2,1\n"
+
+    def test_another_file_is_replaced(self, table, tmp_path):
+        (tmp_path / "a.state").write_bytes(b"before")
+        case = forms(60)[0]
+        assert table(case, "--state-out", tmp_path / "a.state").returncode == 0
+        assert (tmp_path / "a.state").read_bytes() == case.state().to_bytes()
+
+    def test_a_full_disk(self, table, monkeypatch, tmp_path):
+        def full(_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(cli.os, "fsync", full)
+        run = table(forms(60)[0], "--state-out", tmp_path / "a.state")
+        refused(run, f"{tmp_path / 'a.state'}: No space left on device\n")
+        if Path("/dev/full").exists():
+            run = table(forms(60)[0], "--state-out", "/dev/full")
+            refused(run, "error: /dev/full: No space left on device\n")
+
+    def test_a_folder_that_goes_away(self, table, monkeypatch, tmp_path):
+        monkeypatch.setattr(cli, "_check_outputs", lambda *_: None)
+        path = tmp_path / "none" / "a.state"
+        refused(table(forms(60)[0], "--state-out", path), f"{path}: No such file or directory\n")
 
 
 class Recorded:
@@ -855,16 +1006,17 @@ class TestPlot:
         assert run.stderr.count("\n") == 1
         assert not (tmp_path / "a.png").exists()
 
-    def test_no_folder_for_the_picture(self, table, display, tmp_path):
-        display(Recorded)
-        run = table(forms(60)[0], "--plot", tmp_path / "none" / "a.png")
-        assert (run.returncode, run.stdout) == (2, f"{forms(60)[0].expected()!r}\n")
-        assert "a.png" in run.stderr
+    @pytest.mark.parametrize("label", [np.nan, np.inf])
+    def test_what_is_not_finite_is_of_the_command_s_arguments(self, table, tmp_path, label):
+        pytest.importorskip("matplotlib")
+        run = table(Case(np.array([0.5, label]), np.array([0, 1])), "--plot", tmp_path / "a.png")
+        assert run.stderr.startswith("hingemetrics: note: no picture: preds must be finite")
+        assert run.stderr.count("\n") == 1
 
     def test_a_missing_matplotlib_is_noticed_first(self, command, monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         run = command(tmp_path / "none.npy", tmp_path / "none.npy", "--plot", tmp_path / "a.png")
-        refused(run, 'pip install "hingemetrics[plot]"')
+        refused(run, "plots need matplotlib: pip install matplotlib\n")
 
     @pytest.mark.parametrize("suffix", ["png", "SVG"])
     def test_the_picture_is_whole_or_not_there(self, table, display, monkeypatch, tmp_path, suffix):

@@ -25,10 +25,13 @@ def test_nothing_is_found(python, target):
 
 
 FAULTS = {
-    # Neither the form nor the contradictions of what was read are looked at.
+    # A sum is taken in any form, and whatever it is.
     "bytes": """
 from hingemetrics import state
-state.HingeState.from_bytes = lambda data: state._from_record(state._parsed(bytes(data)))
+def any_sum(self, samples):
+    exponent, mantissa = self.number(), self.number()
+    return mantissa << min(exponent, 2000)
+state._Reader.sum = any_sum
 """,
     # The state is replaced before the rest is checked.
     "state_dict": """
@@ -101,7 +104,7 @@ EXPENSIVE = {
 
 @pytest.mark.parametrize("what", EXPENSIVE)
 def test_memory_is_linear(what):
-    """Measured: 51 bytes a byte of an ordinary state, of any length, 132 where sums are longest."""
+    """Measured: 26 bytes a byte of an ordinary state, of any length, 69 where sums are longest."""
     data = EXPENSIVE[what]()
     tracemalloc.start()
     try:
@@ -109,7 +112,7 @@ def test_memory_is_linear(what):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 150 * len(data) + 65_536
+    assert peak < 80 * len(data) + 65_536
 
 
 def read(data):
@@ -133,7 +136,7 @@ def test_lengths_that_only_are_claimed():
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 150 * len(data) + 65_536
+    assert peak < 80 * len(data) + 65_536
 
 
 def calls(data):

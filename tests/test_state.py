@@ -406,10 +406,32 @@ class TestHostileBytes:
     def test_contradictions(self, numbers):
         self.refused(spelt(*numbers))
 
-    def refused(self, data):
+    @pytest.mark.parametrize("index", range(len(ONE_LOSS)))
+    def test_other_spellings(self, index):
+        """A longer length of the same number, or the number with a zero on top."""
+        start = len(spelt(*ONE_LOSS[:index])) - 4
+        stop = len(spelt(*ONE_LOSS[: index + 1])) - 4
+        data = spelt(*ONE_LOSS)
+        length, digits = data[start], data[start + 1 : stop]
+        for other in (
+            bytes([length | 0x80, 0]) + digits,
+            bytes([length | 0x80, 0x80, 0]) + digits,
+            bytes([length + 1]) + digits + b"\0",
+        ):
+            body = data[:start] + other + data[stop:-4]
+            self.refused(
+                body + zlib.crc32(body).to_bytes(4, "little"), "a number with zeros on top"
+            )
+
+    @pytest.mark.parametrize("sums", [(1076, 2), (1, 0), (0, 2)])
+    def test_other_sums(self, sums):
+        self.refused(spelt(*ONE_LOSS[:4], *sums, *ONE_LOSS[6:]), "an even mantissa")
+        self.refused(spelt(*ONE_LOSS[:-2], *sums), "an even mantissa")
+
+    def refused(self, data, why=""):
         tracemalloc.start()
         try:
-            with pytest.raises(ValueError, match="the bytes of a HingeState"):
+            with pytest.raises(ValueError, match=f"the bytes of a HingeState, got .*{why}"):
                 HingeState.from_bytes(data)
             _, peak = tracemalloc.get_traced_memory()
         finally:
