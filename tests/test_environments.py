@@ -265,8 +265,9 @@ def test_names_that_no_locale_knows(run, folder, locale):
         np.save(file, [0, 1, 1])
     options = {"LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     path = os.fsdecode(name)
-    refused(run("-m", "hingemetrics", path, "missing", **options), "missing", "No such file")
-    refused(run("-m", "hingemetrics", path + "?", path, **options), "No such file")
+    refused(run("-m", "hingemetrics", path, "none.npy", **options), "none.npy", "No such file")
+    missing = path.replace(".npy", "?.npy")
+    refused(run("-m", "hingemetrics", missing, path, **options), "No such file")
     loss = run("-m", "hingemetrics", "preds.npy", path, **options)
     assert (loss.stdout, loss.stderr) == ("0.3\n", "")
     assert run("-m", "hingemetrics", "--help", **options).returncode == 0
