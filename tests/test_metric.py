@@ -858,7 +858,7 @@ def handle(*_):
 
 signal.signal(signal.SIGALRM, handle)
 signal.setitimer(signal.ITIMER_REAL, 1e-3)
-while handled < 20:
+while handled < 10:
     metric.update(preds, target)
 signal.signal(signal.SIGALRM, signal.SIG_IGN)
 print(0.5 <= metric.compute() <= 0.75)
