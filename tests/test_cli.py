@@ -341,6 +341,7 @@ def test_a_wrong_environment(python, tmp_path, variable, value):
 INTERRUPTED = """
 import signal, sys
 from hingemetrics import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 cli.blocks = lambda *_: signal.raise_signal(signal.SIGINT)
 sys.exit(cli.main())
 """

@@ -53,8 +53,10 @@ def test_more_rows_than_an_accumulator_takes(backend, monkeypatch):
 
 LAYOUTS = {
     "in place": lambda a: a,
+    "float32": lambda a: a.astype(np.float32),
     "float16": lambda a: a.astype(np.float16),
     "uint8": lambda a: np.abs(a).astype(np.uint8),
+    "int64": lambda a: a.astype(np.int64),
     "big-endian": lambda a: a.astype(">f8"),
     "Fortran": np.asfortranarray,
     "strided": lambda a: np.repeat(a, 2, axis=0)[::2],
@@ -64,15 +66,15 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
-    ("rows", "classes", "mode"),
-    [(2_500_000, None, None), (250_000, 10, None), (250_000, 10, "one-vs-all")],
+    ("rows", "classes", "mode", "ignored"),
+    [(2_500_000, None, None, None), (250_000, 10, None, -1), (250_000, 10, "one-vs-all", None)],
 )
-def test_memory(backend, layout, rows, classes, mode):
+def test_memory(backend, layout, rows, classes, mode, ignored):
     """Extra memory is a few blocks, whatever the number of rows: no copy of any argument."""
     preds, target = data(rows, classes)
     preds, target = LAYOUTS[layout](preds), target.astype(np.int32)
     weight = np.ones(rows, np.float32)
-    metric = HingeLoss(multiclass_mode=mode)
+    metric = HingeLoss(multiclass_mode=mode, ignore_index=ignored)
     metric.update(preds[:9], target[:9])  # compiles
     assert preds.size * 8 > 16 * MIB
     tracemalloc.start()

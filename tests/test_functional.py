@@ -1,7 +1,6 @@
 """`hinge_loss`: the values, against the oracle, the published examples and scikit-learn."""
 
 import inspect
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -446,40 +445,6 @@ class TestDtypes:
         np.save(tmp_path / "preds.npy", preds)
         mapped = np.load(tmp_path / "preds.npy", mmap_mode="r")
         assert bits(hinge_loss(mapped, target)) == bits(expected(preds, target))
-
-
-CELLS = 2_200_000  # 17.6 MB as float64, so that a copy of them all would show
-
-
-class TestMemory:
-    """Extra memory stays under 16 MB, whatever the dtype and layout of a large batch."""
-
-    @pytest.mark.parametrize(
-        "view",
-        [
-            lambda a: a,
-            lambda a: a.astype("f4"),
-            np.asfortranarray,
-            lambda a: a.astype("f2"),
-            lambda a: a.astype(">f4"),
-            lambda a: a.astype("i8"),
-        ],
-        ids=["float64", "float32", "Fortran", "float16", "big-endian", "integer"],
-    )
-    @pytest.mark.parametrize("mode", [None, *MODES])
-    def test_peak(self, view, mode):
-        rng = np.random.default_rng(0)
-        preds = view(rng.random(CELLS if mode is None else (CELLS // 50, 50)))
-        target, weight = rng.integers(0, 2, len(preds)), rng.random(len(preds))
-        options = {"multiclass_mode": mode, "ignore_index": -1}
-        hinge_loss(preds[:9], target[:9], sample_weight=weight[:9], **options)  # loads what it may
-        tracemalloc.start()
-        try:
-            hinge_loss(preds, target, sample_weight=weight, **options)
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert peak < 16e6
 
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
