@@ -140,7 +140,8 @@ class Reader:
 
     def pytest(self, block):
         (self.folder / "test_page.py").write_text(block.code, "utf-8")
-        run = self.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_page.py")
+        options = ("--color=no", "-p", "no:cacheprovider")
+        run = self.run(sys.executable, "-m", "pytest", *options, "test_page.py")
         assert re.search(r" [1-9]\d* passed in ", run.stdout), f"{block}\n{run.stdout}"
 
     def sh(self, block, following):
