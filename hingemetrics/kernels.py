@@ -43,6 +43,7 @@ PLACE0, PLACE1, PLACE2 = 1056, 1006, 956
 NEAR_FIRST, NEAR_ROWS, NAN_ROW, INF_ROW, FAR_ROWS = 29, 7, 67, 68, 69
 SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED, COUNTERS = 0, 1, 2, 3, 4
 
+NO_SUMS = (np.uint64(0), np.uint64(0), np.uint64(0), BITS0, np.uint64(0))  # of no patterns
 LIMIT = 2.0**30 - 2.0**-22  # from here on the first level carries into bit 51
 TOP0 = 0x41E8 >> 3  # what every pattern of the first level begins with, above bit 51
 # Of as many patterns as share a pass; sums of patterns may wrap around.
@@ -128,39 +129,48 @@ def _add_far(x, far, column):
 
 
 @_helper
-def _integers(n, first, second, third, deep):
-    """Return the sums of the integers in n patterns a level, from the sums of the patterns.
+def _add_levels(sums, x, deep):
+    """Add the patterns of a double to their sums, one a level, and to what tells if all fit.
+
+    Two levels do for plain losses: they are multiples of 2**-53. `deep` is a constant at every
+    call, so that LLVM makes two loops of one.
+    """
+    first, second, third, big, fine = sums
+    pattern, rest = _level(x, MAGIC0)
+    first += pattern
+    big |= pattern
+    pattern, rest = _level(rest, MAGIC1)
+    second += pattern
+    if deep:
+        pattern, rest = _level(rest, MAGIC2)
+        third += pattern
+        fine |= _pattern(rest)
+    return first, second, third, big, fine
+
+
+@_helper
+def _integers(n, sums, deep):
+    """Return the sums of the integers that n doubles left, and if any was too big or too fine.
 
     Taking the constants off at the end saves an operation for each double and level.
     """
     count = np.uint64(n)
-    return (
+    first, second, third, big, fine = sums
+    levels = (
         _signed(first - count * BITS0),
         _signed(second - count * BITS1),
         _signed(third - count * BITS2) if deep else 0,
     )
+    return levels, _is_big(big), fine != 0
 
 
 @_helper
 def _peel(x, n, deep):
-    """Return the sums of two or three levels over n doubles, and if any is too big or too fine.
-
-    Two levels do for plain losses: they are multiples of 2**-53. `deep` is a constant at every
-    call, so that LLVM makes two loops of this one.
-    """
-    first = second = third = fine = np.uint64(0)
-    big = BITS0
+    """Return the sums of two or three levels over n doubles, and if any is too big or too fine."""
+    sums = NO_SUMS
     for i in range(n):
-        pattern, rest = _level(x[i], MAGIC0)
-        first += pattern
-        big |= pattern
-        pattern, rest = _level(rest, MAGIC1)
-        second += pattern
-        if deep:
-            pattern, rest = _level(rest, MAGIC2)
-            third += pattern
-            fine |= _pattern(rest)
-    return _integers(n, first, second, third, deep), _is_big(big), fine != 0
+        sums = _add_levels(sums, x[i], deep)
+    return _integers(n, sums, deep)
 
 
 @_helper
@@ -315,8 +325,7 @@ def _peel_binary(preds, target, weight, squared, weighted):
     Return the OR of what should be 0 or 1, label counts, the sums of the levels, and if all fit.
     """
     outside = positives = negatives = np.int64(0)
-    first = second = third = fine = np.uint64(0)
-    big = BITS0
+    sums = NO_SUMS
     deep = squared or weighted
     for i in range(len(target)):
         positive, negative = _binary_label(target[i])
@@ -326,17 +335,9 @@ def _peel_binary(preds, target, weight, squared, weighted):
         loss = _binary_loss(preds[i], positive, squared)
         if weighted:
             loss *= weight[i]
-        pattern, rest = _level(loss, MAGIC0)
-        first += pattern
-        big |= pattern
-        pattern, rest = _level(rest, MAGIC1)
-        second += pattern
-        if deep:
-            pattern, rest = _level(rest, MAGIC2)
-            third += pattern
-            fine |= _pattern(rest)
-    levels = _integers(len(target), first, second, third, deep)
-    return outside, positives, negatives, levels, not (_is_big(big) or fine or outside >> 1)
+        sums = _add_levels(sums, loss, deep)
+    levels, big, fine = _integers(len(target), sums, deep)
+    return outside, positives, negatives, levels, not (big or fine or outside >> 1)
 
 
 @_helper
