@@ -72,8 +72,11 @@ LAYOUTS = {
 def test_memory(backend, layout, rows, classes, mode, ignored):
     """Extra memory is a few blocks, whatever the number of rows: no copy of any argument."""
     preds, target = data(rows, classes)
-    preds, target = LAYOUTS[layout](preds), target.astype(np.int32)
-    weight = np.ones(rows, np.float32)
+    preds, weight = LAYOUTS[layout](preds), np.ones(rows)
+    if layout != "in place":
+        target, weight = target.astype(np.int32), weight.astype(np.float32)
+    batch = engine.Batch(preds, target, weight, ignored)
+    assert batch.in_place == (layout == "in place" and ignored is None)
     metric = HingeLoss(multiclass_mode=mode, ignore_index=ignored)
     metric.update(preds[:9], target[:9])  # compiles
     assert preds.size * 8 > 16 * MIB
