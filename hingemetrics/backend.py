@@ -8,9 +8,9 @@ over, also in the middle of a call: by then NumPy has cost about as much time as
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,8 @@ from hingemetrics.inputs import checked_int
 SWITCH_WORK = 1 << 25
 CALL_WORK = 1 << 12
 _BACKENDS = ("auto", "numpy", "numba")
-
-T = TypeVar("T")
-R = TypeVar("R")
+_MOST_DIGITS = 9  # of a number of threads
+_SHOWN = 40  # characters of what was got
 
 
 def set_backend(name: str) -> None:
@@ -82,8 +81,9 @@ def set_num_threads(number: int) -> None:
     Parameters
     ----------
     number : int
-        At least 1, which is the default. The environment variable ``HINGEMETRICS_NUM_THREADS``
-        sets the initial choice. Calls of fewer than a million predictions use one thread anyway.
+        At least 1, which is the default: the calling thread is one of them. The environment
+        variable ``HINGEMETRICS_NUM_THREADS`` sets the initial choice. Calls of fewer than a million
+        predictions use one thread anyway.
 
     Raises
     ------
@@ -102,7 +102,6 @@ def set_num_threads(number: int) -> None:
     """
     global _num_threads
     _num_threads = checked_int(number, "number", least=1)
-    _pools.clear()  # idle threads of a pool end with it
 
 
 def get_num_threads() -> int:
@@ -145,8 +144,11 @@ def count_work(work: int) -> None:
     _work += work
 
 
-def kernel(form: str, dtype: np.dtype[Any]) -> Callable[..., int] | None:
-    """Return the compiled kernel whose turn it is, or None where it is NumPy's."""
+def kernel(form: str, dtype: np.dtype[Any], wait: bool = True) -> Callable[..., int] | None:
+    """Return the compiled kernel whose turn it is, or None where it is NumPy's.
+
+    "auto" never waits for another thread that is compiling, nor does anybody who must not.
+    """
     chosen = get_backend()
     if chosen == "numpy" or (chosen == "auto" and _work < SWITCH_WORK):
         return None
@@ -154,22 +156,12 @@ def kernel(form: str, dtype: np.dtype[Any]) -> Callable[..., int] | None:
         return None
     try:
         kernels = _kernels or _import_kernels()
-        return kernels.get(form, dtype, chosen == "numba")  # type: ignore[no-any-return]
+        return kernels.get(form, dtype, wait and chosen == "numba")  # type: ignore[no-any-return]
     except Exception:  # whatever keeps Numba from working, NumPy does the same
         if chosen == "numba":
             raise
         _broken.add((form, dtype))  # to try again for each block could take seconds each
         return None
-
-
-def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Return what a function gives for each item, in their order, from the thread pool."""
-    from concurrent.futures import ThreadPoolExecutor  # takes a while to import
-
-    threads = get_num_threads()
-    key = os.getpid(), threads  # threads do not survive a fork
-    pool = _pools.get(key) or _pools.setdefault(key, ThreadPoolExecutor(threads))
-    return pool.map(function, items)  # type: ignore[no-any-return]
 
 
 def _import_kernels() -> ModuleType:
@@ -196,14 +188,14 @@ def _checked_backend(name: object, source: str) -> str:
 def _threads_of_the_environment() -> int:
     """Return what HINGEMETRICS_NUM_THREADS says, or 1."""
     text = os.environ.get("HINGEMETRICS_NUM_THREADS") or "1"
-    if not text.isdecimal():
-        raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {text!r}")
+    if not text.isdecimal() or len(text) > _MOST_DIGITS:  # Python refuses thousands by itself
+        got = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {got!r}")
     return checked_int(int(text), "HINGEMETRICS_NUM_THREADS", least=1)
 
 
 _backend: str | None = None  # the environment says, at first use: to refuse it fails no import
 _num_threads: int | None = None  # as well
-_pools: dict[tuple[int, int], Any] = {}
 _kernels: ModuleType | None = None
 _no_kernels = ""  # why there are none
 _broken: set[tuple[str, np.dtype[Any]]] = set()  # kernels that cannot be compiled

@@ -12,6 +12,7 @@ import numpy as np
 
 from hingemetrics import backend
 from hingemetrics.exact import BLOCK_ROWS, Accumulator, Floats, Ints
+from hingemetrics.float_unit import check_float_unit
 from hingemetrics.inputs import Batch
 from hingemetrics.losses import losses
 from hingemetrics.state import (
@@ -23,12 +24,15 @@ from hingemetrics.state import (
     HingeState,
     MixedCodingsError,
 )
+from hingemetrics.threads import in_threads
 
 _SPAN_ROWS = 1 << 28  # few enough that no digit of an accumulator overflows
 _NUMPY_ELEMENTS = BLOCK_ROWS  # a block and its temporaries stay in the L2 cache
 _NUMBA_ELEMENTS = 1 << 18  # a converted block takes 2 MiB
 _IN_PLACE_ELEMENTS = 1 << 22  # Ctrl-C is heard between blocks, some milliseconds each
 _THREAD_ELEMENTS = 500_000  # below that, handing work to a thread costs more than it saves
+_THREAD_SPAN = 1 << 22  # predictions that a thread takes at once: 4 ms compiled, 60 ms in NumPy
+_THREAD_ROWS = 64  # at least: 56 bytes a sum are then a ninth of 64 predictions of 8
 _NO_WEIGHT = np.empty(0)
 
 
@@ -60,6 +64,7 @@ def loss_blocks(
     batch: Batch, empty: HingeState, rows: int
 ) -> Iterator[tuple[Floats, Floats | None]]:
     """Yield the (weighted) losses (n, outputs) and weights of so many rows at a time."""
+    check_float_unit()
     counters = Accumulator.empty(1)
     for start in range(0, batch.rows, rows):
         stop = min(start + rows, batch.rows)
@@ -89,15 +94,26 @@ def _measure(batch: Batch, onto: HingeState) -> HingeState:
         for start, stop in spans:
             onto = _measure_span(batch, onto, start, stop)
         return onto
+    # Whoever has to wait for a compiler does so here: it may be this very thread's, interrupted by
+    # a signal handler, and none of the others could know.
+    backend.kernel(onto._config.form(batch.num_classes), batch.dtype)
     empty, elements = onto._emptied(), _NUMBA_ELEMENTS // threads
-    parts = backend.in_threads(lambda span: _measure_span(batch, empty, *span, elements), spans)
+    parts = in_threads(
+        lambda span: _measure_span(batch, empty, *span, elements, wait=False), spans, threads
+    )
     return sum(parts, onto)
 
 
 def _measure_span(
-    batch: Batch, onto: HingeState, start: int, stop: int, elements: int = _NUMBA_ELEMENTS
+    batch: Batch,
+    onto: HingeState,
+    start: int,
+    stop: int,
+    elements: int = _NUMBA_ELEMENTS,
+    wait: bool = True,
 ) -> HingeState:
     """Return a state with some rows added, at most _SPAN_ROWS, in blocks of so many predictions."""
+    check_float_unit()
     form = onto._config.form(batch.num_classes)
     squared = onto._config.squared
     if batch.in_place:
@@ -107,7 +123,7 @@ def _measure_span(
     else:
         sums = onto._sums.accumulator(stop - start)
     while start < stop:
-        kernel = backend.kernel(form, batch.dtype)
+        kernel = backend.kernel(form, batch.dtype, wait)
         rows = (_NUMPY_ELEMENTS if kernel is None else elements) // batch.num_classes or 1
         end = min(start + rows, stop)
         if kernel is None:
@@ -176,7 +192,13 @@ def _where_codings_mix(batch: Batch, onto: HingeState) -> str:
 
 
 def _span_rows(batch: Batch, threads: int) -> int:
-    """Return how many rows one accumulator takes; four spans a thread, if they are long enough."""
+    """Return how many rows one accumulator takes.
+
+    With threads: four spans each, if they are long enough, but none so long that an interrupt would
+    have to wait for it, and none so short that accumulators would take memory to speak of.
+    """
+    if threads == 1:
+        return _SPAN_ROWS
     spans = min(4 * threads, batch.rows * batch.num_classes // _THREAD_ELEMENTS)
-    rows = batch.rows if threads == 1 or spans < 2 else -(-batch.rows // spans)
-    return min(rows, _SPAN_ROWS)
+    longest = max(_THREAD_SPAN // batch.num_classes, _THREAD_ROWS)
+    return min(-(-batch.rows // spans), longest, _SPAN_ROWS)

@@ -132,9 +132,10 @@ def test_threads_of_the_environment(python):
     assert python("-c", code).stdout == "1\n"
     assert python("-c", code, HINGEMETRICS_NUM_THREADS="3").stdout == "3\n"
     assert python("-c", code, HINGEMETRICS_NUM_THREADS="").stdout == "1\n"
-    for text in ("0", "-1", "two", "1.5"):
+    for text in ("0", "-1", "two", "1.5", "9" * 5000):
         run = python("-c", code, HINGEMETRICS_NUM_THREADS=text)
         assert "HINGEMETRICS_NUM_THREADS must be" in run.stderr, text
+        assert len(run.stderr.splitlines()[-1]) < 120, text
 
 
 def large(classes):
@@ -160,18 +161,28 @@ def test_any_number_of_threads(backend, set_num_threads, monkeypatch, threads, c
     set_num_threads(threads)
     preds, target, weight = large(classes)
     weight = weight if weighted else None
-    names = set()
-    measure = engine._measure_span
-
-    def noted(*arguments):
-        names.add(threading.current_thread().name)
-        return measure(*arguments)
-
-    monkeypatch.setattr(engine, "_measure_span", noted)
     for mode in ("crammer-singer", "one-vs-all"):
         got = hinge_loss(preds, target, multiclass_mode=mode, sample_weight=weight)
         assert bits(got) == loss_of_large(classes, mode, weighted)
-    assert (names == {"MainThread"}) == (threads == 1)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_large_calls_use_threads(backend, set_num_threads, monkeypatch, threads):
+    """As many as there may be: nobody passes the barrier alone."""
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    set_num_threads(threads)
+    measure, barrier, first = engine._measure_span, threading.Barrier(threads), [0] * threads
+
+    def meet(*arguments, **options):
+        if first:
+            first.pop()
+            barrier.wait(timeout=60)
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr(engine, "_measure_span", meet)
+    preds, target, _ = large(None)
+    assert bits(hinge_loss(preds, target)) == loss_of_large(None, None, False)
+    assert not first
 
 
 def test_the_first_bad_row_is_named_with_threads(backend, set_num_threads, monkeypatch):

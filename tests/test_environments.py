@@ -359,13 +359,7 @@ h.set_num_threads(4)
 resource.setrlimit(resource.RLIMIT_NPROC, (%s, %s))
 metric = h.HingeLoss()
 metric.update([0.5], [1])
-try:
-    metric.update([0.5] * 1000, [1] * 1000)
-except RuntimeError as error:
-    assert "thread" in str(error), error
-    assert (metric.state.count, metric.update_count) == (1, 1)
-    h.set_num_threads(1)
-    metric.update([0.5] * 1000, [1] * 1000)
+metric.update([0.5] * 1000, [1] * 1000)
 assert metric.state.count == 1001
 probe.main()
 """
@@ -373,7 +367,7 @@ probe.main()
 
 @pytest.mark.parametrize("more", [0, 1, 2])
 def test_few_threads(run, more):
-    """Where no thread can be started, a call raises, or does without; nothing is half added."""
+    """Where no thread can be started, a call does without."""
     if os.geteuid() == 0:  # the limit counts all processes of a user, and nobody else is NOBODY
         right(run("-c", THREADS % (1 + more, 1 + more), stranger=True))
     else:

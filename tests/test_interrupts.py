@@ -1,11 +1,13 @@
 """What is interrupted anywhere, or runs out of memory, is as it was, or done: never in between."""
 
+import _thread
 import dis
 import functools
 import gc
 import pickle
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -131,12 +133,18 @@ def traced(executed):
 def watched(executed):
     """Do the same since Python 3.12, where a tracer misses the first call of what it traces."""
     monitoring, tool, codes = sys.monitoring, 4, codes_of_the_package()
+    this = threading.get_ident()  # a tracer is of one thread, a monitor of all
+
+    def reached(code, at):
+        if threading.get_ident() == this:
+            executed(sys._getframe(1))
+
     event = monitoring.events.INSTRUCTION
     if monitoring.get_tool(tool) is None:
         monitoring.use_tool_id(tool, __name__)
         for code in codes:  # once, for it takes a while
             monitoring.set_local_events(tool, code, event)
-    monitoring.register_callback(tool, event, lambda code, at: executed(sys._getframe(1)))
+    monitoring.register_callback(tool, event, reached)
     try:
         yield
     finally:
@@ -272,6 +280,55 @@ def test_an_error_anywhere(set_backend, other_thread, tier, name, case, error):
     commit = seen.count(before)
     assert seen == [before] * commit + [after] * (len(seen) - commit)
     assert 0 < commit < len(seen)
+
+
+@pytest.mark.parametrize(
+    ("tier", "entry", "number", "error"),
+    [
+        ("numpy", "update", 2, KeyboardInterrupt),
+        ("numpy", "update", 3, MemoryError),
+        ("numpy", "forward", 2, MemoryError),
+        ("numba", "update", 2, MemoryError),
+        ("numba", "update", 3, KeyboardInterrupt),
+        ("numba", "forward", 3, KeyboardInterrupt),
+    ],
+)
+def test_an_error_anywhere_with_threads(
+    set_backend, set_num_threads, monkeypatch, other_thread, tier, entry, number, error
+):
+    """The same where others help: which of the rows this thread takes is never the same twice."""
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 2)
+    set_backend(tier)
+    set_num_threads(number)
+    start, run = work(entry, BINARY)
+    whole = start.clone()
+    run(whole)
+    before, after = snapshot(start), snapshot(whole)
+    other_thread(int)  # from here on there is one more thread
+    seen, unreached, alive = [], 0, _thread._count()
+    for k in count():
+        metric = start.clone()
+        found = inject(raiser(error), k, lambda metric=metric: run(metric))
+        now = snapshot(metric)
+        if not other_thread(lambda: is_free(room._lock)):
+            assert not found.heard, (k, found)
+            room._lock.release()
+        assert now in (before, after), (k, found)
+        assert found.raised or now == after
+        if now == before:
+            run(metric)
+            assert snapshot(metric) == after
+        if found.raised:
+            seen.append(now)
+        unreached += not found.reached
+        if unreached == 20:
+            break
+    assert seen.count(before) > 100
+    assert after in seen
+    deadline = time.monotonic() + 60
+    while _thread._count() > alive:
+        assert time.monotonic() < deadline, "a thread is left"
+        time.sleep(0.001)
 
 
 def test_an_error_anywhere_in_a_context():
@@ -572,9 +629,12 @@ SIGNALS = """
 import random, signal, sys
 import numpy as np
 import hingemetrics as h
+from hingemetrics import engine
 
 h.set_backend(sys.argv[1])
-rng, metric = random.Random(7), h.HingeLoss()
+h.set_num_threads(int(sys.argv[3]))
+engine._THREAD_ELEMENTS = 300  # threads share what is small, too
+rng, metric = random.Random(int(sys.argv[4])), h.HingeLoss()
 preds, target = np.linspace(-2, 2, 3000), np.arange(3000) % 2
 batch = h.HingeLoss()
 batch.update(preds, target)
@@ -628,9 +688,13 @@ print("right")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no interval timers on Windows")
-def test_signals_at_random(python, backend):
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("rounds", "seed"), [(1000, 7), pytest.param(1000, 8, marks=pytest.mark.slow)]
+)
+def test_signals_at_random(python, backend, number, rounds, seed):
     """Whatever Ctrl-C hits, real and asynchronous, all of an update is in or nothing of it."""
-    run = python("-c", SIGNALS, backend, 2000)
+    run = python("-c", SIGNALS, backend, rounds, number, seed)
     assert (run.returncode, run.stdout, run.stderr) == (0, "right\n", "")
 
 
