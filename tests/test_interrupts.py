@@ -324,7 +324,6 @@ def test_an_error_anywhere_with_threads(
         if unreached == 20:
             break
     assert seen.count(before) > 100
-    assert after in seen
     deadline = time.monotonic() + 60
     while _thread._count() > alive:
         assert time.monotonic() < deadline, "a thread is left"
