@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hingemetrics.exact import COUNTERS, LOWEST, ONE, Column, Floats, Sums, Totals
+from hingemetrics.float_unit import check_float_unit
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -209,6 +210,7 @@ class HingeState:
             If `reduction` is not one of the choices.
         """
         _check_reduction(reduction)
+        check_float_unit()
         record = self._record()
         if reduction == "sum":
             divisor = ONE
