@@ -297,7 +297,7 @@ def test_an_error_anywhere_with_threads(
     set_backend, set_num_threads, monkeypatch, other_thread, tier, entry, number, error
 ):
     """The same where others help: which of the rows this thread takes is never the same twice."""
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 2)
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 4)  # three spans
     set_backend(tier)
     set_num_threads(number)
     start, run = work(entry, BINARY)
