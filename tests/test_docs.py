@@ -304,8 +304,17 @@ class TestStateFormat:
         assert found["losses"] == []
 
 
+# What a browser fetches to show a page, from another host; a link that a reader may follow is none.
+FETCHED_ELSEWHERE = re.compile(
+    r"<(?:script|img|iframe|source|video)\b[^>]*\bsrc=[\"']?(?:https?:)?//[^>]*>"
+    r"|<link\b[^>]*\bhref=[\"']?(?:https?:)?//[^>]*>"
+    r"|(?:url\(|@import)[\s\"']*(?:https?:)?//[^)]*\)?"
+)
+
+
 def test_site(tmp_path):
-    for module in ("sphinx", "myst_parser", "numpydoc", "furo"):
+    """It builds without a warning, has every page, and needs no network to be shown."""
+    for module in ("sphinx", "myst_parser", "numpydoc", "sphinx-mathjax-offline", "furo"):
         pytest.importorskip(module)
     site = tmp_path / "site"
     run = subprocess.run(
@@ -319,3 +328,8 @@ def test_site(tmp_path):
     assert (run.returncode, run.stderr) == (0, "")
     for page in PAGES[1:]:
         assert (site / f"{page.stem}.html").is_file()
+    shown = [*site.glob("*.html"), *(site / "_static").rglob("*.css")]
+    fetched = {path.name: FETCHED_ELSEWHERE.findall(path.read_text("utf-8")) for path in shown}
+    assert {name: found for name, found in fetched.items() if found} == {}
+    mathjax = re.search(r'<script[^>]*src="([^"]*mathjax[^"]*)"', (site / "api.html").read_text())
+    assert (site / mathjax[1]).is_file()
