@@ -220,8 +220,10 @@ class TestReadme:
     def test_has(self, language):
         assert of_language(README, language)
 
-    def test_has_a_test_for_the_gate(self):
-        assert any("def test_" in block.code for block in of_language(README, "python"))
+
+def test_there_is_a_test_for_the_gate():
+    page = ROOT / "docs" / "how_to_ci.md"
+    assert any("def test_" in block.code for block in of_language(page, "python"))
 
 
 def slug(heading):
@@ -248,6 +250,13 @@ def test_link(page, link):
     target = page.parent / path if path else page
     assert target.is_file()
     assert not anchor or anchor in anchors(target)
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=page_name)
+def test_every_example_that_is_used_can_be_had_from_the_page(page):
+    """A page is followed without a clone: the site has what is linked."""
+    used = set(re.findall(r"\bexamples/\w+\.\w+", "".join(block.code for block in blocks(page))))
+    assert used <= {link.removeprefix("../") for link in links(page)}
 
 
 def test_every_page_is_linked_from_the_first():
