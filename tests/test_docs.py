@@ -23,11 +23,9 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^(`{3,})([^\n]*)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
-NEEDS = {  # what of a page's code needs more than NumPy and Numba
-    "sklearn": r"^(?:from|import) sklearn",
+NEEDS = {  # what of a page's code needs more than it imports
     "matplotlib": r"HingeLossDisplay\.from_|\.plot\(|--plot\b",
     "pyarrow": r"\.parquet\b",
-    "dask": r"^(?:from|import) dask",
 }
 NOT_RUN = [  # what would change the environment, take minutes or do this very thing
     r"pip install [-\w.\[\],\" ]+",
@@ -179,9 +177,9 @@ def reader(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_page(page, reader):
     code = "".join(block.code for block in of_language(page, "python", "sh", "yaml"))
-    for module, need in NEEDS.items():
-        if re.search(need, code, re.M):
-            pytest.importorskip(module)
+    imported = re.findall(r"^ *(?:from|import) (\w+)", code, re.M)
+    for module in {*imported, *(module for module, need in NEEDS.items() if re.search(need, code))}:
+        pytest.importorskip(module)
     reader.read(page)
 
 
