@@ -247,6 +247,11 @@ class TestMetadata:
         assert setup["options"]["python_requires"] == ">=3.10"
         assert not any(mark in r for r in required for mark in "<~,")
 
+    def test_packages(self, setup):
+        """Every folder with code is shipped."""
+        folders = {path.parent.relative_to(ROOT.parent) for path in ROOT.rglob("*.py")}
+        assert {".".join(f.parts) for f in folders} == set(setup["options"]["packages"].split())
+
     def test_command(self, setup):
         scripts = setup["options.entry_points"]["console_scripts"].split()
         assert scripts == ["hingemetrics", "=", "hingemetrics.cli:main"]
