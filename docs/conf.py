@@ -14,6 +14,7 @@ extensions = [
     "numpydoc",  # not napoleon: its footnotes are lost inside a Markdown page
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # MathJax within the site: formulas need no network
 ]
 myst_heading_anchors = 3
 default_role = "py:obj"  # single backquotes in a docstring name something of Python

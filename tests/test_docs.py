@@ -23,11 +23,9 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^(`{3,})([^\n]*)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
-NEEDS = {  # what of a page's code needs more than NumPy and Numba
-    "sklearn": r"^(?:from|import) sklearn",
+NEEDS = {  # what of a page's code needs more than it imports
     "matplotlib": r"HingeLossDisplay\.from_|\.plot\(|--plot\b",
     "pyarrow": r"\.parquet\b",
-    "dask": r"^(?:from|import) dask",
 }
 NOT_RUN = [  # what would change the environment, take minutes or do this very thing
     r"pip install [-\w.\[\],\" ]+",
@@ -179,9 +177,9 @@ def reader(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_page(page, reader):
     code = "".join(block.code for block in of_language(page, "python", "sh", "yaml"))
-    for module, need in NEEDS.items():
-        if re.search(need, code, re.M):
-            pytest.importorskip(module)
+    imported = re.findall(r"^ *(?:from|import) (\w+)", code, re.M)
+    for module in {*imported, *(module for module, need in NEEDS.items() if re.search(need, code))}:
+        pytest.importorskip(module)
     reader.read(page)
 
 
@@ -220,8 +218,10 @@ class TestReadme:
     def test_has(self, language):
         assert of_language(README, language)
 
-    def test_has_a_test_for_the_gate(self):
-        assert any("def test_" in block.code for block in of_language(README, "python"))
+
+def test_there_is_a_test_for_the_gate():
+    page = ROOT / "docs" / "how_to_ci.md"
+    assert any("def test_" in block.code for block in of_language(page, "python"))
 
 
 def slug(heading):
@@ -248,6 +248,13 @@ def test_link(page, link):
     target = page.parent / path if path else page
     assert target.is_file()
     assert not anchor or anchor in anchors(target)
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=page_name)
+def test_every_example_that_is_used_can_be_had_from_the_page(page):
+    """A page is followed without a clone: the site has what is linked."""
+    used = set(re.findall(r"\bexamples/\w+\.\w+", "".join(block.code for block in blocks(page))))
+    assert used <= {link.removeprefix("../") for link in links(page)}
 
 
 def test_every_page_is_linked_from_the_first():
@@ -304,8 +311,17 @@ class TestStateFormat:
         assert found["losses"] == []
 
 
+# What a browser fetches to show a page, from another host; a link that a reader may follow is none.
+FETCHED_ELSEWHERE = re.compile(
+    r"<(?:script|img|iframe|source|video)\b[^>]*\bsrc=[\"']?(?:https?:)?//[^>]*>"
+    r"|<link\b[^>]*\bhref=[\"']?(?:https?:)?//[^>]*>"
+    r"|(?:url\(|@import)[\s\"']*(?:https?:)?//[^)]*\)?"
+)
+
+
 def test_site(tmp_path):
-    for module in ("sphinx", "myst_parser", "numpydoc", "furo"):
+    """It builds without a warning, has every page, and needs no network to be shown."""
+    for module in ("sphinx", "myst_parser", "numpydoc", "sphinx-mathjax-offline", "furo"):
         pytest.importorskip(module)
     site = tmp_path / "site"
     run = subprocess.run(
@@ -319,3 +335,8 @@ def test_site(tmp_path):
     assert (run.returncode, run.stderr) == (0, "")
     for page in PAGES[1:]:
         assert (site / f"{page.stem}.html").is_file()
+    shown = [*site.glob("*.html"), *(site / "_static").rglob("*.css")]
+    fetched = {path.name: FETCHED_ELSEWHERE.findall(path.read_text("utf-8")) for path in shown}
+    assert {name: found for name, found in fetched.items() if found} == {}
+    mathjax = re.search(r'<script[^>]*src="([^"]*mathjax[^"]*)"', (site / "api.html").read_text())
+    assert (site / mathjax[1]).is_file()

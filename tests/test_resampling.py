@@ -190,7 +190,10 @@ class TestSamples:
                 metric.update(preds, np.ones(150, int))
                 _, low, high = metric.compute()
                 held[level] += low <= mean <= high
-        assert held == {0.95: 370, 0.8: 312}  # 92.5% and 78%, as docs/how_to_resample.md says
+        # As docs/how_to_resample.md says; NumPy's normal numbers are not promised to stay the same.
+        assert {level: hits / 400 for level, hits in held.items()} == pytest.approx(
+            {0.95: 0.925, 0.8: 0.78}, abs=0.06
+        )
 
     def test_seeds(self):
         case = form(100, None, None, False, None)
@@ -318,7 +321,8 @@ class TestShards:
             found = bootstrap_interval(shards, n_resamples=199, seed=seed), samples.compute()
             for k, (_, low, high) in enumerate(found):
                 held[k] += low <= mean <= high
-        assert held == [188, 95]  # 94% and 47.5%, as docs/how_to_resample.md says
+        # As docs/how_to_resample.md says; NumPy's normal numbers are not promised to stay the same.
+        assert [hits / 200 for hits in held] == pytest.approx([0.94, 0.475], abs=0.1)
 
     def test_one_class(self):
         shards = [form(20, 2, "one-vs-all", False, None, seed).state() for seed in range(12)]
