@@ -17,6 +17,7 @@ def complaint(value: float | Floats, limit: float) -> str | None:
     None where nothing is.
     """
     losses = np.atleast_1d(value)
+    most = repr(limit).removesuffix(".0")
     failed = int(np.count_nonzero(~(losses <= limit)))
     if not failed:
         return None
@@ -24,9 +25,9 @@ def complaint(value: float | Floats, limit: float) -> str | None:
     worst = float(losses[class_])
     of_class = f" of class {class_}" if isinstance(value, np.ndarray) else ""
     if math.isnan(worst):
-        found = f"loss{of_class} is NaN, not at most {limit!r}"
+        found = f"loss{of_class} is NaN, not at most {most}"
     else:
-        found = f"loss {_above(worst, limit)}{of_class} is above {limit!r}"
+        found = f"loss {_above(worst, limit)}{of_class} is above {most}"
     more = failed - 1
     return f"{found}; {more} more class{'es fail' if more > 1 else ' fails'} too" if more else found
 

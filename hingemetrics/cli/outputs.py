@@ -28,6 +28,9 @@ def check_outputs(outputs: Mapping[str, str], inputs: Sequence[str | int]) -> No
 
     `outputs` are the paths by the options that name them, `inputs` paths and descriptors.
     """
+    for (option, path), (other, other_path) in combinations(outputs.items(), 2):
+        if _is_same(path, other_path):
+            raise ValueError(f"{option} and {other} must be two files, got {path} and {other_path}")
     for option, path in outputs.items():
         place = os.path.realpath(path)
         is_loop = os.path.islink(place)
@@ -35,15 +38,12 @@ def check_outputs(outputs: Mapping[str, str], inputs: Sequence[str | int]) -> No
             raise ValueError(f"{option} must be a file in a folder that exists, got {path}")
         if not os.path.isfile(path):
             continue
-        if any(os.path.samefile(path, read) for read in inputs):
-            raise ValueError(f"{option} must be another file than those that are read, got {path}")
         if _is_standard_output(path):
             raise ValueError(f"{option} must be another file than standard output, got {path}")
         if not os.access(path, os.W_OK):
             raise ValueError(f"{option} must be a file that may be written to, got {path}")
-    for (option, path), (other, other_path) in combinations(outputs.items(), 2):
-        if _is_same(path, other_path):
-            raise ValueError(f"{option} and {other} must be two files, got {path} and {other_path}")
+        if any(os.path.samefile(path, read) for read in inputs):
+            raise ValueError(f"{option} must be another file than those that are read, got {path}")
 
 
 def write(path: str, data: bytes) -> None:
