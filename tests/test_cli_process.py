@@ -57,6 +57,50 @@ class TestStandardOutput:
         assert re.fullmatch(r"hingemetrics: loss \S+ of class \d+ is above 0; .*\n", run.stderr)
 
 
+# The command with another standard error, or with no standard input.
+MUTE = """
+import os, runpy, sys
+if name := sys.argv.pop(1):
+    os.dup2(os.open(name, os.O_WRONLY), 2)
+else:
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.dup2(writer, 2)
+runpy.run_module("hingemetrics", run_name="__main__", alter_sys=True)
+"""
+DEAF = """
+import os, runpy
+os.close(0)
+runpy.run_module("hingemetrics", run_name="__main__", alter_sys=True)
+"""
+
+
+class TestStandardError:
+    @pytest.mark.parametrize("name", ["/dev/full", ""])
+    def test_what_it_cannot_take_changes_no_status(self, python, tmp_path, name):
+        """Neither 1, which is the gate's, nor what Python makes of a stream it cannot flush."""
+        np.save(tmp_path / "preds.npy", PREDS)
+        np.save(tmp_path / "target.npy", TARGET)
+        files = [tmp_path / "preds.npy", tmp_path / "target.npy"]
+        for arguments, status in (
+            ([*files, "--fail-above", "0.2"], 1),
+            ([*files, "--cubed"], 2),
+            ([files[0], tmp_path / "none.npy"], 2),
+        ):
+            run = python("-c", MUTE, name, *arguments)
+            assert (run.returncode, run.stderr) == (status, "")
+        np.save(files[0], [])
+        np.save(files[1], [])
+        assert python("-c", MUTE, name, *files).returncode == 0  # and a warning
+
+
+def test_no_standard_input(python, tmp_path):
+    (tmp_path / "a.state").write_bytes(b"before")
+    options = ["--preds", "0", "--target", "1"]
+    for out in ([], ["--state-out", tmp_path / "a.state"]):
+        refused(python("-c", DEAF, "-", *options, *out), "standard input: ")
+
+
 BLOCKED = """
 import runpy, sys
 sys.modules["numba"] = None

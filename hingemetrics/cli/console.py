@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
 BAD_INPUT = 2
+_STANDARD_INPUT = 0
 
 
 def show(result: str) -> None:
@@ -32,7 +33,8 @@ def fail(message: str) -> NoReturn:
 def reason(error: Exception) -> str:
     """Return what went wrong, without Python's numbers of it."""
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        name = "standard input" if error.filename == _STANDARD_INPUT else error.filename
+        return f"{name}: {error.strerror}"
     return str(error)
 
 
