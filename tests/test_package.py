@@ -273,6 +273,11 @@ class TestMetadata:
         assert setup["options"]["python_requires"] == ">=3.10"
         assert not any(mark in r for r in required for mark in "<~,")
 
+    def test_every_folder_is_shipped(self, setup):
+        folders = {path.parent for path in ROOT.rglob("__init__.py")}
+        names = {".".join(path.relative_to(ROOT.parent).parts) for path in folders}
+        assert set(setup["options"]["packages"].split()) == names
+
     def test_command(self, setup):
         scripts = setup["options.entry_points"]["console_scripts"].split()
         assert scripts == ["hingemetrics", "=", "hingemetrics.cli:main"]
