@@ -23,6 +23,7 @@ import numpy as np
 
 from hingemetrics.exact import Array
 from hingemetrics.inputs import Batch
+from hingemetrics.spelling import closest
 
 ELEMENTS = 1 << 18  # predictions in a block: 2 MiB
 MAPPED_ELEMENTS = 1 << 20  # in one that is only a view of a file: enough for threads to pay
@@ -509,7 +510,13 @@ def _number(name: str, names: Sequence[str] | None, width: int, path: str) -> in
     if _is_number(name) and int(name) < width:
         return int(name)
     got = _counted(width, "column") if names is None else _listed(names)
-    raise TableError(f"{path} must have a column {_text(name)}, got {got}")
+    raise TableError(f"{path} must have a column {_text(name)}, got {got}{_meant(name, names)}")
+
+
+def _meant(name: str, names: Sequence[str] | None) -> str:
+    """Return which column was probably meant, as the end of a message."""
+    near = closest(name, names or ())
+    return f"; did you mean {_text(near)}?" if near else ""
 
 
 def _counted(count: int, noun: str) -> str:

@@ -1,13 +1,17 @@
+import csv
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from command import Run
 from hypothesis import HealthCheck, settings
 
 import hingemetrics
-from hingemetrics import engine
+from hingemetrics import cli, engine, tables
 
 settings.register_profile(
     "hingemetrics",
@@ -125,3 +129,61 @@ class Processors:
 @pytest.fixture(scope="session")
 def processors(python, tmp_path_factory):
     return Processors(python, tmp_path_factory.mktemp("processors"))
+
+
+@pytest.fixture
+def command(capsys):
+    """Run the command in this process."""
+
+    def run(*arguments):
+        try:
+            status = cli.main([str(argument) for argument in arguments])
+        except SystemExit as stopped:
+            status = stopped.code
+        return Run(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def loss(command, tmp_path):
+    """Save the arrays and run the command on them."""
+
+    def run(preds, target, *options, weight=None):
+        np.save(tmp_path / "preds.npy", preds)
+        np.save(tmp_path / "target.npy", target)
+        if weight is not None:
+            np.save(tmp_path / "weight.npy", weight)
+            options = (*options, "--sample-weight", tmp_path / "weight.npy")
+        return command(tmp_path / "preds.npy", tmp_path / "target.npy", *options)
+
+    return run
+
+
+@pytest.fixture
+def table(command, tmp_path):
+    """Write a case as one CSV and run the command on it, with the options the case stands for."""
+
+    def run(case, *options):
+        preds = case.preds if case.preds.ndim == 2 else case.preds[:, np.newaxis]
+        names = [f"c{k}" for k in range(preds.shape[1])]
+        columns = [*preds.T.tolist(), case.target.tolist()]
+        header = [*names, "y"]
+        options = ["--preds", ",".join(names), "--target", "y", *options]
+        options += ["--squared"] * case.squared
+        options += ["--multiclass-mode", case.mode] if case.mode else []
+        if case.weight is not None:
+            columns, header = [*columns, case.weight.tolist()], [*header, "w"]
+            options += ["--sample-weight", "w"]
+        with open(tmp_path / "table.csv", "w", newline="") as file:
+            csv.writer(file).writerow(header)
+            csv.writer(file).writerows(zip(*columns, strict=True))
+        return command(tmp_path / "table.csv", *options)
+
+    return run
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Files are read a few rows at a time."""
+    monkeypatch.setattr(cli.run, "blocks", partial(tables.blocks, elements=40))

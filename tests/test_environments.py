@@ -447,7 +447,7 @@ class TestStrangersFiles:
             metric.load_state_dict(state)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
 def test_nothing_loads_code(path):
     """No room unpickles, evaluates or runs anything, and NumPy is told not to."""
     tree = ast.parse(path.read_text("utf-8"))

@@ -26,7 +26,7 @@ from hingemetrics import HingeLoss, engine, exact, inputs, kernels, losses
 from hingemetrics import metric as room
 
 ROWS = 12
-FILES = set(map(str, Path(hingemetrics.__file__).parent.glob("*.py")))
+FILES = set(map(str, Path(hingemetrics.__file__).parent.rglob("*.py")))
 ERRORS = (KeyboardInterrupt, MemoryError)
 # After these CPython looks for signals; between others it never raises what a handler raises.
 HEARD_AFTER = ("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")

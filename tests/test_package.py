@@ -19,7 +19,15 @@ from reference import says
 import hingemetrics
 
 ROOT = Path(hingemetrics.__file__).parent
-SOURCES = {path.stem: ast.parse(path.read_text("utf-8")) for path in ROOT.glob("*.py")}
+
+
+def room_name(path):
+    """A module's name inside the package: a folder's is that of its __init__."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+SOURCES = {room_name(path): ast.parse(path.read_text("utf-8")) for path in ROOT.rglob("*.py")}
 PUBLIC = {
     "hinge_loss",
     "HingeLoss",
@@ -70,11 +78,17 @@ def imported(tree):
 
 
 def rooms(tree):
-    """The modules of the package that a module imports."""
+    """The modules of the package that a module imports, as deep inside as names lead."""
     for found in imported(tree):
-        root, _, rest = found.partition(".")
-        if root == "hingemetrics" and (room := rest.split(".")[0]) in SOURCES:
-            yield room
+        root, *parts = found.split(".")
+        names = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+        if root == "hingemetrics" and (known := [name for name in names if name in SOURCES]):
+            yield known[0]
+
+
+def floor(room):
+    """The module or folder, right below the package, that a module is in."""
+    return room.partition(".")[0]
 
 
 GRAPH = {room: set(rooms(tree)) for room, tree in SOURCES.items()}
@@ -90,23 +104,37 @@ class TestImports:
 
     def test_the_inner_rooms_know_nothing_of_the_outer_ones(self):
         outer = {"functional", "metric", "running", "resampling", "cli", "__init__", "__main__"}
-        for room in SOURCES.keys() - outer:
-            assert not GRAPH[room] & outer, room
+        for room, used in GRAPH.items():
+            assert floor(room) in outer or not set(map(floor, used)) & outer, room
 
     @pytest.mark.parametrize(
         ("adapter", "users"),
         [
             ("cli", {"__main__"}),
-            ("breakdown", {"cli"}),
-            ("tables", {"cli", "breakdown"}),
+            ("tables", {"cli"}),
             ("sklearn", set()),
             ("distributed", set()),
             ("labels", {"sklearn", "plot"}),
-            ("plot", {"sklearn", "breakdown", "metric"}),  # metric: in its method plot alone
+            ("plot", {"sklearn", "cli", "metric"}),  # metric: in its method plot alone
         ],
     )
     def test_adapters_are_imported_by_adapters(self, adapter, users):
-        assert {room for room in GRAPH if adapter in GRAPH[room]} <= users
+        found = {floor(room) for room, used in GRAPH.items() if adapter in map(floor, used)}
+        assert found - {adapter} <= users
+
+    def test_the_command_is_read_from_the_top_down(self):
+        """Each of its rooms may know those below it."""
+        levels = [
+            {"cli"},
+            {"cli.run"},
+            {"cli.arguments", "cli.merging", "cli.report"},
+            {"cli.breakdown", "cli.console", "cli.gate", "cli.outputs"},
+        ]
+        assert set().union(*levels) == {room for room in GRAPH if floor(room) == "cli"}
+        for k, level in enumerate(levels):
+            below = set().union(*levels[k + 1 :])
+            for room in level:
+                assert {used for used in GRAPH[room] if floor(used) == "cli"} <= below, room
 
     def test_only_kernels_imports_numba(self):
         users = {room for room, tree in SOURCES.items() if "numba" in set(imported(tree))}
@@ -211,7 +239,7 @@ class TestNames:
             ]
             assert bare == []
 
-    @pytest.mark.parametrize("room", [m.name for m in pkgutil.iter_modules([str(ROOT)])])
+    @pytest.mark.parametrize("room", sorted(SOURCES))
     def test_rooms_say_what_they_are(self, room):
         assert ast.get_docstring(SOURCES[room])
 

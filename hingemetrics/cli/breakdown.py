@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hingemetrics import HingeLoss, HingeState, MulticlassMode, hinge_loss
 from hingemetrics.exact import Array, Floats, Ints
+from hingemetrics.functional import hinge_loss
 from hingemetrics.inputs import Batch
-from hingemetrics.state import BINARY, NEGATIVES
+from hingemetrics.metric import HingeLoss
+from hingemetrics.state import BINARY, HingeState, MulticlassMode
 from hingemetrics.tables import Block
 
 _SHOWN_ROWS = 100_000
@@ -125,11 +126,12 @@ class ClassLosses:
         """Return the loss of every class, those without a sample included."""
         state = self._metric.state
         nothing = HingeState(state.squared, state.multiclass_mode)
-        width = (state.num_classes or 0) if state._per_class else None
+        is_vector = state.multiclass_mode is MulticlassMode.ONE_VS_ALL
+        is_vector = is_vector and state.num_classes != BINARY
+        width = (state.num_classes or 0) if is_vector else None
         states = {label: of_class.state for label, of_class in self._of.items()}
-        return [
-            _class_loss(label, states.get(label, nothing), width) for label in _class_labels(state)
-        ]
+        labels = _class_labels(state.num_classes, -1 in states)
+        return [_class_loss(label, states.get(label, nothing), width) for label in labels]
 
 
 def _check_table(mode: MulticlassMode, classes: int) -> None:
@@ -149,11 +151,11 @@ def _class_loss(label: int, state: HingeState, width: int | None) -> ClassLoss:
     return ClassLoss(label, state.count, numbers[0] if width is None else numbers)
 
 
-def _class_labels(state: HingeState) -> Sequence[int]:
-    """Return the labels of all classes."""
-    if state.num_classes == BINARY:
-        return (-1 if state._counted(NEGATIVES) else 0, 1)
-    return range(state.num_classes or 0)
+def _class_labels(num_classes: int | None, negative: bool) -> Sequence[int]:
+    """Return the labels of all classes; those of binary data are -1 and 1 if there is a -1."""
+    if num_classes == BINARY:
+        return (-1 if negative else 0, 1)
+    return range(num_classes or 0)
 
 
 class Picture:
@@ -163,12 +165,14 @@ class Picture:
         self._metric = metric
         self._step = 1
         self._rows = 0
+        self._negative = False  # whether there is a label -1 among all rows
         self._arrays: list[Array] = []  # preds, target and perhaps weight
 
     def add(self, kept: Kept) -> None:
         """Add the rows of a block whose turn it is; when full, drop every other one."""
         first = -self._rows % self._step
         self._rows += len(kept.target)
+        self._negative = self._negative or bool((kept.target == -1).any())
         new = [array[first :: self._step] for array in kept[1:] if array is not None]
         old = self._arrays or [array[:0] for array in new]
         arrays = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
@@ -198,7 +202,7 @@ class Picture:
         display = HingeLossDisplay.from_predictions(
             target,
             preds,
-            labels=_class_labels(self._metric.state),
+            labels=_class_labels(self._metric.state.num_classes, self._negative),
             sample_weight=weight[0] if weight else None,
             squared=self._metric.squared,
             multiclass_mode=self._metric.multiclass_mode,

@@ -1,0 +1,264 @@
+"""The command's arguments: how they are spelled, what they may be, and what they name."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from hingemetrics import __version__
+from hingemetrics.cli.console import fail
+from hingemetrics.spelling import closest
+from hingemetrics.state import MulticlassMode
+from hingemetrics.tables import Columns, columns, columns_of
+
+_BACKENDS = ("auto", "numpy", "numba")
+_SHOWN = 40  # characters of what was got
+_PLOT_ENDINGS = (".png", ".svg", ".pdf")
+_REFUSED_WHILE_MERGING = {
+    "squared": "--squared",
+    "multiclass_mode": "--multiclass-mode",
+    "ignore_index": "--ignore-index",
+    "preds_columns": "--preds",
+    "target_columns": "--target",
+    "sample_weight": "--sample-weight",
+    "worst": "--worst",
+    "per_class": "--per-class",
+    "plot": "--plot",
+}
+_EXAMPLES = """\
+files: .npy, .npz, .csv, .tsv, .parquet, .arrow or .feather; "-" is a CSV on standard input.
+FILE:COLUMN,COLUMN picks columns by name or 0-based number, FILE.npz:NAME an array.
+What starts with "-" goes behind "=" or "--": --fail-above=-1e-3 -- a.npy -:0
+
+examples:
+  hingemetrics preds.npy target.npy --fail-above 0.2
+  hingemetrics scores.parquet --preds cat,dog,owl --target label --worst 10
+  hingemetrics scores.csv:1 labels.csv:y --sample-weight labels.csv:weight --json
+  hingemetrics monday.npz:preds monday.npz:target --state-out monday.state
+  hingemetrics --merge monday.state tuesday.state
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports bad usage in one line, as every other error here."""
+
+    def error(self, message: str) -> NoReturn:
+        fail(message)
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return what the arguments say; exit where they say nothing that there is."""
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    is_alone = options.preds is not None and options.target is None
+    if unknown and is_alone and not unknown[0].startswith("-"):
+        options.target = unknown.pop(0)  # behind an option, where older Pythons miss it
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{_mistyped(parser, unknown)}")
+    return options
+
+
+def _mistyped(parser: _Parser, unknown: Iterable[str]) -> str:
+    """Return what to say of the first option that is none."""
+    option = next((text.partition("=")[0] for text in unknown if text.startswith("-")), "")
+    near = closest(option, parser._option_string_actions)
+    return f"; did you mean {near}?" if near else ""
+
+
+def _parser() -> _Parser:
+    """Return the parser of the command's arguments."""
+    parser = _Parser(
+        allow_abbrev=False,
+        prog="hingemetrics",
+        usage="hingemetrics [options] PREDS TARGET\n"
+        "       hingemetrics [options] FILE --preds COLUMNS --target COLUMN\n"
+        "       hingemetrics [options] --merge STATE ...",
+        description="Print the exact hinge loss of decision values in files of any size.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_input(parser.add_argument_group("input"))
+    _add_loss(parser.add_argument_group("loss"))
+    _add_output(parser.add_argument_group("output"))
+    _add_speed(parser.add_argument_group("speed"))
+    return parser
+
+
+def _add_input(group: Any) -> None:
+    """Add the arguments that say what to read."""
+    group.add_argument(
+        "preds", nargs="?", metavar="PREDS", help="decision values: (N,), or a column a class"
+    )
+    group.add_argument("target", nargs="?", metavar="TARGET", help="labels, numbers: (N,)")
+    group.add_argument(
+        "--preds", dest="preds_columns", metavar="COLUMNS", help="columns of one FILE in place of"
+    )
+    group.add_argument("--target", dest="target_columns", metavar="COLUMN", help="PREDS and TARGET")
+    group.add_argument(
+        "--sample-weight", metavar="FILE", help="weights: (N,); with --preds, a column of FILE"
+    )
+    group.add_argument(
+        "--ignore-index", type=int, metavar="LABEL", help="leave out rows with this label"
+    )
+    group.add_argument(
+        "--merge",
+        type=_file,
+        nargs="+",
+        metavar="STATE",
+        help="add up files that --state-out wrote",
+    )
+
+
+def _add_loss(group: Any) -> None:
+    """Add the arguments that say which loss it is."""
+    group.add_argument("--squared", action="store_true", help="square each loss")
+    group.add_argument(
+        "--multiclass-mode",
+        type=_mode,
+        metavar="MODE",
+        help="crammer-singer (default) or one-vs-all",
+    )
+
+
+def _add_output(group: Any) -> None:
+    """Add the arguments that say what to do with the loss."""
+    group.add_argument("--json", action="store_true", help="print a JSON object")
+    group.add_argument(
+        "--fail-above",
+        type=_limit,
+        metavar="X",
+        help="exit with status 1 if the loss, or that of any class, is above X or NaN",
+    )
+    group.add_argument(
+        "--worst",
+        type=_count,
+        metavar="K",
+        help="also print the K samples of greatest (weighted) loss",
+    )
+    group.add_argument(
+        "--per-class", action="store_true", help="also print the loss of each class's samples"
+    )
+    group.add_argument(
+        "--state-out", type=_file, metavar="FILE", help="write what was seen, for --merge"
+    )
+    group.add_argument(
+        "--plot", type=_picture, metavar="FILE", help="draw the margins: .png, .svg or .pdf"
+    )
+    group.add_argument("--version", action="version", version=f"hingemetrics {__version__}")
+
+
+def _add_speed(group: Any) -> None:
+    """Add the arguments that change no bit."""
+    group.add_argument(
+        "--threads",
+        type=_count,
+        metavar="N",
+        help="threads that share large work (default: HINGEMETRICS_NUM_THREADS, or 1)",
+    )
+    group.add_argument(
+        "--backend",
+        type=_backend,
+        metavar="NAME",
+        help="auto, numpy or numba (default: HINGEMETRICS_BACKEND, or auto)",
+    )
+
+
+def _mode(text: str) -> MulticlassMode:
+    """Return the mode that an argument names."""
+    try:
+        return MulticlassMode(text)
+    except ValueError:
+        raise _none_of([mode.value for mode in MulticlassMode], text) from None
+
+
+def _backend(text: str) -> str:
+    """Return the backend that an argument names."""
+    if text not in _BACKENDS:
+        raise _none_of(_BACKENDS, text)
+    return text
+
+
+def _none_of(choices: Sequence[str], text: str) -> argparse.ArgumentTypeError:
+    """Return the refusal of what is none of the choices."""
+    near = closest(text, choices)
+    hint = f"; did you mean {near!r}?" if near else ""
+    return argparse.ArgumentTypeError(
+        f"must be one of {', '.join(choices)}, got {_shortened(text)}{hint}"
+    )
+
+
+def _shortened(text: str) -> str:
+    """Return an argument, however long, as part of a message."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+def _limit(text: str) -> float:
+    """Return the limit that an argument names."""
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = math.nan
+    if math.isnan(limit):
+        raise argparse.ArgumentTypeError(f"must be a number, got {_shortened(text)}")
+    return limit
+
+
+def _count(text: str) -> int:
+    """Return how many an argument asks for."""
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {_shortened(text)}")
+    return count
+
+
+def _file(text: str) -> str:
+    """Return the file that an argument names."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a file, got ''")
+    return text
+
+
+def _picture(text: str) -> str:
+    """Return the picture's file, whose ending says what it is."""
+    if not text.lower().endswith(_PLOT_ENDINGS):
+        raise argparse.ArgumentTypeError(f"must end in .png, .svg or .pdf, got {text!r}")
+    return text
+
+
+def inputs(options: argparse.Namespace) -> tuple[Columns, Columns, Columns | None]:
+    """Return what to read preds, target and weights from."""
+    one_file = options.preds_columns is not None or options.target_columns is not None
+    preds, target = options.preds, options.target
+    if one_file:
+        preds, target = options.preds_columns, options.target_columns
+        if options.preds is None or options.target is not None or None in (preds, target):
+            raise ValueError("--preds and --target must be given together, with one FILE")
+    elif preds is None:
+        raise ValueError("PREDS and TARGET must be given, got no file; see hingemetrics --help")
+    elif target is None:
+        raise ValueError("TARGET must be given, or --preds and --target, got PREDS alone")
+
+    def read(argument: str, text: str) -> Columns:
+        return columns_of(argument, options.preds, text) if one_file else columns(argument, text)
+
+    weight = options.sample_weight
+    return (
+        read("preds", preds),
+        read("target", target),
+        None if weight is None else read("sample_weight", weight),
+    )
+
+
+def check_merging(options: argparse.Namespace) -> None:
+    """Raise for arguments that need the data."""
+    if options.preds is not None:
+        raise ValueError(f"--merge must be given without PREDS, got {options.preds}")
+    for name, option in _REFUSED_WHILE_MERGING.items():
+        value = getattr(options, name)
+        if value is not None and value is not False:  # a label 0 is neither
+            raise ValueError(f"--merge must be given without {option}: states hold sums, not rows")

@@ -1,0 +1,64 @@
+"""Files that --state-out wrote, added up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from hingemetrics.cli.console import say
+from hingemetrics.state import HingeState
+
+_STATE_BYTES = 1 << 26  # more than those of any state of 100,000 classes
+
+
+def merged_state(paths: Iterable[str]) -> HingeState:
+    """Return the sum of the states in files, none of which may be counted twice."""
+    states = _states(paths)
+    _, total = next(states)
+    for path, state in states:
+        with _located(path):
+            total = total + state
+    return total
+
+
+def _states(paths: Iterable[str]) -> Iterator[tuple[str, HingeState]]:
+    """Yield states; raise for a file that comes again, and say so of its content."""
+    import hashlib  # takes a while, and nothing else here needs it
+
+    files: dict[tuple[int, int], str] = {}  # path by device and inode
+    contents: dict[bytes, str] = {}  # first path by digest
+    for path in paths:
+        status = os.stat(path)  # first: to open a pipe that was read to its end may wait for ever
+        file = status.st_dev, status.st_ino
+        if file in files:
+            raise ValueError(
+                f"--merge must be given each file once, got {path} after {files[file]}, "
+                f"which is the same file"
+            )
+        files[file] = path
+        data = _content(path)
+        with _located(path):
+            state = HingeState.from_bytes(data)
+        first = contents.setdefault(hashlib.sha256(data).digest(), path)
+        if first != path:
+            say(f"note: {path} and {first} are two files of the same content; both are counted")
+        yield path, state
+
+
+def _content(path: str) -> bytes:
+    """Return the bytes in a file, which are not of just any number."""
+    with open(path, "rb") as file:
+        data = file.read(_STATE_BYTES + 1)
+    if len(data) > _STATE_BYTES:
+        raise ValueError(f"{path} must be a state of at most {_STATE_BYTES} bytes, got more")
+    return data
+
+
+@contextmanager
+def _located(path: str) -> Iterator[None]:
+    """Name the file whose state is refused."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

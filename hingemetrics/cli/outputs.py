@@ -1,0 +1,137 @@
+"""The files that the command writes: whole or not at all, with their modes and links.
+
+A regular file is written beside its place, under a name that nothing has, and then takes the place
+with the mode and, as far as the process may set it, the owner of the file that was there. A symlink
+stays one: what it points to is replaced. A file with other names (hard links), which shall all have
+the new content, is written to in place, and gets the old content back if that fails. Pipes and
+devices are only written to.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from io import FileIO
+from itertools import combinations
+
+_STANDARD_OUTPUT = 1
+_MOST_NAMES = 100  # to try; the first of them is as good as sure to do
+
+
+def check_outputs(outputs: Mapping[str, str], inputs: Sequence[str | int]) -> None:
+    """Raise for files that cannot be written, or that would take the place of another one.
+
+    `outputs` are the paths by the options that name them, `inputs` paths and descriptors.
+    """
+    for (option, path), (other, other_path) in combinations(outputs.items(), 2):
+        if _is_same(path, other_path):
+            raise ValueError(f"{option} and {other} must be two files, got {path} and {other_path}")
+    for option, path in outputs.items():
+        place = os.path.realpath(path)
+        is_loop = os.path.islink(place)
+        if os.path.isdir(path) or is_loop or not os.path.isdir(os.path.dirname(place)):
+            raise ValueError(f"{option} must be a file in a folder that exists, got {path}")
+        if not os.path.isfile(path):
+            continue
+        if _is_standard_output(path):
+            raise ValueError(f"{option} must be another file than standard output, got {path}")
+        if not os.access(path, os.W_OK):
+            raise ValueError(f"{option} must be a file that may be written to, got {path}")
+        if any(os.path.samefile(path, read) for read in inputs):
+            raise ValueError(f"{option} must be another file than those that are read, got {path}")
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a file; errors name the path that was typed."""
+    try:
+        before = _status(path)
+        if before is None or (stat.S_ISREG(before.st_mode) and before.st_nlink == 1):
+            _replace(os.path.realpath(path), data, before)
+        elif stat.S_ISREG(before.st_mode):
+            _rewrite(path, data)
+        else:
+            with open(path, "wb") as stream:
+                stream.write(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Whether two paths lead to one file, which need not exist."""
+    a, b = (os.path.normcase(os.path.realpath(name)) for name in (path, other))
+    return a == b or (
+        os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+    )
+
+
+def _is_standard_output(path: str) -> bool:
+    """Whether what is printed goes to that file: one of both would be lost."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(_STANDARD_OUTPUT))
+    except OSError:  # it is closed
+        return False
+
+
+def _status(path: str) -> os.stat_result | None:
+    """Return what the system knows of a file, or None where there is none."""
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _replace(path: str, data: bytes, before: os.stat_result | None) -> None:
+    """Put a new file into the place of what was there, if anything."""
+    mode = 0o666 if before is None else 0o600  # of a new file, less the umask
+    for _ in range(_MOST_NAMES):
+        temporary = os.path.join(os.path.dirname(path), f".hingemetrics-{os.urandom(8).hex()}.tmp")
+        try:
+            with open(temporary, "xb", opener=partial(os.open, mode=mode)) as file:
+                file.write(data)
+                file.flush()
+                if before is not None:
+                    _take_after(before, file.fileno())
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            return
+        except FileExistsError:  # somebody else's
+            continue
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.remove(temporary)
+            raise
+    raise FileExistsError(errno.EEXIST, "no name left for a temporary file beside it")
+
+
+def _take_after(before: os.stat_result, file: int) -> None:
+    """Give a new file the owner and the mode of the one whose place it takes."""
+    if sys.platform != "win32":
+        with suppress(PermissionError):  # only root may give files away
+            os.fchown(file, before.st_uid, before.st_gid)
+        os.fchmod(file, stat.S_IMODE(before.st_mode))  # last: a new owner clears some bits
+
+
+def _rewrite(path: str, data: bytes) -> None:
+    """Write into a file that has other names; on any error put back what it held."""
+    with open(path, "r+b", buffering=0) as file:
+        before = file.read()
+        try:
+            _overwrite(file, data)
+            os.fsync(file.fileno())
+        except BaseException:
+            _overwrite(file, before)
+            raise
+
+
+def _overwrite(file: FileIO, data: bytes) -> None:
+    """Make data all that a file holds."""
+    file.seek(0)
+    rest = memoryview(data)
+    while rest:  # a write may take a part
+        rest = rest[file.write(rest) :]
+    file.truncate()

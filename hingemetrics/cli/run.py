@@ -1,0 +1,206 @@
+"""What the command does, from its arguments to its exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from importlib.util import find_spec
+from typing import TypeVar
+
+from hingemetrics.backend import get_backend, get_num_threads, set_backend, set_num_threads
+from hingemetrics.cli.arguments import check_merging, inputs, parsed
+from hingemetrics.cli.breakdown import ClassLosses, Picture, WorstSamples, kept_rows
+from hingemetrics.cli.console import fail, progress_bar, reason, say, show
+from hingemetrics.cli.gate import complaint
+from hingemetrics.cli.merging import merged_state
+from hingemetrics.cli.outputs import check_outputs, write
+from hingemetrics.cli.report import Report, as_json, as_text
+from hingemetrics.metric import HingeLoss
+from hingemetrics.tables import STDIN, Block, Blocks, Columns, blocks, row_count
+
+ABOVE_LIMIT = 1
+
+T = TypeVar("T")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command's arguments, by default those of the process.
+
+    Returns
+    -------
+    int
+        0, or 1 if the loss is above ``--fail-above`` (or NaN). Bad usage or input exits with 2.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 for bad usage or input, and with 0 after ``--help`` or ``--version``.
+
+    Notes
+    -----
+    ``--threads`` and ``--backend`` hold until it returns; the process's own settings are kept.
+
+    Examples
+    --------
+    >>> from hingemetrics.cli import main
+    >>> main(["--version"])
+    Traceback (most recent call last):
+    SystemExit: 0
+    """
+    try:
+        return _run(parsed(arguments))
+    except KeyboardInterrupt:
+        if arguments is None:  # this is the command: Python ends it by SIGINT, without a traceback
+            sys.excepthook = lambda *_: None
+        raise
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Do what the arguments say and return the exit status."""
+    with ExitStack() as settings:
+        try:
+            for setting in (
+                _setting(get_backend, set_backend, options.backend, "auto"),
+                _setting(get_num_threads, set_num_threads, options.threads, 1),
+            ):
+                settings.enter_context(setting)
+            _check_environment(options)
+            report = _merged(options) if options.merge else _measured(options)
+            if options.state_out is not None:
+                write(options.state_out, report.state.to_bytes())
+        except (ImportError, OSError, TypeError, ValueError) as error:
+            fail(reason(error))
+        return _told(report, options)
+
+
+@contextmanager
+def _setting(
+    get: Callable[[], T], put: Callable[[T], None], value: T | None, default: T
+) -> Iterator[None]:
+    """Change a setting of the process for the time of a with block, unless the value is None."""
+    if value is None:
+        yield
+        return
+    try:
+        before = get()
+    except ValueError:  # what the environment says is refused, but here it decides nothing
+        before = default
+    put(value)
+    try:
+        yield
+    finally:
+        put(before)
+
+
+def _told(report: Report, options: argparse.Namespace) -> int:
+    """Print what was found out and return the exit status."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        value = report.state.value()
+    for warning in caught:
+        say(f"warning: {warning.message}")
+    show(as_json(report, value) if options.json else as_text(report, value))
+    wrong = None if options.fail_above is None else complaint(value, options.fail_above)
+    if wrong is not None:
+        say(wrong)
+    if report.picture is not None:
+        _draw(report.picture, options.plot)
+    return 0 if wrong is None else ABOVE_LIMIT
+
+
+def _check_environment(options: argparse.Namespace) -> None:
+    """Raise for what would only show after the data has been read."""
+    get_backend()
+    get_num_threads()
+    if options.plot and find_spec("matplotlib") is None:
+        raise ImportError("plots need matplotlib: pip install matplotlib")
+
+
+def _check_outputs(options: argparse.Namespace, read: Sequence[str | int]) -> None:
+    """Raise for files to write that cannot be, or must not."""
+    outputs = {"--state-out": options.state_out, "--plot": options.plot}
+    check_outputs({option: path for option, path in outputs.items() if path is not None}, read)
+
+
+def _merged(options: argparse.Namespace) -> Report:
+    """Return what state files hold together."""
+    check_merging(options)
+    _check_outputs(options, options.merge)
+    return Report(merged_state(options.merge))
+
+
+def _measured(options: argparse.Namespace) -> Report:
+    """Return what the files hold."""
+    preds, target, weight = inputs(options)
+    parts = [part for part in (preds, target, weight) if part is not None]
+    _check_outputs(options, [0 if part.path == STDIN else part.path for part in parts])
+    metric = HingeLoss(options.squared, options.multiclass_mode, ignore_index=options.ignore_index)
+    worst = WorstSamples(options.worst, metric) if options.worst else None
+    classes = ClassLosses(metric) if options.per_class else None
+    shown = Picture(metric) if options.plot else None
+    watching = [watch for watch in (worst, classes, shown) if watch is not None]
+    rows = 0
+    with closing(_with_progress(blocks(preds, target, weight), preds)) as read:
+        for block in read:
+            _update(metric, block, parts)
+            rows += len(block.target)
+            if watching:
+                kept = kept_rows(block, metric.ignore_index)
+                for watch in watching:
+                    watch.add(kept)
+    return Report(
+        metric.state,
+        rows,
+        metric.ignore_index,
+        None if worst is None else worst.listed(),
+        None if classes is None else classes.listed(),
+        shown,
+    )
+
+
+def _update(metric: HingeLoss, block: Block, parts: Sequence[Columns]) -> None:
+    """Add a block; what is refused has its index in the files, where the metric knows the block."""
+    try:
+        metric.update(block.preds, block.target, block.sample_weight)
+    except (TypeError, ValueError) as error:
+        message = re.sub(
+            r"(?<= at index )\d+", lambda index: str(int(index[0]) + block.first), str(error)
+        )
+        files = dict.fromkeys(part.file for part in parts)
+        raise ValueError(f"{', '.join(files)}: {message}") from error
+
+
+def _with_progress(read: Blocks, part: Columns) -> Blocks:
+    """Yield blocks; on a terminal, show how far they are if that takes long."""
+    bar = progress_bar(lambda: row_count(part))
+    with closing(read), nullcontext() if bar is None else bar:
+        for block in read:
+            yield block
+            if bar is not None:
+                bar.update(len(block.target))
+
+
+def _draw(picture: Picture, path: str) -> None:
+    """Draw a picture, after the result; what cannot be drawn changes no exit status."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            drawing = picture.drawn(os.path.splitext(path)[1].lower())
+        write(path, drawing)
+    except (ImportError, OSError) as error:
+        fail(reason(error))
+    except Exception as error:  # whatever Matplotlib does not like in the data
+        say(f"note: no picture: {error}")
+        return
+    if picture.left_out:
+        say(f"note: {path} shows {picture.left_out}")
