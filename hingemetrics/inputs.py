@@ -229,7 +229,7 @@ def _labels(target: Array) -> Ints:
         return _readable(target, _INT64)
     if target.dtype.kind == "V":  # compares with int64 in its own few digits
         target = target.astype(np.float64)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):  # NaN, and what no int64 can hold
         labels = target.astype(np.int64)
         labels[labels != target] = _NOT_A_LABEL
     return labels
