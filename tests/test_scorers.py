@@ -353,7 +353,7 @@ class TestMeanOverClasses:
 
 
 class TestValues:
-    SCORERS = [make_hinge_scorer(**options) for options in OPTIONS]
+    SCORERS = tuple(make_hinge_scorer(**options) for options in OPTIONS)
 
     @pytest.fixture(params=["plain", "asking"])
     def scorers(self, request, routing):
