@@ -199,7 +199,7 @@ def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]
     if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:
         differs = labels != ignored
     elif target.dtype.kind == "f":
-        with suppress(OverflowError):  # beyond any float
+        with suppress(OverflowError), np.errstate(all="ignore"):  # beyond any float
             if int(float(ignored)) == ignored:
                 differs = target.astype(np.float64, copy=False) != float(ignored)
     elif np.can_cast(np.min_scalar_type(ignored), target.dtype):

@@ -129,6 +129,14 @@ class TestOutsideOfFloat64:
         preds, target, weight = self.arrays(place, value, "g")
         same_whatever_numpy_raises(lambda: loss(preds, target, sample_weight=weight))
 
+    @pytest.mark.parametrize("value", BEYOND, ids=str)
+    def test_ignored(self, loss, place, value):
+        preds, target, weight = self.arrays(place, value, "g")
+        for ignored in (-1, 2**63, 2**64 - 1):
+            same_whatever_numpy_raises(
+                lambda i=ignored: hinge_loss(preds, target, sample_weight=weight, ignore_index=i)
+            )
+
     @pytest.mark.parametrize("dtype", SIGNALING)
     def test_signaling_nan(self, loss, place, dtype):
         integer, pattern = SIGNALING[dtype]
