@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from hingemetrics.exact import Array
+from hingemetrics.exact import Array, Floats
 
 _REFUSED = {
     "c": "complex numbers",
@@ -38,6 +38,15 @@ def as_array(value: object, name: str) -> Array:
     if array.dtype.kind not in "fiub" and not _is_extension_float(array.dtype):
         _refuse(value, array, name)
     return array
+
+
+def as_float64(array: Array) -> Floats:
+    """Return real numbers as float64, whatever the caller's NumPy raises for.
+
+    What is beyond float64 becomes inf or 0, and a signaling NaN a quiet one.
+    """
+    with np.errstate(all="ignore"):
+        return array.astype(np.float64, copy=False)
 
 
 def _converted(value: Any, name: str) -> Array:

@@ -199,7 +199,7 @@ def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]
     if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:
         differs = labels != ignored
     elif target.dtype.kind == "f":
-        with suppress(OverflowError):  # beyond any float
+        with suppress(OverflowError), np.errstate(all="ignore"):  # beyond any float
             if int(float(ignored)) == ignored:
                 differs = target.astype(np.float64, copy=False) != float(ignored)
     elif np.can_cast(np.min_scalar_type(ignored), target.dtype):
@@ -229,7 +229,7 @@ def _labels(target: Array) -> Ints:
         return _readable(target, _INT64)
     if target.dtype.kind == "V":  # compares with int64 in its own few digits
         target = target.astype(np.float64)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):  # NaN, and what no int64 can hold
         labels = target.astype(np.int64)
         labels[labels != target] = _NOT_A_LABEL
     return labels

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hingemetrics.arrays import as_array
+from hingemetrics.arrays import as_array, as_float64
 from hingemetrics.exact import Array, Floats, Ints
 
 Classes = list[Any]  # labels in the order of the columns of a decision function
@@ -218,7 +218,7 @@ def _changes(labels: Sequence[Any], array: Array) -> bool:
     """Tell where NumPy makes text of a NaN among strings, or floats of integers they have not."""
     if array.dtype.kind in "US":
         return True
-    if array.dtype.kind != "f" or not (np.abs(array) >= _EXACT).any():
+    if array.dtype.kind != "f" or not (np.abs(as_float64(array)) >= _EXACT).any():
         return False
     items = np.asarray(labels, dtype=object).flat
     return any(isinstance(item, (int, np.integer)) and abs(int(item)) > _EXACT for item in items)
@@ -255,8 +255,7 @@ def _decisions(pred_decision: object, rows: int, classes: int, hint: str) -> Flo
             f"pred_decision must have shape {shape}, with {rows} labels of {classes} classes, "
             f"got {preds.shape}{hint if preds.shape[1:] > shape[1:] else ''}"
         )
-    with np.errstate(over="ignore"):  # a longdouble beyond float64 becomes inf
-        preds = preds.astype(np.float64, copy=False)
+    preds = as_float64(preds)
     finite = np.isfinite(preds)
     if not finite.all():
         index = tuple(map(int, np.argwhere(~finite)[0]))
@@ -270,7 +269,7 @@ def _weight(sample_weight: object, rows: int) -> Array:
     weight = as_array(sample_weight, "sample_weight")
     if weight.shape != (rows,):
         raise ValueError(f"sample_weight must have shape ({rows},) like y_true, got {weight.shape}")
-    if not weight.any():
+    if not np.count_nonzero(as_float64(weight)):
         raise ZeroDivisionError("sample_weight must have a sum above 0, got only zeros")
     return weight
 

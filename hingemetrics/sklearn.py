@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
 import hingemetrics
 from hingemetrics.exact import Floats
 from hingemetrics.labels import decisions, labelled, of_classes
 from hingemetrics.plot import HingeLossDisplay
-from hingemetrics.state import MulticlassMode
+from hingemetrics.state import Config, MulticlassMode
 
-__all__ = ["HingeLossDisplay", "hinge_loss", "hinge_scorer"]
+__all__ = ["HingeLossDisplay", "HingeScorer", "hinge_loss", "hinge_scorer", "make_hinge_scorer"]
 
 
 def hinge_loss(
@@ -85,43 +91,21 @@ def hinge_loss(
     )
 
 
-def hinge_scorer(
-    estimator: object,
-    X: object,  # noqa: N803
-    y: object,
-    sample_weight: object = None,
-) -> float:
-    """Return the negated hinge loss of a classifier: a scorer, the greater the better.
+@dataclass(frozen=True, repr=False)
+class HingeScorer:
+    """The negated hinge loss of a classifier: a scorer, the greater the better.
 
-    It is passed as ``scoring=hinge_scorer`` to `cross_val_score`, `GridSearchCV` and the like. The
-    classes are those the classifier was fitted with, so a fold may miss some of them. The
-    multi-class loss is that of Crammer and Singer.
+    What `make_hinge_scorer` makes, for all that takes ``scoring=``: `cross_validate`,
+    `GridSearchCV` and the like, alone or in a dictionary of scorers. The classes are those the
+    classifier was fitted with, so a fold may miss some of them. A scorer is a value: it can be
+    compared, hashed, copied and pickled, and it cannot change.
 
-    Parameters
+    Attributes
     ----------
-    estimator : fitted classifier
-        With ``decision_function`` and ``classes_``: also a pipeline or a search.
-    X : array_like, shape (N, features)
-        Samples, as the estimator takes them.
-    y : array_like, shape (N,)
-        Their labels.
-    sample_weight : array_like, shape (N,), optional
-        Finite weights >= 0.
-
-    Returns
-    -------
-    float
-        The loss (dimensionless) of `hinge_loss`, negated.
-
-    Raises
-    ------
-    AttributeError
-        If the estimator has no ``decision_function`` or no ``classes_``.
-    ValueError
-        If its decision values are of pairs of classes (``decision_function_shape="ovo"``), if `y`
-        has a class that it was not fitted with, or as `hinge_loss`.
-    TypeError, ZeroDivisionError
-        As `hinge_loss`.
+    squared : bool
+        Whether each loss is squared.
+    multiclass_mode : MulticlassMode
+        The loss of more than two classes; two classes ignore it.
 
     Examples
     --------
@@ -133,6 +117,213 @@ def hinge_scorer(
     >>> cross_val_score(SVC(), X, y, scoring=hinge_scorer, cv=3).round(2).tolist()
     [-0.08, -0.04, -0.12]
     """
-    pred_decision, classes = decisions(estimator, X)
-    data = of_classes(y, pred_decision, classes, sample_weight)
-    return -float(hingemetrics.hinge_loss(data.preds, data.target, sample_weight=data.weight))
+
+    squared: bool = False
+    multiclass_mode: MulticlassMode = MulticlassMode.CRAMMER_SINGER
+    _request: bool | str | None = None  # for sample_weight, as scikit-learn's routing has it
+
+    def __call__(
+        self,
+        estimator: object,
+        X: object,  # noqa: N803
+        y: object,
+        sample_weight: object = None,
+    ) -> float:
+        """Return the score.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            With ``decision_function`` and ``classes_``: also a pipeline or a search.
+        X : array_like, shape (N, features)
+            Samples, as the estimator takes them.
+        y : array_like, shape (N,)
+            Their labels.
+        sample_weight : array_like, shape (N,), optional
+            Finite weights >= 0.
+
+        Returns
+        -------
+        float
+            The loss (dimensionless) of `hinge_loss`, negated. Of one-vs-all with more than two
+            classes it is the mean over the classes, correctly rounded from their exact sums.
+
+        Raises
+        ------
+        AttributeError
+            If the estimator has no ``decision_function`` or no ``classes_``.
+        ValueError
+            If its decision values are of pairs of classes (``decision_function_shape="ovo"``), if
+            `y` has a class that it was not fitted with, or as `hinge_loss`.
+        TypeError, ZeroDivisionError
+            As `hinge_loss`.
+        """
+        pred_decision, classes = decisions(estimator, X)
+        data = of_classes(y, pred_decision, classes, sample_weight)
+        metric = hingemetrics.HingeLoss(self.squared, self.multiclass_mode)
+        metric.update(data.preds, data.target, data.weight)
+        return -_mean_over_classes(metric.state)
+
+    def set_score_request(self, *, sample_weight: bool | str | None) -> HingeScorer:
+        """Return a scorer that says whether it takes weights that scikit-learn routes.
+
+        A scorer that has not said so raises `UnsetMetadataPassedError` where weights are routed
+        past it.
+
+        Parameters
+        ----------
+        sample_weight : bool, str or None
+            True: it takes them. False: it is to do without. A str: it takes what is passed under
+            that name. None: they are an error, as before.
+
+        Returns
+        -------
+        HingeScorer
+            Another scorer; this one stays as it is, unlike those of scikit-learn.
+
+        Raises
+        ------
+        RuntimeError
+            If scikit-learn's metadata routing is not enabled.
+        ValueError
+            If `sample_weight` is none of these.
+
+        Examples
+        --------
+        >>> import sklearn
+        >>> from hingemetrics.sklearn import hinge_scorer
+        >>> with sklearn.config_context(enable_metadata_routing=True):
+        ...     weighted_scorer = hinge_scorer.set_score_request(sample_weight=True)
+        """
+        from sklearn import get_config
+
+        if not get_config()["enable_metadata_routing"]:
+            raise RuntimeError(
+                "set_score_request needs scikit-learn's metadata routing; enable it with "
+                "sklearn.set_config(enable_metadata_routing=True)"
+            )
+        scorer = replace(self, _request=sample_weight)
+        scorer.get_metadata_routing()  # refuses what is no request
+        return scorer
+
+    def get_metadata_routing(self) -> Any:
+        """Return what scikit-learn's routing asks a scorer for: which metadata it takes.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRequest
+        """
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        request = MetadataRequest(owner=repr(self))
+        request.score.add_request(param="sample_weight", alias=self._request)
+        return request
+
+    def __repr__(self) -> str:
+        mode = self.multiclass_mode.value
+        request = self._request
+        suffix = "" if request is None else f".set_score_request(sample_weight={request!r})"
+        return f"make_hinge_scorer(squared={self.squared}, multiclass_mode={mode!r}){suffix}"
+
+    def __sklearn_clone__(self) -> HingeScorer:
+        return self  # it cannot change
+
+    # What scikit-learn asks of its own scorers and has no public name for: the parts of a scorer
+    # from which TunedThresholdClassifierCV makes its own, and whether a dictionary of scorers
+    # passes weights on where nothing is routed.
+    _get_metadata_request = get_metadata_routing
+    _sign: ClassVar[int] = -1
+
+    @property
+    def _score_func(self) -> Callable[..., float]:
+        return _loss_of_labels
+
+    @property
+    def _kwargs(self) -> dict[str, bool]:
+        return {"squared": self.squared}
+
+    def _accept_sample_weight(self) -> bool:
+        return True
+
+
+def make_hinge_scorer(
+    squared: bool = False, multiclass_mode: str | MulticlassMode | None = None
+) -> HingeScorer:
+    """Return a scorer of a hinge loss, for all of scikit-learn that takes ``scoring=``.
+
+    Parameters
+    ----------
+    squared : bool, default False
+        Whether each loss is squared.
+    multiclass_mode : None, str or MulticlassMode, default None
+        "crammer-singer" (also None) or "one-vs-all", of which the score is the mean over the
+        classes. Two classes ignore it.
+
+    Returns
+    -------
+    HingeScorer
+
+    Raises
+    ------
+    TypeError
+        If `squared` is not a bool.
+    ValueError
+        If `multiclass_mode` is none of the choices.
+
+    Notes
+    -----
+    `LinearSVC` minimises the squared one-vs-all loss, up to the penalty:
+    ``make_hinge_scorer(squared=True, multiclass_mode="one-vs-all")`` measures it.
+
+    `TunedThresholdClassifierCV` hands labels to its scorer, not decision values. There a scorer
+    takes them for decisions of -1 and +1: its loss is twice the (weighted) rate of errors, four
+    times if squared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import LinearSVC
+    >>> from hingemetrics.sklearn import hinge_loss, make_hinge_scorer
+    >>> scorer = make_hinge_scorer(squared=True, multiclass_mode="one-vs-all")
+    >>> scorer
+    make_hinge_scorer(squared=True, multiclass_mode='one-vs-all')
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LinearSVC(random_state=0).fit(X, y)
+    >>> decisions = model.decision_function(X)
+    >>> losses = hinge_loss(y, decisions, squared=True, multiclass_mode="one-vs-all")
+    >>> bool(np.isclose(-scorer(model, X, y), losses.mean()))
+    True
+    """
+    return HingeScorer(*Config.checked(squared, multiclass_mode))
+
+
+hinge_scorer = make_hinge_scorer()
+"""The scorer of the Crammer-Singer loss, or of the binary one: what `make_hinge_scorer` makes by
+default."""
+
+
+def _mean_over_classes(state: hingemetrics.HingeState) -> float:
+    """Return the mean of the losses of the classes, rounded once; of a single loss that loss."""
+    value = state.value()
+    if not isinstance(value, np.ndarray):
+        return value
+    if not np.isfinite(value).all():
+        return float(value.max())  # NaN if there is one, else inf
+    exact = state.as_fraction()
+    assert isinstance(exact, tuple)
+    return float(sum(exact) / len(exact))
+
+
+def _loss_of_labels(
+    y_true: object, y_pred: object, *, squared: bool, sample_weight: object = None
+) -> float:
+    """Return the hinge loss of predicted labels, of two classes, as decisions of -1 and +1."""
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    found = np.unique(np.concatenate([y_true, y_pred]))
+    if len(found) > 2:
+        raise ValueError(f"y_pred must hold labels of two classes, got {len(found)} labels")
+    sides = np.where(y_true == y_pred, 1.0, -1.0)
+    ones = np.ones(len(sides))
+    loss = hinge_loss(ones, sides, labels=[0, 1], sample_weight=sample_weight, squared=squared)
+    return float(loss)

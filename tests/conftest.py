@@ -4,6 +4,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from command import Run
 from hypothesis import HealthCheck, settings
 
 import hingemetrics
+import hingemetrics.sklearn
 from hingemetrics import cli, engine, tables
 
 settings.register_profile(
@@ -84,6 +86,36 @@ def python():
         )
 
     return run
+
+
+class Call(NamedTuple):
+    """A call of a scorer."""
+
+    data: Any
+    target: list[int]  # indices of classes
+    preds: Any  # the decision values themselves: asked again, a model may have other last digits
+    weight: Any
+    score: float
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What scorers are called with from now on, and what they answer."""
+    made, given = [], []
+    score, of_classes = hingemetrics.sklearn.HingeScorer.__call__, hingemetrics.sklearn.of_classes
+
+    def classes_recorded(y, preds, classes, weight):
+        given[:] = [list(map(list(classes).index, y)), preds, weight]
+        return of_classes(y, preds, classes, weight)
+
+    def score_recorded(scorer, estimator, data, y, sample_weight=None):
+        found = score(scorer, estimator, data, y, sample_weight)
+        made.append(Call(data, *given, found))
+        return found
+
+    monkeypatch.setattr(hingemetrics.sklearn, "of_classes", classes_recorded)
+    monkeypatch.setattr(hingemetrics.sklearn.HingeScorer, "__call__", score_recorded)
+    return made
 
 
 ASSEMBLY = """

@@ -15,14 +15,7 @@ from sklearn.ensemble import RandomForestClassifier, StackingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import RFE
 from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
-from sklearn.metrics import make_scorer
-from sklearn.model_selection import (
-    GridSearchCV,
-    KFold,
-    cross_val_score,
-    cross_validate,
-    train_test_split,
-)
+from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -84,79 +77,22 @@ class TestRealClassifiers:
         theirs = sklearn.metrics.hinge_loss(y, preds, sample_weight=weight)
         assert found == pytest.approx(theirs, rel=1e-12, abs=0)
 
-    def test_scorer(self, fitted):
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_scorer(self, fitted, weighted, calls):
         classifier, data, y = fitted
-        preds = classifier.decision_function(data)
-        found = hinge_scorer(classifier, data, y)
-        assert type(found) is float
-        assert bits(found) == bits(-oracle(y, preds, np.unique(y)))
-
-    def test_scorer_with_weights(self, fitted):
-        classifier, data, y = fitted
-        weight = np.random.default_rng(0).random(len(y))
+        weight = np.random.default_rng(0).random(len(y)) if weighted else None
         found = hinge_scorer(classifier, data, y, weight)
-        preds = classifier.decision_function(data)
-        assert bits(found) == bits(-oracle(y, preds, np.unique(y), sample_weight=weight))
+        assert type(found) is float
+        wanted = oracle(y, calls[0].preds, np.unique(y), sample_weight=weight)
+        assert bits(found) == bits(-wanted)
 
-    def test_scorer_on_each_class_alone(self, fitted):
+    def test_scorer_on_each_class_alone(self, fitted, calls):
         classifier, data, y = fitted
         classes = np.unique(y)
         for label in classes:
             rows = y == label
-            preds = classifier.decision_function(data[rows])
             found = hinge_scorer(classifier, data[rows], y[rows])
-            assert bits(found) == bits(-oracle(y[rows], preds, classes)), label
-
-
-class TestSelection:
-    """Folds by row order: iris, digits and wine are such that folds miss classes."""
-
-    data, y = load_iris(return_X_y=True)
-    folds = KFold(10)
-
-    def losses(self, classifier):
-        """Of every fold, by the oracle."""
-        for seen, held_out in self.folds.split(self.data):
-            fitted = classifier.fit(self.data[seen], self.y[seen])
-            preds = fitted.decision_function(self.data[held_out])
-            yield oracle(self.y[held_out], preds, [0, 1, 2])
-
-    def test_cross_val_score(self):
-        assert any(len(set(self.y[test])) == 1 for _, test in self.folds.split(self.data))
-        found = cross_val_score(
-            SVC(), self.data, self.y, scoring=hinge_scorer, cv=self.folds, error_score="raise"
-        )
-        assert bits(found) == bits(-np.array(list(self.losses(SVC()))))
-
-    def test_cross_validate(self):
-        scores = cross_validate(
-            RidgeClassifier(), self.data, self.y, scoring={"hinge": hinge_scorer}, cv=self.folds
-        )
-        assert bits(scores["test_hinge"]) == bits(-np.array(list(self.losses(RidgeClassifier()))))
-
-    def test_grid_search(self):
-        grid = {"C": [0.01, 1.0, 100.0]}
-        search = GridSearchCV(SVC(), grid, scoring=hinge_scorer, cv=self.folds).fit(
-            self.data, self.y
-        )
-        means = [np.mean(list(self.losses(SVC(C=c)))) for c in grid["C"]]
-        assert search.best_params_["C"] == grid["C"][int(np.argmin(means))]
-        assert search.score(self.data, self.y) == hinge_scorer(search, self.data, self.y)
-
-    def test_make_scorer(self):
-        options = {"response_method": "decision_function", "greater_is_better": False}
-        data, y = load_breast_cancer(return_X_y=True)
-        data = StandardScaler().fit_transform(data)
-        ours = cross_val_score(SVC(), data, y, scoring=make_scorer(hinge_loss, **options))
-        theirs = cross_val_score(
-            SVC(), data, y, scoring=make_scorer(sklearn.metrics.hinge_loss, **options)
-        )
-        assert ours == pytest.approx(theirs, rel=1e-12, abs=0)
-        scorer = make_scorer(hinge_loss, labels=[2, 0, 1], **options)
-        found = cross_val_score(
-            SVC(), self.data, self.y, scoring=scorer, cv=self.folds, error_score="raise"
-        )
-        assert bits(found) == bits(-np.array(list(self.losses(SVC()))))
+            assert bits(found) == bits(-oracle(y[rows], calls[-1].preds, classes)), label
 
 
 class Stub(ClassifierMixin, BaseEstimator):
@@ -180,7 +116,7 @@ class TestScorer:
         assert bits(hinge_scorer(stub, None, ["a", "no"])) == bits(-expected(stub.preds, [1, 0]))
 
     @pytest.mark.parametrize("wrap", ["none", "pipeline", "search", "selection", "stack", "nested"])
-    def test_columns_of_pairs(self, wrap):
+    def test_columns_of_pairs(self, wrap, calls):
         svc = SVC(decision_function_shape="ovo", kernel="linear")
         search = GridSearchCV(svc, {"C": [1.0]}, cv=2)
         classifier = {
@@ -195,15 +131,14 @@ class TestScorer:
             hinge_scorer(classifier, self.data, self.y)
         two = self.y < 2
         classifier.fit(self.data[two], self.y[two])  # one pair is no matter
-        preds = classifier.decision_function(self.data[two])
         found = hinge_scorer(classifier, self.data[two], self.y[two])
-        assert bits(found) == bits(-expected(preds, self.y[two]))
+        assert bits(found) == bits(-expected(calls[-1].preds, self.y[two]))
 
-    def test_pairs_that_only_select(self):
+    def test_pairs_that_only_select(self, calls):
         selector = RFE(SVC(decision_function_shape="ovo", kernel="linear"))
         classifier = make_pipeline(selector, SVC()).fit(self.data, self.y)
-        preds = classifier.decision_function(self.data)
-        assert bits(hinge_scorer(classifier, self.data, self.y)) == bits(-expected(preds, self.y))
+        found = hinge_scorer(classifier, self.data, self.y)
+        assert bits(found) == bits(-expected(calls[-1].preds, self.y))
 
     @pytest.mark.parametrize("wrapped", [False, True])
     def test_without_decision_function(self, wrapped):
