@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hingemetrics import hinge_loss, losses
-from hingemetrics.exact import Array, Floats, Ints
+from hingemetrics.exact import Array, Floats
+from hingemetrics.functional import hinge_loss
 from hingemetrics.labels import Classes, Labelled, decisions, labelled, of_classes
+from hingemetrics.margins import (
+    LARGEST,
+    SIDES,
+    bin_edges,
+    checked_margins,
+    checked_rows,
+    histogram,
+    margins_and_rows,
+    mean_loss,
+    members,
+    shown_range,
+    sides,
+    sum_of_losses,
+)
+from hingemetrics.panels import Panels, RowWords
 from hingemetrics.state import Config, MulticlassMode
 
 if TYPE_CHECKING:
@@ -17,17 +33,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which everybody can tell apart
-_BLACK, _GREY, _BLUE = "#000000", "#666666", "#0072B2"
-_REGIONS = {  # of margins, as `_regions` numbers them
-    "wrong side, m < 0": "#D55E00",
-    "inside the margin, 0 ≤ m < 1": "#E69F00",
-    "beyond it, m ≥ 1": "#56B4E9",
+_BLACK, _GREY, _PALE, _BLUE = "#000000", "#666666", "#BBBBBB", "#0072B2"
+_SIDES = {  # of margins, as `sides` numbers them: name, range, color
+    "wrong side": ("m < 0", "#D55E00"),
+    "inside the margin": ("0 ≤ m < 1", "#E69F00"),
+    "beyond it": ("m ≥ 1", "#56B4E9"),
 }
-_LARGEST, _LARGEST_SQUARED = 1e100, 1e50  # beyond, scales overflow where they are made
 _ROW_HEIGHT = 0.85  # of the highest bar; rows are 1 apart
-_NAMED_ROWS = 40  # more names would overlap
+_NAMED_ROWS = 100  # ticks are slow
 _NAMED_BARS = 20
-_ROOMY = 5.5  # inches that the legend takes in two columns
+_ROOMY = 5.0  # inches
 
 
 class HingeLossDisplay:
@@ -98,17 +113,19 @@ class HingeLossDisplay:
         sample_weight: object = None,
         squared: bool = False,
     ) -> None:
-        self.margins = _drawable(np.asarray(margins, dtype=np.float64), squared)
-        self.rows = _rows(np.asarray(rows), len(self.margins), len(classes))
+        self.margins = checked_margins(np.asarray(margins, dtype=np.float64), squared)
+        self.rows = checked_rows(np.asarray(rows), len(self.margins), len(classes))
         self.classes = classes
         self.sample_weight = None if sample_weight is None else np.asarray(sample_weight)
         if self.sample_weight is not None and not self.sample_weight.any():
             raise ValueError("sample_weight must have a sum above 0, got only zeros")
         self.squared = squared
-        self._regions = _regions(self.margins)
-        self.loss = _mean(self.margins, self.sample_weight, squared)
-        self.shares = self._of_regions(self._share)
-        self.fractions = self._of_regions(self._fraction)
+        self._sides = sides(self.margins)
+        self._members = members(self.rows, len(classes))
+        self.loss = mean_loss(self.margins, self.sample_weight, squared)
+        self.class_losses = np.array([self._class_loss(chosen) for chosen in self._members])
+        self.shares = self._of_sides(self._share)
+        self.fractions = self._of_sides(self._fraction)
 
     @classmethod
     def from_predictions(
@@ -211,7 +228,7 @@ class HingeLossDisplay:
     ) -> HingeLossDisplay:
         """Return the display of decision values, not drawn yet."""
         config = Config.checked(squared, multiclass_mode)
-        margins, rows = _margins(data.preds, data.target, config.multiclass_mode)
+        margins, rows = margins_and_rows(data.preds, data.target, config.multiclass_mode)
         weight = data.weight
         if weight is not None:
             weight = np.repeat(weight, len(margins) // len(weight))
@@ -239,113 +256,203 @@ class HingeLossDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        ax = _axes(ax, 8.0, 3.0 + 0.35 * min(len(self.classes), _NAMED_ROWS))
-        self.ax_, self.figure_, self.loss_ax_ = ax, ax.figure, ax.twinx()
-        self.edges_ = _edges(self.margins, bins)
-        self.counts_ = self._counts()
-        self._draw_margins()
-        self._draw_loss()
-        self._draw_legend()
+        ax = _axes(ax, 7.5, 3.2 + 0.4 * min(len(self.classes), 10) + 0.16 * min(max(len(self.classes) - 10, 0), 50))
+        low, high = shown_range(self.margins, self._members)
+        self.edges_ = bin_edges(self.margins, low, high, bins)
+        self.counts_ = histogram(
+            self.margins, self.rows, len(self.classes), self.edges_, self.sample_weight
+        )
+        self.outside_ = tuple(
+            (self._fraction(chosen), self._share(chosen))
+            for chosen in (self.margins < self.edges_[0], self.margins > self.edges_[-1])
+        )
+        panels = Panels(ax)
+        self.ax_, self.figure_, self.loss_ax_ = ax, ax.figure, panels.curve
+        inches = ax.get_position().transformed(ax.figure.transSubfigure).width / ax.figure.dpi
+        font = "small" if inches >= _ROOMY else "x-small"
+        self._draw_margins(font)
+        self._draw_loss(font)
+        above = [self._draw_sides(panels.head, font), self._draw_legend(panels.head, font)]
+        beside, row_words = self._draw_row_words(panels, font)
+        panels.hold(above, beside, row_words)
         return self
 
-    def _of_regions(self, measure: Any) -> tuple[float, float, float]:
+    def _repr_png_(self) -> bytes | None:
+        """Return what was drawn, for notebooks; None if nothing was, or if pyplot shows it."""
+        if not hasattr(self, "ax_"):
+            return None
+        from matplotlib._pylab_helpers import Gcf  # asks nothing of pyplot, and does not load it
+
+        figure = self.ax_.figure.figure  # the whole one, if axes are in a SubFigure
+        if any(manager.canvas.figure is figure for manager in Gcf.get_all_fig_managers()):
+            return None
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+        return file.getvalue()
+
+    def _of_sides(self, measure: Any) -> tuple[float, float, float]:
         """Return a measure of each side."""
-        wrong, inside, beyond = (measure(self._regions == number) for number in range(3))
+        wrong, inside, beyond = (measure(self._sides == number) for number in range(SIDES))
         return wrong, inside, beyond
 
     def _share(self, chosen: npt.NDArray[np.bool_]) -> float:
         """Return which part of the whole loss the chosen margins have."""
         weight = self.sample_weight
         part_weight = None if weight is None else weight[chosen]
-        part = _sum(self.margins[chosen], part_weight, self.squared)
-        return part / _sum(self.margins, weight, self.squared) if part else 0.0
+        part = sum_of_losses(self.margins[chosen], part_weight, self.squared)
+        return part / sum_of_losses(self.margins, weight, self.squared) if part else 0.0
 
     def _fraction(self, chosen: npt.NDArray[np.bool_]) -> float:
         """Return which part of the margins is chosen: the mean loss if each of those costs 1."""
-        return _mean(np.where(chosen, 0.0, 1.0), self.sample_weight, squared=False)
+        return mean_loss(np.where(chosen, 0.0, 1.0), self.sample_weight, squared=False)
 
-    def _counts(self) -> Array:
-        """Return the histogram of each class on each side."""
-        return np.array(
-            [
-                [self._histogram((self._regions == n) & (self.rows == c)) for c in self._places()]
-                for n in range(len(_REGIONS))
-            ]
-        )
-
-    def _places(self) -> range:
-        """Return the indices of the classes."""
-        return range(len(self.classes))
-
-    def _histogram(self, chosen: npt.NDArray[np.bool_]) -> Array:
-        """Return the number, or weight, of the chosen margins in each bin."""
+    def _class_loss(self, chosen: Array) -> float:
+        """Return the mean loss of the chosen margins."""
         weight = None if self.sample_weight is None else self.sample_weight[chosen]
-        return np.histogram(self.margins[chosen], self.edges_, weights=weight)[0]
+        return mean_loss(self.margins[chosen], weight, self.squared)
 
-    def _draw_margins(self) -> None:
-        """Draw the histograms, with what each side comes to."""
-        ax, last = self.ax_, len(self.classes) - 1
-        highest = self.counts_.sum(axis=0).max() or 1  # bins may be elsewhere
-        tops = np.cumsum(self.counts_, axis=0) * (_ROW_HEIGHT / highest)
+    def _draw_margins(self, font: str) -> None:
+        """Draw a histogram in each row, the first on top."""
+        ax, classes = self.ax_, len(self.classes)
+        highest = self.counts_.sum(axis=0).max(axis=1, keepdims=True)
+        scale = np.divide(_ROW_HEIGHT, highest, out=np.zeros(highest.shape), where=highest > 0)
+        tops = np.cumsum(self.counts_, axis=0) * scale
         bottoms = np.concatenate([np.zeros_like(tops[:1]), tops[:-1]])
-        for number, color in enumerate(_REGIONS.values()):
-            for c in self._places():
+        floors = classes - 1 - np.arange(classes)
+        for number, (_, color) in enumerate(_SIDES.values()):
+            for floor, top, bottom in zip(floors, tops[number], bottoms[number], strict=True):
                 ax.stairs(
-                    last - c + tops[number, c],
-                    self.edges_,
-                    baseline=last - c + bottoms[number, c],
-                    fill=True,
-                    color=color,
+                    floor + top, self.edges_, baseline=floor + bottom, fill=True, color=color
                 )
+        ax.hlines(floors, *self.edges_[[0, -1]], color=_GREY, linewidth=0.5)
+        self._mark_sides(ax)
+        ax.set(xlim=(self.edges_[0], self.edges_[-1]), ylim=(0, classes))
+        ax.set_xlabel("margin m (each row has its own scale)", fontsize=font)
+        ax.tick_params(axis="x", labelsize=font)
+
+    def _mark_sides(self, ax: Axes) -> None:
+        """Mark where sides meet."""
         for end in (0.0, 1.0):
             ax.axvline(end, color=_GREY, linewidth=0.8, linestyle=":")
-        unit = "samples" if self.sample_weight is None else "weight"
-        ax.set(
-            xlabel="margin m",
-            ylabel=f"class (highest bar: {highest:g} {unit})",
-            xlim=(self.edges_[0], self.edges_[-1]),
-            ylim=(0, last + 1),
-        )
-        self._name_rows()
+        ax.spines[["top", "right"]].set_visible(False)
 
-    def _name_rows(self) -> None:
-        """Draw the floor of each row and write its class, the first on top."""
-        ax, last = self.ax_, len(self.classes) - 1
-        named = self._places()[:: -(-len(self.classes) // _NAMED_ROWS)]
-        middles = [last - c + _ROW_HEIGHT / 2 for c in named]
-        ax.set_yticks(middles, [str(self.classes[c]) for c in named])
-        ax.tick_params(axis="y", length=0)
-        for c in self._places():
-            ax.axhline(last - c, color=_GREY, linewidth=0.5)
-        ax.spines["top"].set_visible(False)
-
-    def _draw_loss(self) -> None:
+    def _draw_loss(self, font: str) -> None:
         """Draw the hinge and the mean loss."""
-        ax, name = self.loss_ax_, _name(self.squared)
+        ax = self.loss_ax_
         m = np.union1d(np.linspace(self.edges_[0], self.edges_[-1], 500), [0.0, 1.0])
-        hinge = np.asarray(hinge_loss(m, np.ones(len(m)), self.squared, reduction="none"))
+        hinge = hinge_loss(m, np.ones(len(m)), self.squared, reduction="none")
         ax.plot(m, hinge, color=_BLACK, linewidth=1.5)
         ax.axhline(self.loss, color=_BLACK, linewidth=1, linestyle="--")
-        ax.set(ylabel=name, ylim=(0, 1.05 * hinge.max()))
-        ax.spines["top"].set_visible(False)
+        for side, (_, color) in enumerate(_SIDES.values()):
+            ax.fill_between(m, hinge, where=sides(m) == side, color=color, alpha=0.35)
+        self._mark_sides(ax)
+        ax.set_ylim(0, 1.08 * hinge.max())
+        ax.locator_params(axis="y", nbins=3)
+        ax.tick_params(labelsize=font)
+        ax.tick_params(axis="x", labelbottom=False, length=0)
 
-    def _draw_legend(self) -> None:
-        """Write above the axes what each side comes to, in a column where there is less room."""
-        ax, classes = self.ax_, len(self.classes)
-        roomy = ax.get_window_extent().width >= _ROOMY * ax.figure.dpi
-        sides = [
-            f"{side}:{' ' if roomy else chr(10)}{fraction:.1%} of margins, {share:.1%} of the loss"
-            for side, fraction, share in zip(_REGIONS, self.fractions, self.shares, strict=True)
+    def _draw_sides(self, head: Axes, font: str) -> Any:
+        """Draw a table of what each side, and what lies outside the axis, comes to."""
+        from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
+
+        rows = [("", "", "", "margins", "loss", _GREY)]
+        for (name, (where, color)), fraction, share in zip(
+            _SIDES.items(), self.fractions, self.shares, strict=True
+        ):
+            rows.append((color, name, where, _percent(fraction), _percent(share), _BLACK))
+        for (fraction, share), name, where in zip(
+            self.outside_,
+            ("left of the axis", "right of the axis"),
+            (f"m < {self.edges_[0]:.4g}", f"m > {self.edges_[-1]:.4g}"),
+            strict=True,
+        ):
+            if fraction:
+                where = where.replace("-", "−")
+                rows.append(("", name, where, _percent(fraction), _percent(share), _GREY))
+        columns = [
+            VPacker(
+                children=[
+                    TextArea(row[column], textprops={"fontsize": font, "color": row[-1]})
+                    for row in rows
+                ],
+                align=align,
+                pad=0,
+                sep=0,
+            )
+            for column, align in ((1, "left"), (2, "left"), (3, "right"), (4, "right"))
         ]
-        ax.legend(
-            [*ax.patches[-3 * classes :: classes], *self.loss_ax_.get_lines()],
-            [*sides, _name(self.squared), f"mean loss: {self.loss:.4g}"],
-            ncols=2 if roomy else 1,
-            fontsize="small",
-            loc="lower right",  # to the left, above long names of classes, there is room
-            bbox_to_anchor=(1.0, 1.0),
+        swatches = VPacker(
+            children=[
+                TextArea(
+                    "■" if row[0] else " ",
+                    textprops={"fontsize": font, "color": row[0] or _BLACK, "family": "DejaVu Sans"},
+                )
+                for row in rows
+            ],
+            align="left",
+            pad=0,
+            sep=0,
+        )
+        table = AnchoredOffsetbox(
+            "upper left",
+            child=HPacker(children=[swatches, *columns], align="top", pad=0, sep=7),
+            pad=0,
+            borderpad=0,
             frameon=False,
         )
+        head.add_artist(table)
+        return table
+
+    def _draw_legend(self, head: Axes, font: str) -> Any:
+        curve, mean = self.loss_ax_.get_lines()[:2]
+        return head.legend(
+            [curve, mean],
+            [_name(self.squared), f"mean loss: {self.loss:.4g}"],
+            ncols=2,
+            fontsize=font,
+            loc="lower left",
+            frameon=False,
+            borderpad=0,
+            borderaxespad=0,
+            handlelength=1.6,
+            columnspacing=1.5,
+        )
+
+    def _draw_row_words(self, panels: Panels, font: str) -> Any:
+        """Write each class, its mean loss and its number of samples beside its row."""
+        from matplotlib.transforms import blended_transform_factory
+
+        ax, last = self.ax_, len(self.classes) - 1
+        named = range(len(self.classes))[:: -(-len(self.classes) // _NAMED_ROWS)]
+        middles = [last - c + 0.5 * _ROW_HEIGHT for c in named]
+        names = [_short(self.classes[c], 30 if font == "small" else 16) for c in named]
+        ax.set_yticks(middles, names, fontsize=font)
+        ax.tick_params(axis="y", length=0)
+        words = {"fontsize": font, "ha": "right"}
+        right = blended_transform_factory(panels.head.transAxes, ax.transData)
+        beside = [
+            ax.text(
+                1.0,
+                0.0,
+                "mean loss",
+                transform=blended_transform_factory(
+                    panels.head.transAxes, panels.curve.transAxes
+                ),
+                va="bottom",
+                color=_GREY,
+                **words,
+            )
+        ]
+        row_words = []
+        for name, middle, c in zip(ax.get_yticklabels(), middles, named, strict=True):
+            loss = ax.text(1.0, middle, f"{self.class_losses[c]:.3g}", transform=right, **words)
+            size = f"n = {len(self._members[c])}"
+            row_words.append(
+                RowWords(
+                    name, loss, ax.text(1.0, middle, size, transform=right, color=_GREY, va="top", **words)
+                )
+            )
+        return beside, row_words
 
 
 def plot_value(
@@ -380,7 +487,7 @@ def plot_value(
     """
     per_class = isinstance(value, np.ndarray)
     values = np.atleast_1d(value)
-    heights = np.where(np.abs(values) <= _LARGEST, values, 0.0)
+    heights = np.where(np.abs(values) <= LARGEST, values, 0.0)
     ax = _axes(ax, 7.0 if per_class else 4.0, 3.6)
     ax.axhline(1.0, color=_GREY, linewidth=1, linestyle=":", label="of always answering 0")
     if per_class:
@@ -406,71 +513,19 @@ def _write(ax: Axes, text: str, x: float, y: float) -> None:
     )
 
 
-def _margins(preds: Floats, target: Ints, mode: MulticlassMode) -> tuple[Floats, Ints]:
-    """Return all margins, (M,), and in which class's row each belongs."""
-    with np.errstate(over="ignore"):  # refused, not warned of
-        if preds.ndim == 1:
-            return losses.binary_margin(preds, target), target
-        if mode is MulticlassMode.CRAMMER_SINGER:
-            return losses.crammer_singer_margin(preds, target), target
-        margins = losses.one_vs_all_margin(preds, target)
-    return margins.ravel(), np.tile(np.arange(margins.shape[1]), len(margins))
+def _percent(part: float) -> str:
+    """Return a part of a whole as a percentage that is 0 or 100 only if the part is 0 or 1."""
+    if 0.0 < part < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= part < 1.0 else f"{part:.1%}"
 
 
-def _drawable(margins: Floats, squared: bool) -> Floats:
-    """Return margins, none of which is NaN, infinite (as a difference may be) or beyond a scale."""
-    if margins.ndim != 1 or not len(margins):
-        raise ValueError(f"margins must have shape (M,), M >= 1, got {margins.shape}")
-    largest = _LARGEST_SQUARED if squared else _LARGEST
-    fits = np.abs(margins) <= largest
-    if not fits.all():
-        row = int(fits.argmin())
-        must = f"finite, and drawn within ±{largest:g}"
-        raise ValueError(f"margins must be {must}, got {margins[row]} at index {row}")
-    return margins
-
-
-def _rows(rows: Array, margins: int, classes: int) -> Array:
-    """Return the class of each margin."""
-    if rows.shape != (margins,):
-        raise ValueError(f"rows must have shape ({margins},) like margins, got {rows.shape}")
-    fits = (rows >= 0) & (rows < classes)
-    if not fits.all():
-        row = int(fits.argmin())
-        raise ValueError(f"rows must be in [0, {classes}), got {rows[row]} at index {row}")
-    return rows
-
-
-def _regions(margins: Floats) -> Ints:
-    """Return on which side each margin is: 0 wrong, 1 inside the margin, 2 beyond it."""
-    return np.digitize(margins, [0.0, 1.0])
-
-
-def _mean(margins: Floats, weight: Array | None, squared: bool) -> float:
-    """Return the mean loss of margins."""
-    return float(hinge_loss(margins, np.ones(len(margins)), squared, sample_weight=weight))
-
-
-def _sum(margins: Floats, weight: Array | None, squared: bool) -> float:
-    """Return the sum of the losses of margins."""
-    ones = np.ones(len(margins))
-    return float(hinge_loss(margins, ones, squared, sample_weight=weight, reduction="sum"))
-
-
-def _edges(margins: Floats, bins: Any) -> Floats:
-    """Return edges of bins; of about so many, at multiples of 1/k or of k for an integer k."""
-    if not isinstance(bins, (int, np.integer)):
-        return np.histogram_bin_edges(margins, bins)
-    if bins < 1:
-        raise ValueError(f"bins must be >= 1, got {bins}")
-    low, high = min(margins.min(), 0.0), max(margins.max(), 1.0)
-    width = (high - low) / bins
-    k = 1 // width if width < 1.0 else np.ceil(width)
-    factor, divisor = (1.0, k) if width < 1.0 else (k, 1.0)
-    first, last = (np.floor(end * divisor / factor) for end in (low, high))
-    edges: Floats = np.arange(first, last + 2) * factor / divisor
-    edges[0] = min(edges[0], low)  # the product may have been rounded up
-    return edges
+def _short(label: object, most: int) -> str:
+    """Return a label in one line of at most so many characters, without formulas."""
+    text = " ".join(str(label).split())
+    if len(text) > most:
+        text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
+    return text.replace("$", r"\$")
 
 
 def _name(squared: bool) -> str:
