@@ -7,14 +7,27 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.text import Text
-    from matplotlib.transforms import BboxBase
+    from collections.abc import Sequence
 
-_GAP = 5.0  # points between panels, and between a panel and the words beside it
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.offsetbox import AnchoredOffsetbox
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
+
+_GAP = 6.0  # points between panels, and between a panel and the words beside it
 _LINE = 1.25  # heights of a font that a line of text needs
 _CURVE = 0.25  # of the height that panels share: the curve's
 _TALLEST_CURVE = 80.0  # points
+_ROOMY = 5.0  # inches; in narrower boxes fonts are smaller
+
+
+class Line(NamedTuple):
+    """A line of a table: cells of text, perhaps with a coloured square before them."""
+
+    cells: tuple[str, ...]
+    color: str
+    square: str | None = None  # its color
 
 
 class RowWords(NamedTuple):
@@ -37,25 +50,46 @@ class Panels:
     ----------
     rows : matplotlib Axes
         The axes to divide. If they are divided already, they are cleared before.
+
+    Attributes
+    ----------
+    rows, head, curve : matplotlib Axes
+        The panels; the head shows no axis.
+    height : float
+        Of the whole box, in points.
+    font : str
+        The size of words that suits the box.
     """
 
     def __init__(self, rows: Axes) -> None:
-        outer = rows.get_axes_locator()
-        if isinstance(outer, Panels):
-            outer = outer._outer
+        before: Any = rows.get_axes_locator()
+        again = isinstance(before, Panels)
+        if again:
             rows.clear()
-        self._outer = outer
+        self._outer: Any = before._outer if again else before
         self.rows = rows
         self.head = rows.inset_axes((0.0, 0.0, 1.0, 1.0), zorder=0)
         self.curve = rows.inset_axes((0.0, 0.0, 1.0, 1.0), sharex=rows, zorder=0)
         self.head.set_axis_off()
-        self._boxes: dict[Axes, BboxBase] = {}
-        self._above: list[Any] = []
+        inches = rows.figure.dpi_scale_trans.inverted()
+        box = self._outer_box(None).transformed(rows.figure.transSubfigure).transformed(inches)
+        self.height = 72 * box.height
+        self.font = "small" if box.width >= _ROOMY else "x-small"
+        self._boxes: dict[Axes, Bbox] = {}
+        self._above: list[Artist] = []
         self._beside: list[Text] = []
         self._row_words: list[RowWords] = []
 
-    def hold(self, above: list[Any], beside: list[Text], row_words: list[RowWords]) -> None:
-        """Place the panels from now on, with room for words.
+    def write_beside(self, panel: Axes, y: float, text: str, **style: Any) -> Text:
+        """Write at the right end of the box, at a height of the rows' data or the curve's box."""
+        from matplotlib.transforms import blended_transform_factory
+
+        height = panel.transData if panel is self.rows else panel.transAxes
+        place = blended_transform_factory(self.head.transAxes, height)
+        return panel.text(1, y, text, transform=place, fontsize=self.font, ha="right", **style)
+
+    def place(self, above: list[Artist], beside: list[Text], rows: list[RowWords]) -> None:
+        """Place the panels, now and at each drawing, with room for words.
 
         Parameters
         ----------
@@ -63,26 +97,28 @@ class Panels:
             What stands in the head, one above the other.
         beside : list of matplotlib Text
             Words to the right of the panels.
-        row_words : list of RowWords
+        rows : list of RowWords
             Words of rows, from the top. Where rows are low, only those of every k-th are shown.
         """
-        self._above, self._beside, self._row_words = above, beside, row_words
+        self._above, self._beside, self._row_words = above, beside, rows
         self.rows.set_axes_locator(self)
         for panel in (self.head, self.curve):
             panel.set_axes_locator(partial(self._box, panel))
         self(self.rows, None)
 
-    def __call__(self, ax: Axes, renderer: Any) -> BboxBase:
+    def __call__(self, ax: Any, renderer: Any) -> Bbox:
         """Return where the rows are, in fractions of the figure, as an axes locator does."""
-        for _ in range(2):  # which words are shown depends on the room, and the room on them
-            self._place(renderer)
+        before = self._boxes.get(self.rows)
+        self._place(renderer)
+        if before is None or self._boxes[self.rows].bounds != before.bounds:
+            self._place(renderer)  # which words are shown depends on the room, and the room on them
         return self._boxes[self.rows]
 
     def get_subplotspec(self) -> Any:
         """Return the place of the axes in a grid, which `tight_layout` asks a locator for."""
         return self.rows.get_subplotspec()
 
-    def _box(self, panel: Axes, ax: Axes, renderer: Any) -> BboxBase:
+    def _box(self, panel: Axes, ax: Any, renderer: Any) -> Bbox:
         """Return where a panel was placed, whoever asks."""
         return self._boxes[panel]
 
@@ -101,7 +137,7 @@ class Panels:
         top = y1 - sum(box.height + gap for box in above)
         middle = top - min(_CURVE * (top - bottom), _TALLEST_CURVE * point)
         for panel, extents in (
-            (self.head, (min(left, x1 - max(box.width for box in above)), top, x1, y1)),
+            (self.head, (min(left, x1 - max(box.width for box in above)), top + gap / 2, x1, y1)),
             (self.curve, (left, middle, max(right, left + 1), max(top, middle + 1))),
             (self.rows, (left, bottom, max(right, left + 1), max(middle - gap, bottom + 1))),
         ):
@@ -110,20 +146,19 @@ class Panels:
             panel.apply_aspect(box)
         self._show_row_words(point)
 
-    def _outer_box(self, renderer: Any) -> BboxBase:
+    def _outer_box(self, renderer: Any) -> Bbox:
         """Return the box that the axes had alone, in fractions of the figure."""
         if self._outer is None:
             return self.rows.get_position(original=True)
-        return self._outer(self.rows, renderer)
+        box: Bbox = self._outer(self.rows, renderer)
+        return box
 
     def _room_of_axes(self, renderer: Any) -> tuple[float, float]:
         """Return how much ticks and their labels take on the left and at the bottom, in pixels."""
-        axes = (self.rows.xaxis, self.rows.yaxis, self.curve.yaxis)
+        axes: Any = (self.rows.xaxis, self.rows.yaxis, self.curve.yaxis)
         boxes = [axis.get_tightbbox(renderer, for_layout_only=True) for axis in axes]
-        left = max(
-            axis.axes.bbox.x0 - box.x0 for axis, box in zip(axes, boxes, strict=True) if box
-        )
-        return left, self.rows.bbox.y0 - boxes[0].y0
+        left = [axis.axes.bbox.x0 - box.x0 for axis, box in zip(axes, boxes, strict=True) if box]
+        return max(left), self.rows.bbox.y0 - boxes[0].y0
 
     def _right_words(self) -> list[Text]:
         """Return the words to the right of panels."""
@@ -132,10 +167,30 @@ class Panels:
     def _show_row_words(self, point: float) -> None:
         """Show what has room in the rows: every k-th row's words, sizes below losses or not."""
         height = self.rows.bbox.height / len(self._row_words)
-        line = _LINE * point * self._row_words[0].loss.get_fontsize()
+        fonts: Any = self._row_words[0].loss.get_fontsize()  # in points, whatever was set
+        line = _LINE * point * fonts
         step = math.ceil(line / height)
         for number, words in enumerate(self._row_words):
             words.name.set_visible(number % step == 0)
             words.loss.set_visible(number % step == 0)
             words.size.set_visible(height >= 2 * line)
             words.loss.set_verticalalignment("bottom" if height >= 2 * line else "center")
+
+
+def table(lines: list[Line], aligns: Sequence[str], font: str) -> AnchoredOffsetbox:
+    """Return a table for the upper left corner of axes, its columns "left" or "right"."""
+    from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
+
+    def column(texts: list[tuple[str, str]], align: Any, **style: str) -> Artist:
+        cells: list[Artist] = [
+            TextArea(text, textprops={"fontsize": font, "color": color, **style})
+            for text, color in texts
+        ]
+        return VPacker(children=cells, align=align, pad=0, sep=1)
+
+    squares = [("■" if line.square else "", line.square or line.color) for line in lines]
+    columns = [column(squares, "left", family="DejaVu Sans")]  # it comes with matplotlib
+    for number, align in enumerate(aligns):
+        columns.append(column([(line.cells[number], line.color) for line in lines], align))
+    packed = HPacker(children=columns, align="top", pad=0, sep=7)
+    return AnchoredOffsetbox("upper left", child=packed, pad=0, borderpad=0, frameon=False)

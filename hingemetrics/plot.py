@@ -25,15 +25,17 @@ from hingemetrics.margins import (
     sides,
     sum_of_losses,
 )
-from hingemetrics.panels import Panels, RowWords
+from hingemetrics.panels import Line, Panels, RowWords, table
 from hingemetrics.state import Config, MulticlassMode
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.offsetbox import AnchoredOffsetbox
 
 # Okabe and Ito's colours, which everybody can tell apart
-_BLACK, _GREY, _PALE, _BLUE = "#000000", "#666666", "#BBBBBB", "#0072B2"
+_BLACK, _GREY, _BLUE = "#000000", "#666666", "#0072B2"
 _SIDES = {  # of margins, as `sides` numbers them: name, range, color
     "wrong side": ("m < 0", "#D55E00"),
     "inside the margin": ("0 ≤ m < 1", "#E69F00"),
@@ -42,15 +44,18 @@ _SIDES = {  # of margins, as `sides` numbers them: name, range, color
 _ROW_HEIGHT = 0.85  # of the highest bar; rows are 1 apart
 _NAMED_ROWS = 100  # ticks are slow
 _NAMED_BARS = 20
-_ROOMY = 5.0  # inches
+_LONGEST_NAME = {"small": 30, "x-small": 16}
 
 
 class HingeLossDisplay:
-    """Where a hinge loss comes from: the margins of each class, and the loss over them.
+    """Where a hinge loss comes from: the margins of each class, and the loss above them.
 
     Best made with `from_predictions` or `from_estimator`. Each class has a row with the histogram
-    of its margins, coloured by side: wrong, inside the margin, beyond it. The hinge is drawn over
-    them, with the mean loss, on an axis of its own.
+    of its margins, coloured by side: wrong, inside the margin, beyond it. Each row has a scale of
+    its own, so that rare classes are seen too, and its mean loss at its right end. Above the rows
+    is the hinge, with the mean loss of all. Far outliers are not drawn, but told of.
+
+    A notebook shows a display that is a cell's last value, as it does figures of pyplot.
 
     Parameters
     ----------
@@ -69,6 +74,9 @@ class HingeLossDisplay:
     ----------
     loss : float
         The mean loss of the margins (dimensionless), correctly rounded.
+    class_losses : ndarray of float64, shape (C,)
+        The mean loss of each class's margins, correctly rounded; NaN where there are none, or all
+        weigh 0.
     shares : tuple of three floats
         Which part of the whole loss, in [0, 1], comes from margins on the wrong side (m < 0),
         inside the margin (0 <= m < 1) and beyond it (m >= 1, always 0); all 0 where there is no
@@ -79,10 +87,13 @@ class HingeLossDisplay:
         Edges of the bins, after `plot`.
     counts_ : ndarray, shape (3, C, B)
         Number, or weight, of the margins on each of the three sides, of each class, in each bin.
+    outside_ : tuple of two pairs of floats
+        Which part of the margins, by weight, and which part of the whole loss is not drawn: left
+        of the axis, and right of it.
     ax_, figure_ : matplotlib Axes and Figure
-        What was drawn on.
+        The rows, and what they are in.
     loss_ax_ : matplotlib Axes
-        The axis of the loss, which shares its margins with `ax_`.
+        The hinge, above `ax_`, whose axis of margins it shares.
 
     Raises
     ------
@@ -103,6 +114,7 @@ class HingeLossDisplay:
     loss_ax_: Axes
     edges_: Floats
     counts_: Array
+    outside_: tuple[tuple[float, float], tuple[float, float]]
 
     def __init__(
         self,
@@ -120,12 +132,13 @@ class HingeLossDisplay:
         if self.sample_weight is not None and not self.sample_weight.any():
             raise ValueError("sample_weight must have a sum above 0, got only zeros")
         self.squared = squared
-        self._sides = sides(self.margins)
         self._members = members(self.rows, len(classes))
         self.loss = mean_loss(self.margins, self.sample_weight, squared)
         self.class_losses = np.array([self._class_loss(chosen) for chosen in self._members])
-        self.shares = self._of_sides(self._share)
-        self.fractions = self._of_sides(self._fraction)
+        side = sides(self.margins)
+        self.fractions, self.shares = zip(
+            *(self._parts(side == number) for number in range(SIDES)), strict=True
+        )
 
     @classmethod
     def from_predictions(
@@ -240,11 +253,15 @@ class HingeLossDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            What to draw on; a legend comes above it. By default the only axes of a new figure,
-            which pyplot knows nothing of: for ``plt.show()`` pass an `ax` of pyplot's.
+            What to draw on: all of the picture, words included, stays inside the box of these axes,
+            which become the rows. If they hold a display already, they are cleared. By default
+            the only axes of a new figure, which pyplot knows nothing of: for ``plt.show()`` pass
+            an `ax` of pyplot's, as ``plt.gca()`` is.
         bins : int, str or sequence of float, default 40
             About the number of bins, whose edges then fall on 0, and on 1 unless bins are wider;
-            or anything else that `numpy.histogram_bin_edges` takes.
+            or anything else that `numpy.histogram_bin_edges` takes. Unless they are a sequence,
+            they hold 0, 1, each class's median and nine of ten margins on each side of 1; all
+            margins, if that makes the axis no more than four times as long.
 
         Returns
         -------
@@ -256,25 +273,11 @@ class HingeLossDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        ax = _axes(ax, 7.5, 3.2 + 0.4 * min(len(self.classes), 10) + 0.16 * min(max(len(self.classes) - 10, 0), 50))
-        low, high = shown_range(self.margins, self._members)
-        self.edges_ = bin_edges(self.margins, low, high, bins)
-        self.counts_ = histogram(
-            self.margins, self.rows, len(self.classes), self.edges_, self.sample_weight
-        )
-        self.outside_ = tuple(
-            (self._fraction(chosen), self._share(chosen))
-            for chosen in (self.margins < self.edges_[0], self.margins > self.edges_[-1])
-        )
-        panels = Panels(ax)
-        self.ax_, self.figure_, self.loss_ax_ = ax, ax.figure, panels.curve
-        inches = ax.get_position().transformed(ax.figure.transSubfigure).width / ax.figure.dpi
-        font = "small" if inches >= _ROOMY else "x-small"
-        self._draw_margins(font)
-        self._draw_loss(font)
-        above = [self._draw_sides(panels.head, font), self._draw_legend(panels.head, font)]
-        beside, row_words = self._draw_row_words(panels, font)
-        panels.hold(above, beside, row_words)
+        rows = len(self.classes)
+        ax = _axes(ax, 7.5, 3.1 + 0.4 * min(rows, 10) + 0.16 * min(max(rows - 10, 0), 50))
+        with np.errstate(all="ignore"):  # what is next to nothing may underflow
+            self._count(bins)
+            self._draw(Panels(ax))
         return self
 
     def _repr_png_(self) -> bytes | None:
@@ -290,126 +293,105 @@ class HingeLossDisplay:
         figure.savefig(file, format="png")
         return file.getvalue()
 
-    def _of_sides(self, measure: Any) -> tuple[float, float, float]:
-        """Return a measure of each side."""
-        wrong, inside, beyond = (measure(self._sides == number) for number in range(SIDES))
-        return wrong, inside, beyond
-
-    def _share(self, chosen: npt.NDArray[np.bool_]) -> float:
-        """Return which part of the whole loss the chosen margins have."""
+    def _parts(self, chosen: npt.NDArray[np.bool_]) -> tuple[float, float]:
+        """Return which part of the margins, by weight, and of the whole loss is chosen."""
         weight = self.sample_weight
-        part_weight = None if weight is None else weight[chosen]
-        part = sum_of_losses(self.margins[chosen], part_weight, self.squared)
-        return part / sum_of_losses(self.margins, weight, self.squared) if part else 0.0
-
-    def _fraction(self, chosen: npt.NDArray[np.bool_]) -> float:
-        """Return which part of the margins is chosen: the mean loss if each of those costs 1."""
-        return mean_loss(np.where(chosen, 0.0, 1.0), self.sample_weight, squared=False)
+        # The mean loss if each chosen margin costs 1: correctly rounded.
+        fraction = mean_loss(np.where(chosen, 0.0, 1.0), weight, squared=False)
+        chosen_weight = None if weight is None else weight[chosen]
+        loss = sum_of_losses(self.margins[chosen], chosen_weight, self.squared)
+        return fraction, loss / sum_of_losses(self.margins, weight, self.squared) if loss else 0.0
 
     def _class_loss(self, chosen: Array) -> float:
         """Return the mean loss of the chosen margins."""
         weight = None if self.sample_weight is None else self.sample_weight[chosen]
         return mean_loss(self.margins[chosen], weight, self.squared)
 
-    def _draw_margins(self, font: str) -> None:
+    def _count(self, bins: Any) -> None:
+        """Count the margins in bins, and those outside."""
+        self.edges_ = bin_edges(self.margins, *shown_range(self.margins, self._members), bins)
+        self.counts_ = histogram(
+            self.margins, self.rows, len(self.classes), self.edges_, self.sample_weight
+        )
+        left, right = self.margins < self.edges_[0], self.margins > self.edges_[-1]
+        self.outside_ = self._parts(left), self._parts(right)
+
+    def _draw(self, panels: Panels) -> None:
+        """Draw all panels, and place them."""
+        self.ax_, self.figure_, self.loss_ax_ = panels.rows, panels.rows.figure, panels.curve
+        self._draw_margins(panels)
+        self._draw_loss(panels.font)
+        panels.place(
+            above=[panels.head.add_artist(self._table(panels.font)), self._legend(panels)],
+            beside=[panels.write_beside(panels.curve, 0.0, "mean loss", color=_GREY)],
+            rows=self._row_words(panels),
+        )
+
+    def _draw_margins(self, panels: Panels) -> None:
         """Draw a histogram in each row, the first on top."""
-        ax, classes = self.ax_, len(self.classes)
-        highest = self.counts_.sum(axis=0).max(axis=1, keepdims=True)
-        scale = np.divide(_ROW_HEIGHT, highest, out=np.zeros(highest.shape), where=highest > 0)
-        tops = np.cumsum(self.counts_, axis=0) * scale
+        ax, classes, ends = self.ax_, len(self.classes), (self.edges_[0], self.edges_[-1])
+        highest = self.counts_.sum(axis=0).max(axis=1)
+        scale = _ROW_HEIGHT / np.where(highest > 0, highest, 1)  # bins may be elsewhere
+        tops = np.cumsum(self.counts_, axis=0) * scale[:, np.newaxis]
         bottoms = np.concatenate([np.zeros_like(tops[:1]), tops[:-1]])
         floors = classes - 1 - np.arange(classes)
-        for number, (_, color) in enumerate(_SIDES.values()):
-            for floor, top, bottom in zip(floors, tops[number], bottoms[number], strict=True):
-                ax.stairs(
-                    floor + top, self.edges_, baseline=floor + bottom, fill=True, color=color
-                )
-        ax.hlines(floors, *self.edges_[[0, -1]], color=_GREY, linewidth=0.5)
-        self._mark_sides(ax)
-        ax.set(xlim=(self.edges_[0], self.edges_[-1]), ylim=(0, classes))
-        ax.set_xlabel("margin m (each row has its own scale)", fontsize=font)
-        ax.tick_params(axis="x", labelsize=font)
-
-    def _mark_sides(self, ax: Axes) -> None:
-        """Mark where sides meet."""
-        for end in (0.0, 1.0):
-            ax.axvline(end, color=_GREY, linewidth=0.8, linestyle=":")
-        ax.spines[["top", "right"]].set_visible(False)
+        for (_, color), *sides_of_rows in zip(_SIDES.values(), tops, bottoms, strict=True):
+            for floor, top, bottom in zip(floors, *sides_of_rows, strict=True):
+                ax.stairs(floor + top, self.edges_, baseline=floor + bottom, fill=True, color=color)
+        thin = 0.05 * panels.height / classes  # of low rows, floors would be all that is seen
+        ax.hlines(floors, *ends, color=_GREY, linewidth=min(0.5, thin))
+        ax.set(xlim=ends, ylim=(0, classes))
+        ax.set_xlabel("margin m (each row has its own scale)", fontsize=panels.font)
+        ax.tick_params(labelsize=panels.font)
+        _mark_sides(ax)
 
     def _draw_loss(self, font: str) -> None:
-        """Draw the hinge and the mean loss."""
+        """Draw the hinge, in the colours of its sides, and the mean loss."""
         ax = self.loss_ax_
         m = np.union1d(np.linspace(self.edges_[0], self.edges_[-1], 500), [0.0, 1.0])
         hinge = hinge_loss(m, np.ones(len(m)), self.squared, reduction="none")
         ax.plot(m, hinge, color=_BLACK, linewidth=1.5)
         ax.axhline(self.loss, color=_BLACK, linewidth=1, linestyle="--")
-        for side, (_, color) in enumerate(_SIDES.values()):
-            ax.fill_between(m, hinge, where=sides(m) == side, color=color, alpha=0.35)
-        self._mark_sides(ax)
-        ax.set_ylim(0, 1.08 * hinge.max())
+        for start, end, (_, color) in zip(
+            (-np.inf, 0, 1), (0, 1, np.inf), _SIDES.values(), strict=True
+        ):
+            ax.fill_between(
+                m, hinge, where=(start <= m) & (m <= end), color=color, alpha=0.35, linewidth=0
+            )
+        highest = hinge.max()
+        if self.loss <= 2 * highest:  # or else the hinge would be flat
+            highest = max(highest, self.loss)
+        ax.set_ylim(0, 1.08 * highest)
         ax.locator_params(axis="y", nbins=3)
         ax.tick_params(labelsize=font)
         ax.tick_params(axis="x", labelbottom=False, length=0)
+        _mark_sides(ax)
 
-    def _draw_sides(self, head: Axes, font: str) -> Any:
-        """Draw a table of what each side, and what lies outside the axis, comes to."""
-        from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
-
-        rows = [("", "", "", "margins", "loss", _GREY)]
-        for (name, (where, color)), fraction, share in zip(
+    def _table(self, font: str) -> AnchoredOffsetbox:
+        """Return what each side, and what lies outside the axis, comes to."""
+        whole = "of margins" if self.sample_weight is None else "of weight"
+        lines = [Line(("", "", whole, "of loss"), _GREY)]
+        for (name, (where, color)), *parts in zip(
             _SIDES.items(), self.fractions, self.shares, strict=True
         ):
-            rows.append((color, name, where, _percent(fraction), _percent(share), _BLACK))
-        for (fraction, share), name, where in zip(
-            self.outside_,
-            ("left of the axis", "right of the axis"),
-            (f"m < {self.edges_[0]:.4g}", f"m > {self.edges_[-1]:.4g}"),
-            strict=True,
+            lines.append(Line((name, where, *map(_percent, parts)), _BLACK, color))
+        for side, sign, edge, outside in zip(
+            ("left", "right"), "<>", self.edges_[[0, -1]], self.outside_, strict=True
         ):
-            if fraction:
-                where = where.replace("-", "−")
-                rows.append(("", name, where, _percent(fraction), _percent(share), _GREY))
-        columns = [
-            VPacker(
-                children=[
-                    TextArea(row[column], textprops={"fontsize": font, "color": row[-1]})
-                    for row in rows
-                ],
-                align=align,
-                pad=0,
-                sep=0,
-            )
-            for column, align in ((1, "left"), (2, "left"), (3, "right"), (4, "right"))
-        ]
-        swatches = VPacker(
-            children=[
-                TextArea(
-                    "■" if row[0] else " ",
-                    textprops={"fontsize": font, "color": row[0] or _BLACK, "family": "DejaVu Sans"},
-                )
-                for row in rows
-            ],
-            align="left",
-            pad=0,
-            sep=0,
-        )
-        table = AnchoredOffsetbox(
-            "upper left",
-            child=HPacker(children=[swatches, *columns], align="top", pad=0, sep=7),
-            pad=0,
-            borderpad=0,
-            frameon=False,
-        )
-        head.add_artist(table)
-        return table
+            if any(outside):
+                where = f"m {sign} {edge:.4g}".replace("-", "\N{MINUS SIGN}")
+                lines.append(Line((f"{side} of the axis", where, *map(_percent, outside)), _GREY))
+        return table(lines, ("left", "left", "right", "right"), font)
 
-    def _draw_legend(self, head: Axes, font: str) -> Any:
-        curve, mean = self.loss_ax_.get_lines()[:2]
-        return head.legend(
+    def _legend(self, panels: Panels) -> Legend:
+        """Draw what the lines over the hinge are."""
+        curve, mean, *_ = self.loss_ax_.get_lines()
+        above = " (above)" if self.loss > self.loss_ax_.get_ylim()[1] else ""
+        return panels.head.legend(
             [curve, mean],
-            [_name(self.squared), f"mean loss: {self.loss:.4g}"],
+            [_name(self.squared), f"mean loss: {self.loss:.4g}{above}"],
             ncols=2,
-            fontsize=font,
+            fontsize=panels.font,
             loc="lower left",
             frameon=False,
             borderpad=0,
@@ -418,41 +400,27 @@ class HingeLossDisplay:
             columnspacing=1.5,
         )
 
-    def _draw_row_words(self, panels: Panels, font: str) -> Any:
+    def _row_words(self, panels: Panels) -> list[RowWords]:
         """Write each class, its mean loss and its number of samples beside its row."""
-        from matplotlib.transforms import blended_transform_factory
-
         ax, last = self.ax_, len(self.classes) - 1
         named = range(len(self.classes))[:: -(-len(self.classes) // _NAMED_ROWS)]
         middles = [last - c + 0.5 * _ROW_HEIGHT for c in named]
-        names = [_short(self.classes[c], 30 if font == "small" else 16) for c in named]
-        ax.set_yticks(middles, names, fontsize=font)
+        ax.set_yticks(middles, [_short(self.classes[c], _LONGEST_NAME[panels.font]) for c in named])
         ax.tick_params(axis="y", length=0)
-        words = {"fontsize": font, "ha": "right"}
-        right = blended_transform_factory(panels.head.transAxes, ax.transData)
-        beside = [
-            ax.text(
-                1.0,
-                0.0,
-                "mean loss",
-                transform=blended_transform_factory(
-                    panels.head.transAxes, panels.curve.transAxes
-                ),
-                va="bottom",
-                color=_GREY,
-                **words,
-            )
-        ]
-        row_words = []
+        words = []
         for name, middle, c in zip(ax.get_yticklabels(), middles, named, strict=True):
-            loss = ax.text(1.0, middle, f"{self.class_losses[c]:.3g}", transform=right, **words)
+            loss = panels.write_beside(ax, middle, _three_digits(self.class_losses[c]))
             size = f"n = {len(self._members[c])}"
-            row_words.append(
-                RowWords(
-                    name, loss, ax.text(1.0, middle, size, transform=right, color=_GREY, va="top", **words)
-                )
-            )
-        return beside, row_words
+            size_below = panels.write_beside(ax, middle, size, color=_GREY, va="top")
+            words.append(RowWords(name, loss, size_below))
+        return words
+
+
+def _mark_sides(ax: Axes) -> None:
+    """Draw where the sides of 0 and 1 meet."""
+    for end in (0.0, 1.0):
+        ax.axvline(end, color=_GREY, linewidth=0.8, linestyle=":")
+    ax.spines[["top", "right"]].set_visible(False)
 
 
 def plot_value(
@@ -518,6 +486,11 @@ def _percent(part: float) -> str:
     if 0.0 < part < 0.0005:
         return "<0.1%"
     return ">99.9%" if 0.9995 <= part < 1.0 else f"{part:.1%}"
+
+
+def _three_digits(loss: float) -> str:
+    """Return a loss with three digits, also where the last is 0; a dash if there is none."""
+    return "\N{EN DASH}" if np.isnan(loss) else f"{loss:#.3g}".rstrip(".")
 
 
 def _short(label: object, most: int) -> str:
