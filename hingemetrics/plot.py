@@ -12,7 +12,6 @@ from hingemetrics.exact import Array, Floats
 from hingemetrics.functional import hinge_loss
 from hingemetrics.labels import Classes, Labelled, decisions, labelled, of_classes
 from hingemetrics.margins import (
-    LARGEST,
     SIDES,
     bin_edges,
     checked_margins,
@@ -25,17 +24,19 @@ from hingemetrics.margins import (
     sides,
     sum_of_losses,
 )
-from hingemetrics.panels import Line, Panels, RowWords, table
+from hingemetrics.panels import GREY, Line, Panels, RowWords, axes, loss_name, table
 from hingemetrics.state import Config, MulticlassMode
+from hingemetrics.values import plot_value
+
+__all__ = ["HingeLossDisplay", "plot_value"]
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.legend import Legend
     from matplotlib.offsetbox import AnchoredOffsetbox
 
 # Okabe and Ito's colours, which everybody can tell apart
-_BLACK, _GREY, _BLUE = "#000000", "#666666", "#0072B2"
+_BLACK = "#000000"
 _SIDES = {  # of margins, as `sides` numbers them: name, range, color
     "wrong side": ("m < 0", "#D55E00"),
     "inside the margin": ("0 ≤ m < 1", "#E69F00"),
@@ -43,7 +44,6 @@ _SIDES = {  # of margins, as `sides` numbers them: name, range, color
 }
 _ROW_HEIGHT = 0.85  # of the highest bar; rows are 1 apart
 _NAMED_ROWS = 100  # ticks are slow
-_NAMED_BARS = 20
 _LONGEST_NAME = {"small": 30, "x-small": 16}
 
 
@@ -274,7 +274,7 @@ class HingeLossDisplay:
             If matplotlib is not installed.
         """
         rows = len(self.classes)
-        ax = _axes(ax, 7.5, 3.1 + 0.4 * min(rows, 10) + 0.16 * min(max(rows - 10, 0), 50))
+        ax = axes(ax, 7.5, 3.1 + 0.4 * min(rows, 10) + 0.16 * min(max(rows - 10, 0), 50))
         with np.errstate(all="ignore"):  # what is next to nothing may underflow
             self._count(bins)
             self._draw(Panels(ax))
@@ -323,7 +323,7 @@ class HingeLossDisplay:
         self._draw_loss(panels.font)
         panels.place(
             above=[panels.head.add_artist(self._table(panels.font)), self._legend(panels)],
-            beside=[panels.write_beside(panels.curve, 0.0, "mean loss", color=_GREY)],
+            beside=[panels.write_beside(panels.curve, 0.0, "mean loss", color=GREY)],
             rows=self._row_words(panels),
         )
 
@@ -339,7 +339,7 @@ class HingeLossDisplay:
             for floor, top, bottom in zip(floors, *sides_of_rows, strict=True):
                 ax.stairs(floor + top, self.edges_, baseline=floor + bottom, fill=True, color=color)
         thin = 0.05 * panels.height / classes  # of low rows, floors would be all that is seen
-        ax.hlines(floors, *ends, color=_GREY, linewidth=min(0.5, thin))
+        ax.hlines(floors, *ends, color=GREY, linewidth=min(0.5, thin))
         ax.set(xlim=ends, ylim=(0, classes))
         ax.set_xlabel("margin m (each row has its own scale)", fontsize=panels.font)
         ax.tick_params(labelsize=panels.font)
@@ -370,7 +370,7 @@ class HingeLossDisplay:
     def _table(self, font: str) -> AnchoredOffsetbox:
         """Return what each side, and what lies outside the axis, comes to."""
         whole = "of margins" if self.sample_weight is None else "of weight"
-        lines = [Line(("", "", whole, "of loss"), _GREY)]
+        lines = [Line(("", "", whole, "of loss"), GREY)]
         for (name, (where, color)), *parts in zip(
             _SIDES.items(), self.fractions, self.shares, strict=True
         ):
@@ -380,7 +380,7 @@ class HingeLossDisplay:
         ):
             if any(outside):
                 where = f"m {sign} {edge:.4g}".replace("-", "\N{MINUS SIGN}")
-                lines.append(Line((f"{side} of the axis", where, *map(_percent, outside)), _GREY))
+                lines.append(Line((f"{side} of the axis", where, *map(_percent, outside)), GREY))
         return table(lines, ("left", "left", "right", "right"), font)
 
     def _legend(self, panels: Panels) -> Legend:
@@ -389,7 +389,7 @@ class HingeLossDisplay:
         above = " (above)" if self.loss > self.loss_ax_.get_ylim()[1] else ""
         return panels.head.legend(
             [curve, mean],
-            [_name(self.squared), f"mean loss: {self.loss:.4g}{above}"],
+            [loss_name(self.squared), f"mean loss: {self.loss:.4g}{above}"],
             ncols=2,
             fontsize=panels.font,
             loc="lower left",
@@ -411,7 +411,7 @@ class HingeLossDisplay:
         for name, middle, c in zip(ax.get_yticklabels(), middles, named, strict=True):
             loss = panels.write_beside(ax, middle, _three_digits(self.class_losses[c]))
             size = f"n = {len(self._members[c])}"
-            size_below = panels.write_beside(ax, middle, size, color=_GREY, va="top")
+            size_below = panels.write_beside(ax, middle, size, color=GREY, va="top")
             words.append(RowWords(name, loss, size_below))
         return words
 
@@ -419,66 +419,8 @@ class HingeLossDisplay:
 def _mark_sides(ax: Axes) -> None:
     """Draw where the sides of 0 and 1 meet."""
     for end in (0.0, 1.0):
-        ax.axvline(end, color=_GREY, linewidth=0.8, linestyle=":")
+        ax.axvline(end, color=GREY, linewidth=0.8, linestyle=":")
     ax.spines[["top", "right"]].set_visible(False)
-
-
-def plot_value(
-    value: float | Floats, *, squared: bool = False, ax: Axes | None = None
-) -> tuple[Any, Axes]:
-    """Draw a loss as a point, or one loss a class as bars.
-
-    Parameters
-    ----------
-    value : float or ndarray of float64, shape (C,)
-        Losses (dimensionless). What is not finite, or above 1e100, is written, not drawn.
-    squared : bool, default False
-        Whether they are of squared losses.
-    ax : matplotlib Axes, optional
-        What to draw on, by default the only axes of a new figure, which pyplot knows nothing of.
-
-    Returns
-    -------
-    tuple of matplotlib Figure and Axes
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-
-    Examples
-    --------
-    >>> from hingemetrics.plot import plot_value
-    >>> figure, ax = plot_value(0.3)
-    >>> ax.get_ylabel()
-    'hinge loss'
-    """
-    per_class = isinstance(value, np.ndarray)
-    values = np.atleast_1d(value)
-    heights = np.where(np.abs(values) <= LARGEST, values, 0.0)
-    ax = _axes(ax, 7.0 if per_class else 4.0, 3.6)
-    ax.axhline(1.0, color=_GREY, linewidth=1, linestyle=":", label="of always answering 0")
-    if per_class:
-        ax.bar(np.arange(len(values)), heights, color=_BLUE)
-        ax.set_xlabel("class, against all others")
-    else:
-        ax.plot(heights, "o", color=_BLUE, markersize=10)
-    if len(values) <= _NAMED_BARS:
-        ax.set_xticks(range(len(values)) if per_class else [])
-        for place, (number, height) in enumerate(zip(values, heights, strict=True)):
-            _write(ax, f"{number:.3g}", place, height)
-    ax.set(ylabel=_name(squared), ylim=(0, 1.15 * max(1.0, heights.max())))
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax.figure, ax
-
-
-def _write(ax: Axes, text: str, x: float, y: float) -> None:
-    """Write above a point, readable also where a line runs through."""
-    paper = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 1.0}
-    ax.annotate(
-        text, (x, y), (0, 7), textcoords="offset points", ha="center", va="bottom", bbox=paper
-    )
 
 
 def _percent(part: float) -> str:
@@ -499,22 +441,3 @@ def _short(label: object, most: int) -> str:
     if len(text) > most:
         text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
     return text.replace("$", r"\$")
-
-
-def _name(squared: bool) -> str:
-    """Return what a loss is called."""
-    return "squared hinge loss" if squared else "hinge loss"
-
-
-def _axes(ax: Any, width: float, height: float) -> Axes:
-    """Return axes, by default of a new figure; pyplot, which remembers figures, has no part."""
-    if ax is not None:
-        if not hasattr(ax, "axhline"):
-            raise TypeError(f"ax must be Axes of matplotlib, got {ax!r}")
-        return ax  # type: ignore[no-any-return]
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("plots need matplotlib: pip install matplotlib") from error
-    figure: Figure = Figure(figsize=(width, height), layout="constrained")
-    return figure.subplots()
