@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from reference import bits, expected, hinge, says
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -19,7 +20,8 @@ from strategies import forms, name
 
 import hingemetrics.sklearn
 from hingemetrics import HingeLoss
-from hingemetrics.plot import HingeLossDisplay, _edges, plot_value
+from hingemetrics.margins import bin_edges, members, shown_range
+from hingemetrics.plot import HingeLossDisplay, plot_value
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,8 +59,15 @@ def drawn(figure):
     return figure
 
 
-def texts(shown):
-    return [text.get_text() for text in shown.ax_.get_legend().get_texts()]
+def words(shown):
+    """All that is written and seen."""
+    texts = [text for text in shown.figure_.findobj(Text) if text.get_visible()]
+    return [text.get_text() for text in texts if text.get_text()]
+
+
+def edges_of(margins, bins):
+    everyone = members(np.zeros(len(margins), dtype=np.int64), 1)
+    return bin_edges(margins, *shown_range(margins, everyone), bins)
 
 
 @pytest.mark.parametrize("case", forms(300), ids=name)
@@ -104,38 +113,71 @@ class TestNumbers:
         else:  # of weights in an order of NumPy's own
             np.testing.assert_allclose(shown.counts_, counts, rtol=1e-12)
 
+    def test_class_losses(self, case):
+        every = list(margins(case))
+        found = display(case).class_losses
+        for row, loss in enumerate(found):
+            values, weights = zip(*[(m, w) for m, r, w in every if r == row], strict=True)
+            options = {"squared": case.squared, "sample_weight": weights}
+            assert bits(loss) == bits(expected(values, np.ones(len(values)), **options))
+        if case.mode == "one-vs-all":
+            assert found.tolist() == case.expected().tolist()
+
+    @pytest.mark.parametrize("bins", [40, [-0.5, 0.25, 0.75]])
+    def test_outside(self, case, bins):
+        shown = display(case, bins=bins)
+        low, high = shown.edges_[[0, -1]]
+        every, outside = [], ([], [])
+        for margin, _, weight in margins(case):
+            pair = Fraction(float(weight)), Fraction(weight * hinge(margin, case.squared))
+            every.append(pair)
+            if not low <= margin <= high:
+                outside[int(margin > high)].append(pair)
+        mass, loss = map(sum, zip(*every, strict=True))
+        for found, pairs in zip(shown.outside_, outside, strict=True):
+            part, cost = map(sum, zip(*pairs, strict=True)) if pairs else (Fraction(0), Fraction(0))
+            assert found == (float(part / mass), float(cost) / float(loss))
+        assert (shown.outside_ == ((0, 0), (0, 0))) == (bins == 40)
+
     def test_bars_are_the_counts(self, case):
+        """Each row has a scale of its own."""
         shown = display(case)
-        highest = shown.counts_.sum(axis=0).max()
-        tall = 0.0
         _, rows, _ = shown.counts_.shape
+        tall = np.zeros(rows)
         for (number, row), steps in zip(
             itertools.product(range(3), range(rows)), shown.ax_.patches, strict=True
         ):
             top, edges, bottom = steps.get_data()
+            highest = shown.counts_[:, row].sum(axis=0).max()
             assert (edges == shown.edges_).all()
             np.testing.assert_allclose(
                 (top - bottom) * highest, 0.85 * shown.counts_[number, row], atol=1e-9 * highest
             )
             assert (bottom >= rows - 1 - row).all()
             assert (top < rows - row).all()
-            tall = max(tall, (top - (rows - 1 - row)).max())
-        assert tall == pytest.approx(0.85)
+            tall[row] = max(tall[row], (top - (rows - 1 - row)).max())
+        np.testing.assert_allclose(tall, 0.85)
 
     def test_text(self, case):
         shown = display(case)
-        wrong, inside, beyond, curve, mean = texts(shown)
-        for text, fraction, share in zip(
-            (wrong, inside, beyond), shown.fractions, shown.shares, strict=True
-        ):
-            assert f": {100 * fraction:.1f}% of margins, {100 * share:.1f}% of the loss" in text
-        assert curve == ("squared hinge loss" if case.squared else "hinge loss")
-        assert mean == f"mean loss: {shown.loss:.4g}"
-        curve, mean = shown.loss_ax_.get_lines()
+        written = words(shown)
+        for parts in (shown.fractions, shown.shares):
+            for part in parts:
+                assert f"{100 * part:.1f}%" in written
+        for row, loss in enumerate(shown.class_losses):
+            assert f"{loss:#.3g}" in written
+            assert f"n = {(shown.rows == row).sum()}" in written
+        assert ("of weight" in written) == (case.weight is not None)
+        assert "margin m (each row has its own scale)" in written
+        assert ("squared hinge loss" if case.squared else "hinge loss") in written
+        assert f"mean loss: {shown.loss:.4g}" in written
+        assert not any("of the axis" in text for text in written)
+        curve, mean, *_ = shown.loss_ax_.get_lines()
         assert set(mean.get_ydata()) == {shown.loss}
         for margin, loss in zip(*curve.get_data(), strict=True):
             assert loss == hinge(margin, case.squared)
         assert {0.0, 1.0} <= set(curve.get_xdata())
+        assert shown.loss_ax_.get_xlim() == shown.ax_.get_xlim()
 
     def test_it_draws(self, case):
         with warnings.catch_warnings():
@@ -148,7 +190,7 @@ class TestBins:
     @pytest.mark.parametrize("scale", [1e-3, 0.3, 1.0, 7.0, 1e6, 1e300])
     def test_edges_are_at_the_ends_of_the_margin(self, bins, scale):
         margins = scale * np.random.default_rng(bins).normal(size=50)
-        edges = _edges(margins, bins)
+        edges = edges_of(margins, bins)
         width = edges[-1] - edges[-2]
         assert 0.0 in edges
         assert 1.0 in edges or width > 1
@@ -166,7 +208,7 @@ class TestBins:
         """Each margin is in a bin, also where a product with it was rounded up."""
         for low in -np.nextafter(np.arange(1, 600) / 10, np.inf):
             margins = np.array([low, 1.5])
-            assert np.histogram(margins, _edges(margins, 50))[0].sum() == 2, low
+            assert np.histogram(margins, edges_of(margins, 50))[0].sum() == 2, low
 
     def test_elsewhere(self):
         shown = HingeLossDisplay.from_predictions([0, 1], [0.5, 0.5], bins=[5.0, 6.0])
@@ -177,6 +219,49 @@ class TestBins:
         for bins in (0, -3):
             with pytest.raises(ValueError, match=says("bins", str(bins))):
                 HingeLossDisplay.from_predictions([0, 1], [0.5, 0.5], bins=bins)
+
+    def test_where_the_loss_is(self):
+        """Far outliers are not drawn but told of; the loss of the many is drawn."""
+        rng = np.random.default_rng(0)
+        rows = rng.integers(0, 2, 3000)
+        margins = 2 + rng.standard_cauchy(3000)
+        shown = HingeLossDisplay(margins, rows, ["a", "b"]).plot()
+        low, high = shown.edges_[[0, -1]]
+        assert -20 < low < -5
+        assert 5 < high < 20
+        assert (margins[margins < 1] >= low).mean() >= 0.9
+        assert (margins[margins >= 1] <= high).mean() >= 0.9
+        (left, loss), (right, nothing) = shown.outside_
+        assert (left, right) == ((margins < low).mean(), (margins > high).mean())
+        assert left > 0
+        assert loss > 0
+        assert right > 0
+        assert nothing == 0
+        assert "left of the axis" in words(shown)
+        assert f"m < {low:.4g}".replace("-", "\N{MINUS SIGN}") in words(shown)
+        assert f"{100 * loss:.1f}%" in words(shown)
+        assert "right of the axis" in words(shown)
+
+    @pytest.mark.parametrize("squared", [False, True])
+    def test_the_rare_and_the_costly_are_seen(self, squared):
+        """All of the loss comes from one class of few, or from few of a class, far to the left."""
+        rng = np.random.default_rng(0)
+        many = np.full(5000, 3.0)
+        for rows, few in ((1, rng.normal(-20, 1, 25)), (0, np.linspace(-9, 0, 25))):
+            margins = np.concatenate([many, few])
+            of_rows = np.repeat([0, rows], [5000, 25])
+            shown = HingeLossDisplay(margins, of_rows, ["a", "b"], squared=squared).plot()
+            assert shown.edges_[0] <= np.quantile(few, 0.1)
+            tops = [steps.get_data()[0].max() for steps in shown.ax_.patches]
+            assert max(tops[rows::2]) == pytest.approx(1.85 - rows)
+
+    def test_bins_that_are_asked_for_stay(self):
+        margins = np.append(np.random.default_rng(0).standard_cauchy(500), 1e6)
+        edges = [-1e7, 0.0, 1.0, 1e7]
+        shown = HingeLossDisplay(margins, np.zeros(501, int), ["a"]).plot(bins=edges)
+        assert shown.edges_.tolist() == edges
+        assert shown.outside_ == ((0, 0), (0, 0))
+        assert len(shown.plot(bins="fd").edges_) < 1000
 
 
 class TestDisplay:
@@ -220,6 +305,36 @@ class TestDisplay:
         names = [label.get_text() for label in ax.get_yticklabels()]
         assert dict(zip(names, ax.get_yticks() // 1, strict=True)) == {"a": 2, "b": 1, "c": 0}
 
+    def test_names_are_no_formulas(self):
+        names = ["$5", "$x^2$", "two\nlines", "long " * 40]
+        ax = HingeLossDisplay([0.5] * 4, [0, 1, 2, 3], names).plot().ax_
+        drawn(ax.figure)
+        shown = [label.get_text().replace("\\$", "$") for label in ax.get_yticklabels()]
+        assert shown[:3] == ["$5", "$x^2$", "two lines"]
+        assert len(shown[3]) < 40
+
+    def test_a_class_without_margins(self):
+        shown = HingeLossDisplay([0.5], [0], ["a", "b"]).plot()
+        assert shown.class_losses[0] == 0.5
+        assert np.isnan(shown.class_losses[1])
+        assert "n = 0" in words(shown)
+        nothing = HingeLossDisplay([0.5, 0], [0, 1], ["a", "b"], sample_weight=[1, 0])
+        assert np.isnan(nothing.class_losses).tolist() == [False, True]
+        drawn(shown.figure_)
+
+    def test_parts_that_are_hardly_there(self):
+        """0.0 % and 100.0 % are said only of nothing and of all."""
+        margins = np.append(np.full(9999, 2.0), 0.5)
+        written = words(HingeLossDisplay(margins, np.zeros(10_000, int), ["a"]).plot())
+        assert "<0.1%" in written
+        assert ">99.9%" in written
+
+    def test_a_mean_far_above_the_hinge(self):
+        shown = HingeLossDisplay([-1e6, *np.linspace(-1, 1, 50)], [0] * 51, ["a"]).plot()
+        assert shown.edges_[0] > -10
+        assert f"mean loss: {shown.loss:.4g} (above)" in words(shown)
+        assert shown.loss_ax_.get_ylim()[1] < 10
+
     def test_no_loss(self):
         shown = HingeLossDisplay.from_predictions([0, 1], [-1.0, 2.0])
         assert (shown.loss, shown.shares, shown.fractions) == (0.0, (0, 0, 0), (0, 0, 1))
@@ -229,9 +344,10 @@ class TestDisplay:
         target = np.arange(300) % 150
         preds = np.random.default_rng(0).normal(size=(300, 150))
         shown = HingeLossDisplay.from_predictions(target, preds)
-        assert 10 < len(shown.ax_.get_yticks()) <= 40
         assert shown.figure_.get_figheight() < 20
         drawn(shown.figure_)
+        named = [label for label in shown.ax_.get_yticklabels() if label.get_visible()]
+        assert 10 < len(named) < 150
 
     def test_once_more(self):
         """On other axes and with other bins, the numbers stay."""
@@ -239,31 +355,13 @@ class TestDisplay:
         first, before = shown.ax_, (shown.loss, shown.shares, shown.fractions)
         assert shown.plot(bins=5) is shown
         assert shown.ax_ is not first
+        assert shown.plot(shown.ax_, bins=3).ax_.figure is shown.figure_
+        assert len(shown.ax_.patches) == 6
         assert (shown.loss, shown.shares, shown.fractions) == before
         assert shown.counts_.sum() == 3
 
     def test_is_the_adapters(self):
         assert hingemetrics.sklearn.HingeLossDisplay is HingeLossDisplay
-
-    @pytest.mark.parametrize(("width", "suffix"), [(8.0, ""), (8.0, ", a long name"), (3.5, "")])
-    def test_words_do_not_overlap(self, width, suffix):
-        """With ten classes: names, numbers, legend, all on the page."""
-        rng, indices = np.random.default_rng(0), np.arange(500) % 10
-        preds = 4 * rng.normal(size=(500, 10)) + 3 * np.eye(10)[indices]
-        y_true = [f"{index}{suffix}" for index in indices]
-        ax = Figure(figsize=(width, 6.5), layout="constrained").subplots()
-        shown = HingeLossDisplay.from_predictions(y_true, preds, ax=ax)
-        page = drawn(shown.figure_).bbox
-        low, high = ax.get_xlim()
-        numbers = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
-        words = [label for x, label in numbers if low <= x <= high]
-        words += [*ax.get_yticklabels(), *ax.get_legend().get_texts()]
-        words += [ax.xaxis.label, ax.yaxis.label, shown.loss_ax_.yaxis.label]
-        boxes = [word.get_window_extent() for word in words]
-        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
-        for box in boxes:
-            assert page.x0 <= box.x0 < box.x1 <= page.x1
-            assert page.y0 <= box.y0 < box.y1 <= page.y1
 
 
 class TestValue:
