@@ -76,6 +76,11 @@ class Panels:
         box = self._outer_box(None).transformed(rows.figure.transSubfigure).transformed(inches)
         self.height = 72 * box.height
         self.font = "small" if box.width >= _ROOMY else "x-small"
+        self._room = (
+            0.0,
+            0.0,
+            0.0,
+        )  # that words take on the left, below and on the right, in pixels
         self._boxes: dict[Axes, Bbox] = {}
         self._above: list[Artist] = []
         self._beside: list[Text] = []
@@ -105,13 +110,12 @@ class Panels:
         self.rows.set_axes_locator(self)
         for panel in (self.head, self.curve):
             panel.set_axes_locator(partial(self._box, panel))
-        self(self.rows, None)
 
     def __call__(self, ax: Any, renderer: Any) -> Bbox:
         """Return where the rows are, in fractions of the figure, as an axes locator does."""
-        before = self._boxes.get(self.rows)
+        before = self._room
         self._place(renderer)
-        if before is None or self._boxes[self.rows].bounds != before.bounds:
+        if self._room != before:
             self._place(renderer)  # which words are shown depends on the room, and the room on them
         return self._boxes[self.rows]
 
@@ -121,6 +125,8 @@ class Panels:
 
     def _box(self, panel: Axes, ax: Any, renderer: Any) -> Bbox:
         """Return where a panel was placed, whoever asks."""
+        if not self._boxes:
+            self._place(renderer)
         return self._boxes[panel]
 
     def _place(self, renderer: Any) -> None:
@@ -132,9 +138,9 @@ class Panels:
         gap = _GAP * point
         x0, y0, x1, y1 = self._outer_box(renderer).transformed(figure.transSubfigure).extents
         above = [artist.get_window_extent(renderer) for artist in self._above]
-        beside = [text.get_window_extent(renderer) for text in self._right_words()]
-        left, bottom = self._room_of_axes(renderer)
-        left, bottom, right = x0 + left, y0 + bottom, x1 - gap - max(box.width for box in beside)
+        beside = [text.get_window_extent(renderer).width for text in self._right_words()]
+        self._room = (*self._room_of_axes(renderer), max(beside))
+        left, bottom, right = x0 + self._room[0], y0 + self._room[1], x1 - gap - self._room[2]
         top = y1 - sum(box.height + gap for box in above)
         middle = top - min(_CURVE * (top - bottom), _TALLEST_CURVE * point)
         for panel, extents in (

@@ -70,33 +70,42 @@ def edges_of(margins, bins):
     return bin_edges(margins, *shown_range(margins, everyone), bins)
 
 
-@pytest.mark.parametrize("case", forms(300), ids=name)
+@pytest.fixture(scope="module", params=forms(300), ids=name)
+def case(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def shown(case):
+    return display(case)
+
+
 class TestNumbers:
-    def test_loss(self, case):
+    def test_loss(self, case, shown):
         """Of one-vs-all it is the mean of all cells, as if they were so many samples."""
         values, _, weights = zip(*margins(case), strict=True)
         options = {"squared": case.squared, "sample_weight": weights}
-        found = display(case).loss
+        found = shown.loss
         assert bits(found) == bits(expected(values, np.ones(len(values)), **options))
         if case.mode != "one-vs-all":
             assert bits(found) == bits(case.expected())
 
-    def test_shares(self, case):
+    def test_shares(self, case, shown):
         cost, total = [Fraction(0)] * 3, Fraction(0)
         for margin, _, weight in margins(case):
             loss = Fraction(weight * hinge(margin, case.squared))
             cost[side(margin)] += loss
             total += loss
-        shares = display(case).shares
+        shares = shown.shares
         assert shares == tuple(float(part) / float(total) for part in cost)
         assert shares[0] > shares[2] == 0
         assert shares[1] > 0
 
-    def test_fractions(self, case):
+    def test_fractions(self, case, shown):
         mass = [Fraction(0)] * 3
         for margin, _, weight in margins(case):
             mass[side(margin)] += Fraction(float(weight))
-        assert display(case).fractions == tuple(float(part / sum(mass)) for part in mass)
+        assert shown.fractions == tuple(float(part / sum(mass)) for part in mass)
 
     @pytest.mark.parametrize("bins", [1, 40, [-9.0, -1.0, 0.5, 3.0, 9.0], "sturges"])
     def test_counts(self, case, bins):
@@ -113,9 +122,9 @@ class TestNumbers:
         else:  # of weights in an order of NumPy's own
             np.testing.assert_allclose(shown.counts_, counts, rtol=1e-12)
 
-    def test_class_losses(self, case):
+    def test_class_losses(self, case, shown):
         every = list(margins(case))
-        found = display(case).class_losses
+        found = shown.class_losses
         for row, loss in enumerate(found):
             values, weights = zip(*[(m, w) for m, r, w in every if r == row], strict=True)
             options = {"squared": case.squared, "sample_weight": weights}
@@ -139,9 +148,8 @@ class TestNumbers:
             assert found == (float(part / mass), float(cost) / float(loss))
         assert (shown.outside_ == ((0, 0), (0, 0))) == (bins == 40)
 
-    def test_bars_are_the_counts(self, case):
+    def test_bars_are_the_counts(self, case, shown):
         """Each row has a scale of its own."""
-        shown = display(case)
         _, rows, _ = shown.counts_.shape
         tall = np.zeros(rows)
         for (number, row), steps in zip(
@@ -158,8 +166,7 @@ class TestNumbers:
             tall[row] = max(tall[row], (top - (rows - 1 - row)).max())
         np.testing.assert_allclose(tall, 0.85)
 
-    def test_text(self, case):
-        shown = display(case)
+    def test_text(self, case, shown):
         written = words(shown)
         for parts in (shown.fractions, shown.shares):
             for part in parts:
@@ -179,10 +186,10 @@ class TestNumbers:
         assert {0.0, 1.0} <= set(curve.get_xdata())
         assert shown.loss_ax_.get_xlim() == shown.ax_.get_xlim()
 
-    def test_it_draws(self, case):
+    def test_it_draws(self, shown):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            drawn(display(case).figure_)
+            drawn(shown.figure_)
 
 
 class TestBins:
