@@ -6,6 +6,8 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 GREY = "#666666"
 _GAP = 6.0  # points between panels, and between a panel and the words beside it
 _LINE = 1.25  # heights of a font that a line of text needs
+_WORD = 1.2  # widths of a number that it and the gap to the next one need
 _CURVE = 0.25  # of the height that panels share: the curve's
 _TALLEST_CURVE = 80.0  # points
 _ROOMY = 5.0  # inches; in narrower boxes fonts are smaller
@@ -152,6 +155,7 @@ class Panels:
             self._boxes[panel] = box
             panel.apply_aspect(box)
         self._show_row_words(point)
+        self._show_margins()
 
     def _outer_box(self, renderer: Any) -> Bbox:
         """Return the box that the axes had alone, in fractions of the figure."""
@@ -182,6 +186,20 @@ class Panels:
             words.loss.set_visible(number % step == 0)
             words.size.set_visible(height >= 2 * line)
             words.loss.set_verticalalignment("bottom" if height >= 2 * line else "center")
+
+    def _show_margins(self) -> None:
+        """Show every k-th number on the axis of margins: matplotlib takes long ones for short."""
+        places = self.rows.get_xticks()
+        numbers = [tick.label1 for tick in self.rows.xaxis.get_major_ticks(len(places))]
+        for number in numbers:
+            number.set_visible(True)
+        if len(places) > 1:
+            (x0, _), (x1, _) = self.rows.transData.transform([(place, 0) for place in places[:2]])
+            widest = max(number.get_window_extent().width for number in numbers)
+            step = math.ceil(_WORD * widest / abs(x1 - x0))
+            zero = np.abs(places).argmin()
+            for k, number in enumerate(numbers):
+                number.set_visible((k - zero) % step == 0)
 
 
 def table(lines: list[Line], aligns: Sequence[str], font: str) -> AnchoredOffsetbox:

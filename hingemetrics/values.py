@@ -53,23 +53,29 @@ def plot_value(
     >>> ax.get_ylabel()
     'hinge loss'
     """
+    ax = axes(ax, 7.0 if isinstance(value, np.ndarray) else 4.0, 3.6)
+    with np.errstate(all="ignore"):  # what is next to nothing may underflow
+        _draw(ax, value, squared)
+    return ax.figure, ax
+
+
+def _draw(ax: Axes, value: float | Floats, squared: bool) -> None:
+    """Draw one loss or several."""
     per_class = isinstance(value, np.ndarray)
     values = np.atleast_1d(value)
     heights = np.where(np.abs(values) <= LARGEST, values, 0.0)
-    ax = axes(ax, 7.0 if per_class else 4.0, 3.6)
     ax.axhline(1.0, color=GREY, linewidth=1, linestyle=":", label="of always answering 0")
     if per_class:
         ax.bar(np.arange(len(values)), heights, color=_BLUE)
         ax.set_xlabel("class, against all others")
     else:
-        ax.plot(heights, "o", color=_BLUE, markersize=10, clip_on=False)  # whole, also at 0
+        ax.plot(heights, "o", color=_BLUE, markersize=10, clip_on=False, zorder=3)  # whole at 0
     ax.set(ylabel=loss_name(squared), ylim=(0, 1.15 * max(1.0, heights.max())))
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
     if len(values) <= _NAMED_BARS:
         ax.set_xticks(range(len(values)) if per_class else [])
         _write_values(ax, values, heights)
-    return ax.figure, ax
 
 
 def _write_values(ax: Axes, values: Floats, heights: Floats) -> None:

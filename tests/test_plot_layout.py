@@ -59,7 +59,6 @@ SIZES = {
     "4 x 3": ((4, 3), 1),
     "8 x 6": ((8, 6), 1),
     "halves of 10 x 4": ((10, 4), 2),
-    "quarters of 10 x 8": ((10, 8), 4),
 }
 
 
@@ -120,13 +119,20 @@ def test_own_figures(case):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", ["4 x 3", "halves of 10 x 4"])
 @pytest.mark.parametrize("case", CASES)
 def test_given_axes(case, size, layout):
     """Small ones, too, and several side by side."""
-    figure = displays(case, size, layout)[0].figure_
+    shown = displays(case, size, layout)
+    figure = shown[0].figure_
     found = words(figure)
-    assert len(found) > 15 * len(figure.axes)
+    assert len(found) > 15 * len(shown)
+    for each in shown:
+        low, high = each.ax_.get_xlim()
+        places = zip(each.ax_.get_xticks(), each.ax_.xaxis.get_major_ticks(), strict=True)
+        seen = [x for x, tick in places if low <= x <= high and tick.label1.get_visible()]
+        assert 0.0 in seen
+        assert len(seen) > 1
     assert_inside([*found, *legends(figure)], figure.bbox)
     assert_apart(found)
 
@@ -151,7 +157,7 @@ def ink(png):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ["two", "long names", "Cauchy"])
 def test_saved_as_tight_as_can_be(case, layout):
     """It cuts off nothing, and afterwards the figure is as it was."""
     figure = displays(case, "4 x 3", layout)[0].figure_
