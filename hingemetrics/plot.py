@@ -432,7 +432,9 @@ def _percent(part: float) -> str:
 
 def _three_digits(loss: float) -> str:
     """Return a loss with three digits, also where the last is 0; a dash if there is none."""
-    return "\N{EN DASH}" if np.isnan(loss) else f"{loss:#.3g}".rstrip(".")
+    if np.isnan(loss):
+        return "\N{EN DASH}"
+    return f"{loss:#.3g}".rstrip(".") if loss else "0"
 
 
 def _short(label: object, most: int) -> str:

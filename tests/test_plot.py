@@ -532,7 +532,8 @@ def test_without_matplotlib(python):
     assert (run.stdout.split(), run.stderr) == (["1.0", "True", "True", "True", "0.5", "0.5"], "")
 
 
-PICTURES = {"margins_binary", "margins_digits", "one_vs_all"}
+PICTURES = {f"margins_{what}" for what in ("binary", "digits", "rare", "outliers", "side_by_side")}
+PICTURES |= {"one_vs_all"}
 
 
 @pytest.mark.skipif(not (ROOT / "examples").is_dir(), reason="an installed package has no examples")

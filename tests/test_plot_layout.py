@@ -3,6 +3,7 @@
 import io
 import itertools
 import pickle
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.transforms import Bbox
 
 from hingemetrics.plot import HingeLossDisplay, plot_value
 
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 PIXEL = 1.0
 
 
@@ -279,6 +281,20 @@ class TestValues:
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
+MARKS = """
+import itertools, json, pathlib, runpy, sys
+plot, results = map(pathlib.Path, sys.argv[1:])
+figure = runpy.run_path(plot)["draw"](json.loads(results.read_text("utf-8")))
+figure.canvas.draw()
+texts, marks = [], []
+for ax in figure.axes:
+    texts += ax.texts
+    marks += [*ax.collections, *ax.patches, *ax.lines]
+boxes = [[artist.get_window_extent().padded(3) for artist in some] for some in (texts, marks)]
+print(len(texts), sum(a.overlaps(b) for a, b in itertools.product(*boxes)))
+"""
+
+
 class TestNotebook:
     def test_a_display_shows_itself(self):
         shown = displays("two", "own")[0]
@@ -328,3 +344,12 @@ class TestErrorState:
         with np.errstate(all="raise"):
             figure, _ = plot_value(value)
         drawn(figure)
+
+
+@pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="an installed package has no benchmarks")
+def test_values_of_benchmarks_are_apart_from_marks(python, tmp_path):
+    run = python("-W", "error", "-c", MARKS, BENCHMARKS / "plot.py", BENCHMARKS / "results.json")
+    assert (run.stderr, run.returncode) == ("", 0)
+    texts, touched = map(int, run.stdout.split())
+    assert texts > 40
+    assert touched == 0
