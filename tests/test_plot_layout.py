@@ -293,7 +293,7 @@ for ax in figure.axes:
         marks.append(bar.get_window_extent())
     for lines in ax.collections:
         marks += [lines.get_transform().transform_path(p).get_extents() for p in lines.get_paths()]
-boxes = [[box.padded(3) for box in some] for some in (texts, marks)]
+boxes = [[box.padded(6) for box in some] for some in (texts, marks)]
 print(len(texts), sum(a.overlaps(b) for a, b in itertools.product(*boxes)))
 """
 
