@@ -21,9 +21,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 RESULTS = Path(__file__).with_name("results.json")
+COLUMN = 40  # points, from the axes to the right end of what is written beside them
 ROOFLINE, FASTER = "x roofline", "x faster"
 # Okabe and Ito's colours, which everybody can tell apart
-BLACK = "#000000"
+BLACK, RULER = "#000000", "#EEEEEE"
 COLORS = {True: "#0072B2", False: "#E69F00", None: "#56B4E9"}
 LABELS = {True: "target met", False: "target missed", None: "no target"}
 VERDICT = {True: "yes", False: "**no**", None: ""}
@@ -89,15 +90,24 @@ def draw(results: dict[str, Any]) -> Figure:
 
 
 def bars(axes: Axes, rows: list[dict[str, Any]], start: float) -> None:
-    """Draw a bar for each row, the first on top, with its value and a mark for its target."""
+    """Draw a bar for each row, the first on top, a mark for its target, and right of all its value.
+
+    There, no mark can be taken for the end of a value's bar, or run through the value.
+    """
     places = range(len(rows))
     lengths = [row["value"] - start for row in rows]
     colors = [COLORS[row["met"]] for row in rows]
     axes.barh(places, lengths, left=start, height=0.7, color=colors)
     for place, row in zip(places, rows, strict=True):
-        end = max(row["value"], row["limit"] or 0.0, 1.0)
         axes.annotate(
-            row["figure"], (end, place), (6, 0), textcoords="offset points", va="center", fontsize=9
+            row["figure"],
+            (1.0, place),
+            (COLUMN, 0),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=9,
         )
         if row["limit"]:
             axes.vlines(row["limit"], place - 0.45, place + 0.45, color=BLACK, linewidth=2.5)
@@ -105,6 +115,8 @@ def bars(axes: Axes, rows: list[dict[str, Any]], start: float) -> None:
     axes.set_yticks(places, [row["name"] for row in rows], fontsize=9)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.08)
+    axes.grid(axis="y", color=RULER)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
 

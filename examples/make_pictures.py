@@ -1,4 +1,4 @@
-"""Draw the decision values beside this file, as docs/images has them.
+"""Draw the decision values beside this file, and some made ones, as docs/images has them.
 
 Run from anywhere: python examples/make_pictures.py [FOLDER]
 """
@@ -32,6 +32,9 @@ def pictures() -> dict[str, Figure]:
     return {
         "margins_binary": margins("breast_cancer", ["0, malignant", "1, benign"]),
         "margins_digits": margins("digits", list(range(10))),
+        "margins_rare": rare(),
+        "margins_outliers": outliers(),
+        "margins_side_by_side": side_by_side(),
         "one_vs_all": one_vs_all,
     }
 
@@ -41,6 +44,35 @@ def margins(name: str, labels: list[str] | list[int]) -> Figure:
     preds, target = example(name)
     y_true = [labels[index] for index in target]
     return HingeLossDisplay.from_predictions(y_true, preds, labels=labels).figure_
+
+
+def rare() -> Figure:
+    """Return the picture of a class of which there are five in a thousand."""
+    rng = np.random.default_rng(0)
+    y_true = np.where(np.arange(20_000) % 200 == 0, "rare", "frequent")
+    preds = rng.normal(size=20_000) * 0.6 + np.where(y_true == "rare", -0.3, -2.0)
+    labels = ["frequent", "rare"]
+    return HingeLossDisplay.from_predictions(y_true, preds, labels=labels).figure_
+
+
+def outliers() -> Figure:
+    """Return the picture of margins with a Cauchy distribution, which has far outliers."""
+    rng = np.random.default_rng(0)
+    y_true = np.arange(3000) % 2
+    preds = (2 * y_true - 1) * (2.0 + rng.standard_cauchy(3000))
+    return HingeLossDisplay.from_predictions(y_true, preds).figure_
+
+
+def side_by_side() -> Figure:
+    """Return the picture of the digits one and seven, plain and squared, in one figure."""
+    preds, target = example("digits")
+    some = (target == 1) | (target == 7)
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    for ax, squared in zip(figure.subplots(1, 2), (False, True), strict=True):
+        HingeLossDisplay.from_predictions(
+            target[some] == 7, preds[some, 7], squared=squared, labels=[False, True], ax=ax
+        )
+    return figure
 
 
 def example(name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hingemetrics import hinge_loss, losses
-from hingemetrics.exact import Array, Floats, Ints
+from hingemetrics.exact import Array, Floats
+from hingemetrics.functional import hinge_loss
 from hingemetrics.labels import Classes, Labelled, decisions, labelled, of_classes
+from hingemetrics.margins import (
+    SIDES,
+    bin_edges,
+    checked_margins,
+    checked_rows,
+    histogram,
+    margins_and_rows,
+    mean_loss,
+    members,
+    shown_range,
+    sides,
+    sum_of_losses,
+)
+from hingemetrics.panels import GREY, Line, Panels, RowWords, axes, loss_name, table
 from hingemetrics.state import Config, MulticlassMode
+from hingemetrics.values import plot_value
+
+__all__ = ["HingeLossDisplay", "plot_value"]
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.offsetbox import AnchoredOffsetbox
 
 # Okabe and Ito's colours, which everybody can tell apart
-_BLACK, _GREY, _BLUE = "#000000", "#666666", "#0072B2"
-_REGIONS = {  # of margins, as `_regions` numbers them
-    "wrong side, m < 0": "#D55E00",
-    "inside the margin, 0 ≤ m < 1": "#E69F00",
-    "beyond it, m ≥ 1": "#56B4E9",
+_BLACK = "#000000"
+_SIDES = {  # of margins, as `sides` numbers them: name, range, color
+    "wrong side": ("m < 0", "#D55E00"),
+    "inside the margin": ("0 ≤ m < 1", "#E69F00"),
+    "beyond it": ("m ≥ 1", "#56B4E9"),
 }
-_LARGEST, _LARGEST_SQUARED = 1e100, 1e50  # beyond, scales overflow where they are made
 _ROW_HEIGHT = 0.85  # of the highest bar; rows are 1 apart
-_NAMED_ROWS = 40  # more names would overlap
-_NAMED_BARS = 20
-_ROOMY = 5.5  # inches that the legend takes in two columns
+_NAMED_ROWS = 100  # ticks are slow
+_LONGEST_NAME = {"small": 30, "x-small": 16}
 
 
 class HingeLossDisplay:
-    """Where a hinge loss comes from: the margins of each class, and the loss over them.
+    """Where a hinge loss comes from: the margins of each class, and the loss above them.
 
     Best made with `from_predictions` or `from_estimator`. Each class has a row with the histogram
-    of its margins, coloured by side: wrong, inside the margin, beyond it. The hinge is drawn over
-    them, with the mean loss, on an axis of its own.
+    of its margins, coloured by side: wrong, inside the margin, beyond it. Each row has a scale of
+    its own, so that rare classes are seen too, and its mean loss at its right end. Above the rows
+    is the hinge, with the mean loss of all. Far outliers are not drawn, but told of.
+
+    A notebook shows a display that is a cell's last value, as it does figures of pyplot.
 
     Parameters
     ----------
@@ -54,6 +74,9 @@ class HingeLossDisplay:
     ----------
     loss : float
         The mean loss of the margins (dimensionless), correctly rounded.
+    class_losses : ndarray of float64, shape (C,)
+        The mean loss of each class's margins, correctly rounded; NaN where there are none, or all
+        weigh 0.
     shares : tuple of three floats
         Which part of the whole loss, in [0, 1], comes from margins on the wrong side (m < 0),
         inside the margin (0 <= m < 1) and beyond it (m >= 1, always 0); all 0 where there is no
@@ -64,10 +87,13 @@ class HingeLossDisplay:
         Edges of the bins, after `plot`.
     counts_ : ndarray, shape (3, C, B)
         Number, or weight, of the margins on each of the three sides, of each class, in each bin.
+    outside_ : tuple of two pairs of floats
+        Which part of the margins, by weight, and which part of the whole loss is not drawn: left
+        of the axis, and right of it.
     ax_, figure_ : matplotlib Axes and Figure
-        What was drawn on.
+        The rows, and what they are in.
     loss_ax_ : matplotlib Axes
-        The axis of the loss, which shares its margins with `ax_`.
+        The hinge, above `ax_`, whose axis of margins it shares.
 
     Raises
     ------
@@ -88,6 +114,7 @@ class HingeLossDisplay:
     loss_ax_: Axes
     edges_: Floats
     counts_: Array
+    outside_: tuple[tuple[float, float], tuple[float, float]]
 
     def __init__(
         self,
@@ -98,17 +125,20 @@ class HingeLossDisplay:
         sample_weight: object = None,
         squared: bool = False,
     ) -> None:
-        self.margins = _drawable(np.asarray(margins, dtype=np.float64), squared)
-        self.rows = _rows(np.asarray(rows), len(self.margins), len(classes))
+        self.margins = checked_margins(np.asarray(margins, dtype=np.float64), squared)
+        self.rows = checked_rows(np.asarray(rows), len(self.margins), len(classes))
         self.classes = classes
         self.sample_weight = None if sample_weight is None else np.asarray(sample_weight)
         if self.sample_weight is not None and not self.sample_weight.any():
             raise ValueError("sample_weight must have a sum above 0, got only zeros")
         self.squared = squared
-        self._regions = _regions(self.margins)
-        self.loss = _mean(self.margins, self.sample_weight, squared)
-        self.shares = self._of_regions(self._share)
-        self.fractions = self._of_regions(self._fraction)
+        self._members = members(self.rows, len(classes))
+        self.loss = mean_loss(self.margins, self.sample_weight, squared)
+        self.class_losses = np.array([self._class_loss(chosen) for chosen in self._members])
+        side = sides(self.margins)
+        self.fractions, self.shares = zip(
+            *(self._parts(side == number) for number in range(SIDES)), strict=True
+        )
 
     @classmethod
     def from_predictions(
@@ -211,7 +241,7 @@ class HingeLossDisplay:
     ) -> HingeLossDisplay:
         """Return the display of decision values, not drawn yet."""
         config = Config.checked(squared, multiclass_mode)
-        margins, rows = _margins(data.preds, data.target, config.multiclass_mode)
+        margins, rows = margins_and_rows(data.preds, data.target, config.multiclass_mode)
         weight = data.weight
         if weight is not None:
             weight = np.repeat(weight, len(margins) // len(weight))
@@ -223,11 +253,15 @@ class HingeLossDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            What to draw on; a legend comes above it. By default the only axes of a new figure,
-            which pyplot knows nothing of: for ``plt.show()`` pass an `ax` of pyplot's.
+            What to draw on: all of the picture, words included, stays inside the box of these axes,
+            which become the rows. If they hold a display already, they are cleared. By default
+            the only axes of a new figure, which pyplot knows nothing of: for ``plt.show()`` pass
+            an `ax` of pyplot's, as ``plt.gca()`` is.
         bins : int, str or sequence of float, default 40
             About the number of bins, whose edges then fall on 0, and on 1 unless bins are wider;
-            or anything else that `numpy.histogram_bin_edges` takes.
+            or anything else that `numpy.histogram_bin_edges` takes. Unless they are a sequence,
+            they hold 0, 1, each class's median and nine of ten margins on each side of 1; all
+            margins, if that makes the axis no more than four times as long.
 
         Returns
         -------
@@ -239,254 +273,173 @@ class HingeLossDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        ax = _axes(ax, 8.0, 3.0 + 0.35 * min(len(self.classes), _NAMED_ROWS))
-        self.ax_, self.figure_, self.loss_ax_ = ax, ax.figure, ax.twinx()
-        self.edges_ = _edges(self.margins, bins)
-        self.counts_ = self._counts()
-        self._draw_margins()
-        self._draw_loss()
-        self._draw_legend()
+        rows = len(self.classes)
+        ax = axes(ax, 7.5, 3.1 + 0.4 * min(rows, 10) + 0.16 * min(max(rows - 10, 0), 50))
+        with np.errstate(all="ignore"):  # what is next to nothing may underflow
+            self._count(bins)
+            self._draw(Panels(ax))
         return self
 
-    def _of_regions(self, measure: Any) -> tuple[float, float, float]:
-        """Return a measure of each side."""
-        wrong, inside, beyond = (measure(self._regions == number) for number in range(3))
-        return wrong, inside, beyond
+    def _repr_png_(self) -> bytes | None:
+        """Return what was drawn, for notebooks; None if nothing was, or if pyplot shows it."""
+        if not hasattr(self, "ax_"):
+            return None
+        from matplotlib._pylab_helpers import Gcf  # asks nothing of pyplot, and does not load it
 
-    def _share(self, chosen: npt.NDArray[np.bool_]) -> float:
-        """Return which part of the whole loss the chosen margins have."""
+        figure = self.ax_.figure.figure  # the whole one, if axes are in a SubFigure
+        if any(manager.canvas.figure is figure for manager in Gcf.get_all_fig_managers()):
+            return None
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+        return file.getvalue()
+
+    def _parts(self, chosen: npt.NDArray[np.bool_]) -> tuple[float, float]:
+        """Return which part of the margins, by weight, and of the whole loss is chosen."""
         weight = self.sample_weight
-        part_weight = None if weight is None else weight[chosen]
-        part = _sum(self.margins[chosen], part_weight, self.squared)
-        return part / _sum(self.margins, weight, self.squared) if part else 0.0
+        # The mean loss if each chosen margin costs 1: correctly rounded.
+        fraction = mean_loss(np.where(chosen, 0.0, 1.0), weight, squared=False)
+        chosen_weight = None if weight is None else weight[chosen]
+        loss = sum_of_losses(self.margins[chosen], chosen_weight, self.squared)
+        return fraction, loss / sum_of_losses(self.margins, weight, self.squared) if loss else 0.0
 
-    def _fraction(self, chosen: npt.NDArray[np.bool_]) -> float:
-        """Return which part of the margins is chosen: the mean loss if each of those costs 1."""
-        return _mean(np.where(chosen, 0.0, 1.0), self.sample_weight, squared=False)
-
-    def _counts(self) -> Array:
-        """Return the histogram of each class on each side."""
-        return np.array(
-            [
-                [self._histogram((self._regions == n) & (self.rows == c)) for c in self._places()]
-                for n in range(len(_REGIONS))
-            ]
-        )
-
-    def _places(self) -> range:
-        """Return the indices of the classes."""
-        return range(len(self.classes))
-
-    def _histogram(self, chosen: npt.NDArray[np.bool_]) -> Array:
-        """Return the number, or weight, of the chosen margins in each bin."""
+    def _class_loss(self, chosen: Array) -> float:
+        """Return the mean loss of the chosen margins."""
         weight = None if self.sample_weight is None else self.sample_weight[chosen]
-        return np.histogram(self.margins[chosen], self.edges_, weights=weight)[0]
+        return mean_loss(self.margins[chosen], weight, self.squared)
 
-    def _draw_margins(self) -> None:
-        """Draw the histograms, with what each side comes to."""
-        ax, last = self.ax_, len(self.classes) - 1
-        highest = self.counts_.sum(axis=0).max() or 1  # bins may be elsewhere
-        tops = np.cumsum(self.counts_, axis=0) * (_ROW_HEIGHT / highest)
-        bottoms = np.concatenate([np.zeros_like(tops[:1]), tops[:-1]])
-        for number, color in enumerate(_REGIONS.values()):
-            for c in self._places():
-                ax.stairs(
-                    last - c + tops[number, c],
-                    self.edges_,
-                    baseline=last - c + bottoms[number, c],
-                    fill=True,
-                    color=color,
-                )
-        for end in (0.0, 1.0):
-            ax.axvline(end, color=_GREY, linewidth=0.8, linestyle=":")
-        unit = "samples" if self.sample_weight is None else "weight"
-        ax.set(
-            xlabel="margin m",
-            ylabel=f"class (highest bar: {highest:g} {unit})",
-            xlim=(self.edges_[0], self.edges_[-1]),
-            ylim=(0, last + 1),
+    def _count(self, bins: Any) -> None:
+        """Count the margins in bins, and those outside."""
+        self.edges_ = bin_edges(self.margins, *shown_range(self.margins, self._members), bins)
+        self.counts_ = histogram(
+            self.margins, self.rows, len(self.classes), self.edges_, self.sample_weight
         )
-        self._name_rows()
+        left, right = self.margins < self.edges_[0], self.margins > self.edges_[-1]
+        self.outside_ = self._parts(left), self._parts(right)
 
-    def _name_rows(self) -> None:
-        """Draw the floor of each row and write its class, the first on top."""
-        ax, last = self.ax_, len(self.classes) - 1
-        named = self._places()[:: -(-len(self.classes) // _NAMED_ROWS)]
-        middles = [last - c + _ROW_HEIGHT / 2 for c in named]
-        ax.set_yticks(middles, [str(self.classes[c]) for c in named])
-        ax.tick_params(axis="y", length=0)
-        for c in self._places():
-            ax.axhline(last - c, color=_GREY, linewidth=0.5)
-        ax.spines["top"].set_visible(False)
+    def _draw(self, panels: Panels) -> None:
+        """Draw all panels, and place them."""
+        self.ax_, self.figure_, self.loss_ax_ = panels.rows, panels.rows.figure, panels.curve
+        self._draw_margins(panels)
+        self._draw_loss(panels.font)
+        panels.place(
+            above=[panels.head.add_artist(self._table(panels.font)), self._legend(panels)],
+            beside=[panels.write_beside(panels.curve, 0.0, "mean loss", color=GREY)],
+            rows=self._row_words(panels),
+        )
 
-    def _draw_loss(self) -> None:
-        """Draw the hinge and the mean loss."""
-        ax, name = self.loss_ax_, _name(self.squared)
+    def _draw_margins(self, panels: Panels) -> None:
+        """Draw a histogram in each row, the first on top."""
+        ax, classes, ends = self.ax_, len(self.classes), (self.edges_[0], self.edges_[-1])
+        highest = self.counts_.sum(axis=0).max(axis=1)
+        scale = _ROW_HEIGHT / np.where(highest > 0, highest, 1)  # bins may be elsewhere
+        tops = np.cumsum(self.counts_, axis=0) * scale[:, np.newaxis]
+        bottoms = np.concatenate([np.zeros_like(tops[:1]), tops[:-1]])
+        floors = classes - 1 - np.arange(classes)
+        for (_, color), *sides_of_rows in zip(_SIDES.values(), tops, bottoms, strict=True):
+            for floor, top, bottom in zip(floors, *sides_of_rows, strict=True):
+                ax.stairs(floor + top, self.edges_, baseline=floor + bottom, fill=True, color=color)
+        thin = 0.05 * panels.height / classes  # of low rows, floors would be all that is seen
+        ax.hlines(floors, *ends, color=GREY, linewidth=min(0.5, thin))
+        ax.set(xlim=ends, ylim=(0, classes))
+        ax.set_xlabel("margin m (each row has its own scale)", fontsize=panels.font)
+        ax.tick_params(labelsize=panels.font)
+        _mark_sides(ax)
+
+    def _draw_loss(self, font: str) -> None:
+        """Draw the hinge, in the colours of its sides, and the mean loss."""
+        ax = self.loss_ax_
         m = np.union1d(np.linspace(self.edges_[0], self.edges_[-1], 500), [0.0, 1.0])
-        hinge = np.asarray(hinge_loss(m, np.ones(len(m)), self.squared, reduction="none"))
+        hinge = hinge_loss(m, np.ones(len(m)), self.squared, reduction="none")
         ax.plot(m, hinge, color=_BLACK, linewidth=1.5)
         ax.axhline(self.loss, color=_BLACK, linewidth=1, linestyle="--")
-        ax.set(ylabel=name, ylim=(0, 1.05 * hinge.max()))
-        ax.spines["top"].set_visible(False)
+        for start, end, (_, color) in zip(
+            (-np.inf, 0, 1), (0, 1, np.inf), _SIDES.values(), strict=True
+        ):
+            ax.fill_between(
+                m, hinge, where=(start <= m) & (m <= end), color=color, alpha=0.35, linewidth=0
+            )
+        highest = hinge.max()
+        if self.loss <= 2 * highest:  # or else the hinge would be flat
+            highest = max(highest, self.loss)
+        ax.set_ylim(0, 1.08 * highest)
+        ax.locator_params(axis="y", nbins=3)
+        ax.tick_params(labelsize=font)
+        ax.tick_params(axis="x", labelbottom=False, length=0)
+        _mark_sides(ax)
 
-    def _draw_legend(self) -> None:
-        """Write above the axes what each side comes to, in a column where there is less room."""
-        ax, classes = self.ax_, len(self.classes)
-        roomy = ax.get_window_extent().width >= _ROOMY * ax.figure.dpi
-        sides = [
-            f"{side}:{' ' if roomy else chr(10)}{fraction:.1%} of margins, {share:.1%} of the loss"
-            for side, fraction, share in zip(_REGIONS, self.fractions, self.shares, strict=True)
-        ]
-        ax.legend(
-            [*ax.patches[-3 * classes :: classes], *self.loss_ax_.get_lines()],
-            [*sides, _name(self.squared), f"mean loss: {self.loss:.4g}"],
-            ncols=2 if roomy else 1,
-            fontsize="small",
-            loc="lower right",  # to the left, above long names of classes, there is room
-            bbox_to_anchor=(1.0, 1.0),
+    def _table(self, font: str) -> AnchoredOffsetbox:
+        """Return what each side, and what lies outside the axis, comes to."""
+        whole = "of margins" if self.sample_weight is None else "of weight"
+        lines = [Line(("", "", whole, "of loss"), GREY)]
+        for (name, (where, color)), *parts in zip(
+            _SIDES.items(), self.fractions, self.shares, strict=True
+        ):
+            lines.append(Line((name, where, *map(_percent, parts)), _BLACK, color))
+        for side, sign, edge, outside in zip(
+            ("left", "right"), "<>", self.edges_[[0, -1]], self.outside_, strict=True
+        ):
+            if any(outside):
+                where = f"m {sign} {edge:.4g}".replace("-", "\N{MINUS SIGN}")
+                lines.append(Line((f"{side} of the axis", where, *map(_percent, outside)), GREY))
+        return table(lines, ("left", "left", "right", "right"), font)
+
+    def _legend(self, panels: Panels) -> Legend:
+        """Draw what the lines over the hinge are."""
+        curve, mean, *_ = self.loss_ax_.get_lines()
+        above = " (above)" if self.loss > self.loss_ax_.get_ylim()[1] else ""
+        return panels.head.legend(
+            [curve, mean],
+            [loss_name(self.squared), f"mean loss: {self.loss:.4g}{above}"],
+            ncols=2,
+            fontsize=panels.font,
+            loc="lower left",
             frameon=False,
+            borderpad=0,
+            borderaxespad=0,
+            handlelength=1.6,
+            columnspacing=1.5,
         )
 
+    def _row_words(self, panels: Panels) -> list[RowWords]:
+        """Write each class, its mean loss and its number of samples beside its row."""
+        ax, last = self.ax_, len(self.classes) - 1
+        named = range(len(self.classes))[:: -(-len(self.classes) // _NAMED_ROWS)]
+        middles = [last - c + 0.5 * _ROW_HEIGHT for c in named]
+        ax.set_yticks(middles, [_short(self.classes[c], _LONGEST_NAME[panels.font]) for c in named])
+        ax.tick_params(axis="y", length=0)
+        words = []
+        for name, middle, c in zip(ax.get_yticklabels(), middles, named, strict=True):
+            loss = panels.write_beside(ax, middle, _three_digits(self.class_losses[c]))
+            size = f"n = {len(self._members[c])}"
+            size_below = panels.write_beside(ax, middle, size, color=GREY, va="top")
+            words.append(RowWords(name, loss, size_below))
+        return words
 
-def plot_value(
-    value: float | Floats, *, squared: bool = False, ax: Axes | None = None
-) -> tuple[Any, Axes]:
-    """Draw a loss as a point, or one loss a class as bars.
 
-    Parameters
-    ----------
-    value : float or ndarray of float64, shape (C,)
-        Losses (dimensionless). What is not finite, or above 1e100, is written, not drawn.
-    squared : bool, default False
-        Whether they are of squared losses.
-    ax : matplotlib Axes, optional
-        What to draw on, by default the only axes of a new figure, which pyplot knows nothing of.
-
-    Returns
-    -------
-    tuple of matplotlib Figure and Axes
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-
-    Examples
-    --------
-    >>> from hingemetrics.plot import plot_value
-    >>> figure, ax = plot_value(0.3)
-    >>> ax.get_ylabel()
-    'hinge loss'
-    """
-    per_class = isinstance(value, np.ndarray)
-    values = np.atleast_1d(value)
-    heights = np.where(np.abs(values) <= _LARGEST, values, 0.0)
-    ax = _axes(ax, 7.0 if per_class else 4.0, 3.6)
-    ax.axhline(1.0, color=_GREY, linewidth=1, linestyle=":", label="of always answering 0")
-    if per_class:
-        ax.bar(np.arange(len(values)), heights, color=_BLUE)
-        ax.set_xlabel("class, against all others")
-    else:
-        ax.plot(heights, "o", color=_BLUE, markersize=10)
-    if len(values) <= _NAMED_BARS:
-        ax.set_xticks(range(len(values)) if per_class else [])
-        for place, (number, height) in enumerate(zip(values, heights, strict=True)):
-            _write(ax, f"{number:.3g}", place, height)
-    ax.set(ylabel=_name(squared), ylim=(0, 1.15 * max(1.0, heights.max())))
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
+def _mark_sides(ax: Axes) -> None:
+    """Draw where the sides of 0 and 1 meet."""
+    for end in (0.0, 1.0):
+        ax.axvline(end, color=GREY, linewidth=0.8, linestyle=":")
     ax.spines[["top", "right"]].set_visible(False)
-    return ax.figure, ax
 
 
-def _write(ax: Axes, text: str, x: float, y: float) -> None:
-    """Write above a point, readable also where a line runs through."""
-    paper = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 1.0}
-    ax.annotate(
-        text, (x, y), (0, 7), textcoords="offset points", ha="center", va="bottom", bbox=paper
-    )
+def _percent(part: float) -> str:
+    """Return a part of a whole as a percentage that is 0 or 100 only if the part is 0 or 1."""
+    if 0.0 < part < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= part < 1.0 else f"{part:.1%}"
 
 
-def _margins(preds: Floats, target: Ints, mode: MulticlassMode) -> tuple[Floats, Ints]:
-    """Return all margins, (M,), and in which class's row each belongs."""
-    with np.errstate(over="ignore"):  # refused, not warned of
-        if preds.ndim == 1:
-            return losses.binary_margin(preds, target), target
-        if mode is MulticlassMode.CRAMMER_SINGER:
-            return losses.crammer_singer_margin(preds, target), target
-        margins = losses.one_vs_all_margin(preds, target)
-    return margins.ravel(), np.tile(np.arange(margins.shape[1]), len(margins))
+def _three_digits(loss: float) -> str:
+    """Return a loss with three digits, also where the last is 0; a dash if there is none."""
+    if np.isnan(loss):
+        return "\N{EN DASH}"
+    return f"{loss:#.3g}".rstrip(".") if loss else "0"
 
 
-def _drawable(margins: Floats, squared: bool) -> Floats:
-    """Return margins, none of which is NaN, infinite (as a difference may be) or beyond a scale."""
-    if margins.ndim != 1 or not len(margins):
-        raise ValueError(f"margins must have shape (M,), M >= 1, got {margins.shape}")
-    largest = _LARGEST_SQUARED if squared else _LARGEST
-    fits = np.abs(margins) <= largest
-    if not fits.all():
-        row = int(fits.argmin())
-        must = f"finite, and drawn within ±{largest:g}"
-        raise ValueError(f"margins must be {must}, got {margins[row]} at index {row}")
-    return margins
-
-
-def _rows(rows: Array, margins: int, classes: int) -> Array:
-    """Return the class of each margin."""
-    if rows.shape != (margins,):
-        raise ValueError(f"rows must have shape ({margins},) like margins, got {rows.shape}")
-    fits = (rows >= 0) & (rows < classes)
-    if not fits.all():
-        row = int(fits.argmin())
-        raise ValueError(f"rows must be in [0, {classes}), got {rows[row]} at index {row}")
-    return rows
-
-
-def _regions(margins: Floats) -> Ints:
-    """Return on which side each margin is: 0 wrong, 1 inside the margin, 2 beyond it."""
-    return np.digitize(margins, [0.0, 1.0])
-
-
-def _mean(margins: Floats, weight: Array | None, squared: bool) -> float:
-    """Return the mean loss of margins."""
-    return float(hinge_loss(margins, np.ones(len(margins)), squared, sample_weight=weight))
-
-
-def _sum(margins: Floats, weight: Array | None, squared: bool) -> float:
-    """Return the sum of the losses of margins."""
-    ones = np.ones(len(margins))
-    return float(hinge_loss(margins, ones, squared, sample_weight=weight, reduction="sum"))
-
-
-def _edges(margins: Floats, bins: Any) -> Floats:
-    """Return edges of bins; of about so many, at multiples of 1/k or of k for an integer k."""
-    if not isinstance(bins, (int, np.integer)):
-        return np.histogram_bin_edges(margins, bins)
-    if bins < 1:
-        raise ValueError(f"bins must be >= 1, got {bins}")
-    low, high = min(margins.min(), 0.0), max(margins.max(), 1.0)
-    width = (high - low) / bins
-    k = 1 // width if width < 1.0 else np.ceil(width)
-    factor, divisor = (1.0, k) if width < 1.0 else (k, 1.0)
-    first, last = (np.floor(end * divisor / factor) for end in (low, high))
-    edges: Floats = np.arange(first, last + 2) * factor / divisor
-    edges[0] = min(edges[0], low)  # the product may have been rounded up
-    return edges
-
-
-def _name(squared: bool) -> str:
-    """Return what a loss is called."""
-    return "squared hinge loss" if squared else "hinge loss"
-
-
-def _axes(ax: Any, width: float, height: float) -> Axes:
-    """Return axes, by default of a new figure; pyplot, which remembers figures, has no part."""
-    if ax is not None:
-        if not hasattr(ax, "axhline"):
-            raise TypeError(f"ax must be Axes of matplotlib, got {ax!r}")
-        return ax  # type: ignore[no-any-return]
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("plots need matplotlib: pip install matplotlib") from error
-    figure: Figure = Figure(figsize=(width, height), layout="constrained")
-    return figure.subplots()
+def _short(label: object, most: int) -> str:
+    """Return a label in one line of at most so many characters, without formulas."""
+    text = " ".join(str(label).split())
+    if len(text) > most:
+        text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
+    return text.replace("$", r"\$")

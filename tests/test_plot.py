@@ -1,9 +1,6 @@
-"""The pictures: their numbers by the oracle, and nothing outside the figure changed."""
+"""The pictures: what they are drawn on and of, and nothing outside the figure changed."""
 
 import gc
-import itertools
-import warnings
-from fractions import Fraction
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,44 +8,17 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from reference import bits, expected, hinge, says
+from matplotlib.text import Text
+from reference import expected, says
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
-from strategies import forms, name
 
 import hingemetrics.sklearn
 from hingemetrics import HingeLoss
-from hingemetrics.plot import HingeLossDisplay, _edges, plot_value
+from hingemetrics.plot import HingeLossDisplay, plot_value
 
 ROOT = Path(__file__).parents[1]
-
-
-def margins(case):
-    """Every margin of a case, with its row and its weight: one sample at a time."""
-    weights = np.ones(len(case)) if case.weight is None else case.weight
-    for scores, y, w in zip(case.preds.tolist(), case.target.tolist(), weights, strict=True):
-        if not isinstance(scores, list):
-            yield scores if y == 1 else -scores, int(y == 1), w
-        elif case.mode == "one-vs-all":
-            yield from ((s if c == y else -s, c, w) for c, s in enumerate(scores))
-        else:
-            yield scores[y] - max(scores[:y] + scores[y + 1 :]), y, w
-
-
-def side(margin):
-    return 0 if margin < 0 else 1 if margin < 1 else 2
-
-
-def display(case, **options):
-    return HingeLossDisplay.from_predictions(
-        case.target,
-        case.preds,
-        sample_weight=case.weight,
-        squared=case.squared,
-        multiclass_mode=case.mode,
-        **options,
-    )
 
 
 def drawn(figure):
@@ -57,126 +27,10 @@ def drawn(figure):
     return figure
 
 
-def texts(shown):
-    return [text.get_text() for text in shown.ax_.get_legend().get_texts()]
-
-
-@pytest.mark.parametrize("case", forms(300), ids=name)
-class TestNumbers:
-    def test_loss(self, case):
-        """Of one-vs-all it is the mean of all cells, as if they were so many samples."""
-        values, _, weights = zip(*margins(case), strict=True)
-        options = {"squared": case.squared, "sample_weight": weights}
-        found = display(case).loss
-        assert bits(found) == bits(expected(values, np.ones(len(values)), **options))
-        if case.mode != "one-vs-all":
-            assert bits(found) == bits(case.expected())
-
-    def test_shares(self, case):
-        cost, total = [Fraction(0)] * 3, Fraction(0)
-        for margin, _, weight in margins(case):
-            loss = Fraction(weight * hinge(margin, case.squared))
-            cost[side(margin)] += loss
-            total += loss
-        shares = display(case).shares
-        assert shares == tuple(float(part) / float(total) for part in cost)
-        assert shares[0] > shares[2] == 0
-        assert shares[1] > 0
-
-    def test_fractions(self, case):
-        mass = [Fraction(0)] * 3
-        for margin, _, weight in margins(case):
-            mass[side(margin)] += Fraction(float(weight))
-        assert display(case).fractions == tuple(float(part / sum(mass)) for part in mass)
-
-    @pytest.mark.parametrize("bins", [1, 40, [-9.0, -1.0, 0.5, 3.0, 9.0], "sturges"])
-    def test_counts(self, case, bins):
-        shown = display(case, bins=bins)
-        edges = shown.edges_.tolist()
-        counts = np.zeros((3, 2 if case.preds.ndim == 1 else 5, len(edges) - 1))
-        for margin, row, weight in margins(case):
-            bin_ = sum(edge <= margin for edge in edges[1:-1])
-            assert edges[bin_] <= margin <= edges[bin_ + 1]
-            counts[side(margin), row, bin_] += weight
-        assert shown.counts_.shape == counts.shape
-        if case.weight is None:
-            assert (shown.counts_ == counts).all()
-        else:  # of weights in an order of NumPy's own
-            np.testing.assert_allclose(shown.counts_, counts, rtol=1e-12)
-
-    def test_bars_are_the_counts(self, case):
-        shown = display(case)
-        highest = shown.counts_.sum(axis=0).max()
-        tall = 0.0
-        _, rows, _ = shown.counts_.shape
-        for (number, row), steps in zip(
-            itertools.product(range(3), range(rows)), shown.ax_.patches, strict=True
-        ):
-            top, edges, bottom = steps.get_data()
-            assert (edges == shown.edges_).all()
-            np.testing.assert_allclose(
-                (top - bottom) * highest, 0.85 * shown.counts_[number, row], atol=1e-9 * highest
-            )
-            assert (bottom >= rows - 1 - row).all()
-            assert (top < rows - row).all()
-            tall = max(tall, (top - (rows - 1 - row)).max())
-        assert tall == pytest.approx(0.85)
-
-    def test_text(self, case):
-        shown = display(case)
-        wrong, inside, beyond, curve, mean = texts(shown)
-        for text, fraction, share in zip(
-            (wrong, inside, beyond), shown.fractions, shown.shares, strict=True
-        ):
-            assert f": {100 * fraction:.1f}% of margins, {100 * share:.1f}% of the loss" in text
-        assert curve == ("squared hinge loss" if case.squared else "hinge loss")
-        assert mean == f"mean loss: {shown.loss:.4g}"
-        curve, mean = shown.loss_ax_.get_lines()
-        assert set(mean.get_ydata()) == {shown.loss}
-        for margin, loss in zip(*curve.get_data(), strict=True):
-            assert loss == hinge(margin, case.squared)
-        assert {0.0, 1.0} <= set(curve.get_xdata())
-
-    def test_it_draws(self, case):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            drawn(display(case).figure_)
-
-
-class TestBins:
-    @pytest.mark.parametrize("bins", [1, 2, 3, 7, 40, 333])
-    @pytest.mark.parametrize("scale", [1e-3, 0.3, 1.0, 7.0, 1e6, 1e300])
-    def test_edges_are_at_the_ends_of_the_margin(self, bins, scale):
-        margins = scale * np.random.default_rng(bins).normal(size=50)
-        edges = _edges(margins, bins)
-        width = edges[-1] - edges[-2]
-        assert 0.0 in edges
-        assert 1.0 in edges or width > 1
-        assert edges[0] <= margins.min()
-        assert edges[-1] > margins.max()
-        assert len(edges) <= bins + 3
-        np.testing.assert_allclose(np.diff(edges), width, rtol=1e-9)
-
-    def test_the_bin_that_begins_at_one_is_beyond(self):
-        shown = HingeLossDisplay.from_predictions([0, 1], [0.0, 1.0])
-        assert shown.edges_[-1] > 1.0
-        assert shown.counts_.sum(axis=(1, 2)).tolist() == [0, 1, 1]
-
-    def test_an_edge_that_rounding_moves(self):
-        """Each margin is in a bin, also where a product with it was rounded up."""
-        for low in -np.nextafter(np.arange(1, 600) / 10, np.inf):
-            margins = np.array([low, 1.5])
-            assert np.histogram(margins, _edges(margins, 50))[0].sum() == 2, low
-
-    def test_elsewhere(self):
-        shown = HingeLossDisplay.from_predictions([0, 1], [0.5, 0.5], bins=[5.0, 6.0])
-        assert shown.counts_.sum() == 0
-        drawn(shown.figure_)
-
-    def test_refused(self):
-        for bins in (0, -3):
-            with pytest.raises(ValueError, match=says("bins", str(bins))):
-                HingeLossDisplay.from_predictions([0, 1], [0.5, 0.5], bins=bins)
+def words(shown):
+    """All that is written and seen."""
+    texts = [text for text in shown.figure_.findobj(Text) if text.get_visible()]
+    return [text.get_text() for text in texts if text.get_text()]
 
 
 class TestDisplay:
@@ -220,6 +74,36 @@ class TestDisplay:
         names = [label.get_text() for label in ax.get_yticklabels()]
         assert dict(zip(names, ax.get_yticks() // 1, strict=True)) == {"a": 2, "b": 1, "c": 0}
 
+    def test_names_are_no_formulas(self):
+        names = ["$5", "$x^2$", "two\nlines", "long " * 40]
+        ax = HingeLossDisplay([0.5] * 4, [0, 1, 2, 3], names).plot().ax_
+        drawn(ax.figure)
+        shown = [label.get_text().replace("\\$", "$") for label in ax.get_yticklabels()]
+        assert shown[:3] == ["$5", "$x^2$", "two lines"]
+        assert len(shown[3]) < 40
+
+    def test_a_class_without_margins(self):
+        shown = HingeLossDisplay([0.5], [0], ["a", "b"]).plot()
+        assert shown.class_losses[0] == 0.5
+        assert np.isnan(shown.class_losses[1])
+        assert "n = 0" in words(shown)
+        nothing = HingeLossDisplay([0.5, 0], [0, 1], ["a", "b"], sample_weight=[1, 0])
+        assert np.isnan(nothing.class_losses).tolist() == [False, True]
+        drawn(shown.figure_)
+
+    def test_parts_that_are_hardly_there(self):
+        """0.0 % and 100.0 % are said only of nothing and of all."""
+        margins = np.append(np.full(9999, 2.0), 0.5)
+        written = words(HingeLossDisplay(margins, np.zeros(10_000, int), ["a"]).plot())
+        assert "<0.1%" in written
+        assert ">99.9%" in written
+
+    def test_a_mean_far_above_the_hinge(self):
+        shown = HingeLossDisplay([-1e6, *np.linspace(-1, 1, 50)], [0] * 51, ["a"]).plot()
+        assert shown.edges_[0] > -10
+        assert f"mean loss: {shown.loss:.4g} (above)" in words(shown)
+        assert shown.loss_ax_.get_ylim()[1] < 10
+
     def test_no_loss(self):
         shown = HingeLossDisplay.from_predictions([0, 1], [-1.0, 2.0])
         assert (shown.loss, shown.shares, shown.fractions) == (0.0, (0, 0, 0), (0, 0, 1))
@@ -229,9 +113,10 @@ class TestDisplay:
         target = np.arange(300) % 150
         preds = np.random.default_rng(0).normal(size=(300, 150))
         shown = HingeLossDisplay.from_predictions(target, preds)
-        assert 10 < len(shown.ax_.get_yticks()) <= 40
         assert shown.figure_.get_figheight() < 20
         drawn(shown.figure_)
+        named = [label for label in shown.ax_.get_yticklabels() if label.get_visible()]
+        assert 10 < len(named) < 150
 
     def test_once_more(self):
         """On other axes and with other bins, the numbers stay."""
@@ -239,31 +124,13 @@ class TestDisplay:
         first, before = shown.ax_, (shown.loss, shown.shares, shown.fractions)
         assert shown.plot(bins=5) is shown
         assert shown.ax_ is not first
+        assert shown.plot(shown.ax_, bins=3).ax_.figure is shown.figure_
+        assert len(shown.ax_.patches) == 6
         assert (shown.loss, shown.shares, shown.fractions) == before
         assert shown.counts_.sum() == 3
 
     def test_is_the_adapters(self):
         assert hingemetrics.sklearn.HingeLossDisplay is HingeLossDisplay
-
-    @pytest.mark.parametrize(("width", "suffix"), [(8.0, ""), (8.0, ", a long name"), (3.5, "")])
-    def test_words_do_not_overlap(self, width, suffix):
-        """With ten classes: names, numbers, legend, all on the page."""
-        rng, indices = np.random.default_rng(0), np.arange(500) % 10
-        preds = 4 * rng.normal(size=(500, 10)) + 3 * np.eye(10)[indices]
-        y_true = [f"{index}{suffix}" for index in indices]
-        ax = Figure(figsize=(width, 6.5), layout="constrained").subplots()
-        shown = HingeLossDisplay.from_predictions(y_true, preds, ax=ax)
-        page = drawn(shown.figure_).bbox
-        low, high = ax.get_xlim()
-        numbers = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
-        words = [label for x, label in numbers if low <= x <= high]
-        words += [*ax.get_yticklabels(), *ax.get_legend().get_texts()]
-        words += [ax.xaxis.label, ax.yaxis.label, shown.loss_ax_.yaxis.label]
-        boxes = [word.get_window_extent() for word in words]
-        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
-        for box in boxes:
-            assert page.x0 <= box.x0 < box.x1 <= page.x1
-            assert page.y0 <= box.y0 < box.y1 <= page.y1
 
 
 class TestValue:
@@ -427,7 +294,8 @@ def test_without_matplotlib(python):
     assert (run.stdout.split(), run.stderr) == (["1.0", "True", "True", "True", "0.5", "0.5"], "")
 
 
-PICTURES = {"margins_binary", "margins_digits", "one_vs_all"}
+PICTURES = {f"margins_{what}" for what in ("binary", "digits", "rare", "outliers", "side_by_side")}
+PICTURES |= {"one_vs_all"}
 
 
 @pytest.mark.skipif(not (ROOT / "examples").is_dir(), reason="an installed package has no examples")

@@ -1,0 +1,240 @@
+"""What pictures are drawn on: axes, and panels that share the box of axes, words included."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.offsetbox import AnchoredOffsetbox
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
+
+GREY = "#666666"
+_GAP = 6.0  # points between panels, and between a panel and the words beside it
+_LINE = 1.25  # heights of a font that a line of text needs
+_WORD = 1.2  # widths of a number that it and the gap to the next one need
+_CURVE = 0.25  # of the height that panels share: the curve's
+_TALLEST_CURVE = 80.0  # points
+_ROOMY = 5.0  # inches; in narrower boxes fonts are smaller
+
+
+class Line(NamedTuple):
+    """A line of a table: cells of text, perhaps with a coloured square before them."""
+
+    cells: tuple[str, ...]
+    color: str
+    square: str | None = None  # its color
+
+
+class RowWords(NamedTuple):
+    """What is written beside a row: its name to the left, loss and size to the right."""
+
+    name: Text
+    loss: Text
+    size: Text
+
+
+class Panels:
+    """Three panels, from the top a head, a curve and rows, in the box that axes had alone.
+
+    It is the locator of the axes, which become the rows: whenever they are drawn, or a layout
+    engine asks how large they are, it measures the words and places the panels so that panels and
+    words together fill the box. So nothing is cut off or runs into other axes, with any layout
+    engine or none.
+
+    Parameters
+    ----------
+    rows : matplotlib Axes
+        The axes to divide. If they are divided already, they are cleared before.
+
+    Attributes
+    ----------
+    rows, head, curve : matplotlib Axes
+        The panels; the head shows no axis.
+    height : float
+        Of the whole box, in points.
+    font : str
+        The size of words that suits the box.
+    """
+
+    def __init__(self, rows: Axes) -> None:
+        before: Any = rows.get_axes_locator()
+        again = isinstance(before, Panels)
+        if again:
+            rows.clear()
+        self._outer: Any = before._outer if again else before
+        self.rows = rows
+        self.head = rows.inset_axes((0.0, 0.0, 1.0, 1.0), zorder=0)
+        self.curve = rows.inset_axes((0.0, 0.0, 1.0, 1.0), sharex=rows, zorder=0)
+        self.head.set_axis_off()
+        inches = rows.figure.dpi_scale_trans.inverted()
+        box = self._outer_box(None).transformed(rows.figure.transSubfigure).transformed(inches)
+        self.height = 72 * box.height
+        self.font = "small" if box.width >= _ROOMY else "x-small"
+        self._room = (
+            0.0,
+            0.0,
+            0.0,
+        )  # that words take on the left, below and on the right, in pixels
+        self._boxes: dict[Axes, Bbox] = {}
+        self._above: list[Artist] = []
+        self._beside: list[Text] = []
+        self._row_words: list[RowWords] = []
+
+    def write_beside(self, panel: Axes, y: float, text: str, **style: Any) -> Text:
+        """Write at the right end of the box, at a height of the rows' data or the curve's box."""
+        from matplotlib.transforms import blended_transform_factory
+
+        height = panel.transData if panel is self.rows else panel.transAxes
+        place = blended_transform_factory(self.head.transAxes, height)
+        return panel.text(1, y, text, transform=place, fontsize=self.font, ha="right", **style)
+
+    def place(self, above: list[Artist], beside: list[Text], rows: list[RowWords]) -> None:
+        """Place the panels, now and at each drawing, with room for words.
+
+        Parameters
+        ----------
+        above : list of matplotlib Artist
+            What stands in the head, one above the other.
+        beside : list of matplotlib Text
+            Words to the right of the panels.
+        rows : list of RowWords
+            Words of rows, from the top. Where rows are low, only those of every k-th are shown.
+        """
+        self._above, self._beside, self._row_words = above, beside, rows
+        self.rows.set_axes_locator(self)
+        for panel in (self.head, self.curve):
+            panel.set_axes_locator(partial(self._box, panel))
+
+    def __call__(self, ax: Any, renderer: Any) -> Bbox:
+        """Return where the rows are, in fractions of the figure, as an axes locator does."""
+        before = self._room
+        self._place(renderer)
+        if self._room != before:
+            self._place(renderer)  # which words are shown depends on the room, and the room on them
+        return self._boxes[self.rows]
+
+    def get_subplotspec(self) -> Any:
+        """Return the place of the axes in a grid, which `tight_layout` asks a locator for."""
+        return self.rows.get_subplotspec()
+
+    def _box(self, panel: Axes, ax: Any, renderer: Any) -> Bbox:
+        """Return where a panel was placed, whoever asks."""
+        if not self._boxes:
+            self._place(renderer)
+        return self._boxes[panel]
+
+    def _place(self, renderer: Any) -> None:
+        """Measure the words and place the panels."""
+        from matplotlib.transforms import Bbox
+
+        figure = self.rows.figure
+        point = figure.dpi / 72
+        gap = _GAP * point
+        x0, y0, x1, y1 = self._outer_box(renderer).transformed(figure.transSubfigure).extents
+        above = [artist.get_window_extent(renderer) for artist in self._above]
+        beside = [text.get_window_extent(renderer).width for text in self._right_words()]
+        self._room = (*self._room_of_axes(renderer), max(beside))
+        left, bottom, right = x0 + self._room[0], y0 + self._room[1], x1 - gap - self._room[2]
+        top = y1 - sum(box.height + gap for box in above)
+        middle = top - min(_CURVE * (top - bottom), _TALLEST_CURVE * point)
+        for panel, extents in (
+            (self.head, (min(left, x1 - max(box.width for box in above)), top + gap / 2, x1, y1)),
+            (self.curve, (left, middle, max(right, left + 1), max(top, middle + 1))),
+            (self.rows, (left, bottom, max(right, left + 1), max(middle - gap, bottom + 1))),
+        ):
+            box = Bbox.from_extents(*extents).transformed(figure.transSubfigure.inverted())
+            self._boxes[panel] = box
+            panel.apply_aspect(box)
+        self._show_row_words(point)
+        self._show_margins()
+
+    def _outer_box(self, renderer: Any) -> Bbox:
+        """Return the box that the axes had alone, in fractions of the figure."""
+        if self._outer is None:
+            return self.rows.get_position(original=True)
+        box: Bbox = self._outer(self.rows, renderer)
+        return box
+
+    def _room_of_axes(self, renderer: Any) -> tuple[float, float]:
+        """Return how much ticks and their labels take on the left and at the bottom, in pixels."""
+        axes: Any = (self.rows.xaxis, self.rows.yaxis, self.curve.yaxis)
+        boxes = [axis.get_tightbbox(renderer, for_layout_only=True) for axis in axes]
+        left = [axis.axes.bbox.x0 - box.x0 for axis, box in zip(axes, boxes, strict=True) if box]
+        return max(left), self.rows.bbox.y0 - boxes[0].y0
+
+    def _right_words(self) -> list[Text]:
+        """Return the words to the right of panels."""
+        return [*self._beside, *(text for words in self._row_words for text in words[1:])]
+
+    def _show_row_words(self, point: float) -> None:
+        """Show what has room in the rows: every k-th row's words, sizes below losses or not."""
+        height = self.rows.bbox.height / len(self._row_words)
+        fonts: Any = self._row_words[0].loss.get_fontsize()  # in points, whatever was set
+        line = _LINE * point * fonts
+        step = math.ceil(line / height)
+        for number, words in enumerate(self._row_words):
+            words.name.set_visible(number % step == 0)
+            words.loss.set_visible(number % step == 0)
+            words.size.set_visible(height >= 2 * line)
+            words.loss.set_verticalalignment("bottom" if height >= 2 * line else "center")
+
+    def _show_margins(self) -> None:
+        """Show every k-th number on the axis of margins: matplotlib takes long ones for short."""
+        places = self.rows.get_xticks()
+        numbers = [tick.label1 for tick in self.rows.xaxis.get_major_ticks(len(places))]
+        for number in numbers:
+            number.set_visible(True)
+        if len(places) > 1:
+            (x0, _), (x1, _) = self.rows.transData.transform([(place, 0) for place in places[:2]])
+            widest = max(number.get_window_extent().width for number in numbers)
+            step = math.ceil(_WORD * widest / abs(x1 - x0))
+            zero = np.abs(places).argmin()
+            for k, number in enumerate(numbers):
+                number.set_visible((k - zero) % step == 0)
+
+
+def table(lines: list[Line], aligns: Sequence[str], font: str) -> AnchoredOffsetbox:
+    """Return a table for the upper left corner of axes, its columns "left" or "right"."""
+    from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
+
+    def column(texts: list[tuple[str, str]], align: Any, **style: str) -> Artist:
+        cells: list[Artist] = [
+            TextArea(text, textprops={"fontsize": font, "color": color, **style})
+            for text, color in texts
+        ]
+        return VPacker(children=cells, align=align, pad=0, sep=1)
+
+    squares = [("■" if line.square else "", line.square or line.color) for line in lines]
+    columns = [column(squares, "left", family="DejaVu Sans")]  # it comes with matplotlib
+    for number, align in enumerate(aligns):
+        columns.append(column([(line.cells[number], line.color) for line in lines], align))
+    packed = HPacker(children=columns, align="top", pad=0, sep=7)
+    return AnchoredOffsetbox("upper left", child=packed, pad=0, borderpad=0, frameon=False)
+
+
+def axes(ax: Any, width: float, height: float) -> Axes:
+    """Return axes, by default of a new figure; pyplot, which remembers figures, has no part."""
+    if ax is not None:
+        if not hasattr(ax, "axhline"):
+            raise TypeError(f"ax must be Axes of matplotlib, got {ax!r}")
+        return ax  # type: ignore[no-any-return]
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("plots need matplotlib: pip install matplotlib") from error
+    figure: Figure = Figure(figsize=(width, height), layout="constrained")
+    return figure.subplots()
+
+
+def loss_name(squared: bool) -> str:
+    """Return what a loss is called."""
+    return "squared hinge loss" if squared else "hinge loss"
