@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _STATE_DICT_VERSION = 1
+_TOO_MANY_UPDATES = 1 << 128  # as many as samples; bounds what a hostile state dict can ask for
 
 
 class ProcessGroup(Protocol):
@@ -460,6 +461,8 @@ class HingeLoss(Configured):
 
     def _swap(self, seen: _Seen, new: _Seen) -> bool:
         """Replace what was seen, unless somebody else did so first."""
+        if new[1] >= _TOO_MANY_UPDATES:
+            raise ValueError(f"a metric must be of fewer than 2**128 updates, got {new[1]}")
         with _lock:
             unchanged = self._seen is seen
             if unchanged:
@@ -510,6 +513,8 @@ class HingeLoss(Configured):
                 f"state_dict['update_count'] must be an int and ['state'] a str, "
                 f"got {type(updates).__name__} and {type(text).__name__}"
             )
+        if not 0 <= updates < _TOO_MANY_UPDATES:  # perhaps too long to be printed
+            raise ValueError("state_dict['update_count'] must be from 0 to 2**128 - 1")
         try:
             state = HingeState.from_bytes(bytes.fromhex(text))
         except ValueError as error:

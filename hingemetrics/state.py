@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _MAGIC = b"hinge\x01"  # the format's name and version
 _CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
-_LARGEST_BITS = 1024 - LOWEST  # every finite double is below 2**_LARGEST_BITS units
+_FINEST = 1 << -1074 - LOWEST  # units: every double is a multiple of the smallest one above zero
+_LARGEST = (1 << 53) - 1 << 971 - LOWEST  # units: the largest finite double
+_LARGEST_BITS = _LARGEST.bit_length()
 _LONGEST_NUMBER = 280  # bytes: every sum of fewer than 2**128 doubles
 _TOO_MANY_CLASSES = 1 << 63  # for any array
 _TOO_MANY_SAMPLES = 1 << 128  # more than any data; bounds what hostile bytes can ask for
@@ -443,20 +445,26 @@ def _described(config: Config) -> str:
 
 
 def _from_record(record: Record) -> HingeState:
-    """Return the state of a record; ValueError says what no data could have made."""
+    """Return the state of a record; ValueError says what no data could have made.
+
+    Weights and losses are doubles >= 0. A weight times a loss is infinite only if the weight is at
+    least the smallest double above zero, and else, where it is no NaN, below 2**1024 times the
+    weight. It is NaN with any weight: 0 * inf is.
+    """
     _, num_classes, samples, zeros, negatives, weight, losses = record
     if samples < 0:
         raise ValueError(f"a negative count ({samples})")
     if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
         raise ValueError(f"{zeros} targets 0 and {negatives} targets -1 in {samples} samples")
-    if not 0 <= weight <= samples << _LARGEST_BITS:
+    if weight % _FINEST or not 0 <= weight <= samples * _LARGEST:
         raise ValueError("an impossible total weight")
     for nan, inf, total in losses:
         finite = samples - nan - inf
-        if min(nan, inf, finite) < 0 or not 0 <= total <= finite << _LARGEST_BITS:
+        if total % _FINEST or min(nan, inf, finite) < 0 or not 0 <= total <= finite * _LARGEST:
             raise ValueError("an impossible sum of losses")
-        if total > 0 and weight == 0:
-            raise ValueError("a sum of losses without weight")
+        rest = weight - inf * _FINEST
+        if rest < 0 or total > rest << 1024:
+            raise ValueError("losses of more than their weight")
     if (samples == 0) != (num_classes == 0):
         raise ValueError(f"{samples} samples of {num_classes} classes")
     columns = (*losses, Column(0, 0, weight))

@@ -445,13 +445,31 @@ class TestStateDict:
             ("squared", [None, "False", 0, 1, True]),
             ("multiclass_mode", [None, 3, "ovr", "one-vs-all", []]),
             ("ignore_index", [0, -100, "-1", 1.0, False]),
-            ("update_count", [None, -1, 1.0, "1", True]),
+            ("update_count", [None, -1, 0, 1.0, "1", True, 2**128, 10**5000, -(10**5000)]),
             ("state", [None, 0, "", "zz", "0", b"", [], "00" * 40]),
         ],
     )
     def test_wrong_value(self, field, values):
         for bad in values:
             self.refused(fed(), {**fed().state_dict(), field: bad}, field)
+
+    def test_no_more_updates_than_can_be_loaded(self):
+        """Whatever a metric comes to count, its state_dict is JSON and can be loaded again."""
+        metric, most = fed(), 2**128 - 1
+        metric.load_state_dict({**metric.state_dict(), "update_count": most})
+        saved = metric.state_dict()
+        assert json.loads(json.dumps(saved)) == saved
+        for add in (
+            lambda: metric.update(PREDS, TARGET),
+            lambda: metric(PREDS, TARGET),
+            lambda: metric.merge_state(metric.state),
+            lambda: metric.merge_state(fed()),
+            lambda: metric.merge_state(metric),
+        ):
+            with pytest.raises(ValueError, match=r"fewer than 2\*\*128 updates, got"):
+                add()
+        metric.merge_state(HingeLoss())
+        assert metric.state_dict() == saved
 
     @pytest.mark.parametrize("field", sorted(HingeLoss().state_dict()))
     def test_missing(self, field):
