@@ -7,7 +7,7 @@ import math
 import sys
 import warnings
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -15,6 +15,16 @@ from hingemetrics.exact import COUNTERS, LOWEST, ONE, Column, Floats, Sums, Tota
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+    from typing_extensions import TypeVar
+
+    # What a value is: a float, or for one-vs-all perhaps an array. It is only ever given out, so
+    # that what gives floats will do where either is expected.
+    Value_co = TypeVar("Value_co", bound=float | Floats, covariant=True, default=float | Floats)
+else:
+    from typing import TypeVar
+
+    Value_co = TypeVar("Value_co", covariant=True)
 
 _MAGIC = b"hinge\x01"  # the format's name and version
 _CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
@@ -39,6 +49,10 @@ class MulticlassMode(str, enum.Enum):
             wanted = value.lower().replace("_", "-")
             return next((mode for mode in cls if mode.value == wanted), None)
         return None
+
+
+OneNumber = Literal["crammer-singer", MulticlassMode.CRAMMER_SINGER] | None
+"""The modes of which the value is a float for certain."""
 
 
 class Config(NamedTuple):
@@ -97,7 +111,7 @@ class Record(NamedTuple):
     losses: tuple[Column, ...]  # weighted losses: one column, or one a class
 
 
-class HingeState:
+class HingeState(Generic[Value_co]):
     """What a hinge loss has seen: exact sums and counts, as an immutable value.
 
     States of disjoint shards are merged with ``+`` (or ``sum``) and taken apart with ``-``; both
@@ -138,9 +152,19 @@ class HingeState:
     _num_classes: int
     _sums: Sums | None  # one column a loss, then the weights; None when nothing was seen
 
+    @overload
+    def __new__(
+        cls, squared: bool = ..., multiclass_mode: OneNumber = ...
+    ) -> HingeState[float]: ...
+
+    @overload
+    def __new__(
+        cls, squared: bool = ..., multiclass_mode: str | MulticlassMode | None = ...
+    ) -> HingeState: ...
+
     def __new__(
         cls, squared: bool = False, multiclass_mode: str | MulticlassMode | None = None
-    ) -> HingeState:
+    ) -> HingeState[Any]:
         """Return the empty state of a configuration."""
         state = super().__new__(cls)
         state._config = Config.checked(squared, multiclass_mode)
@@ -148,7 +172,7 @@ class HingeState:
         state._sums = None
         return state
 
-    def _of(self, num_classes: int, sums: Sums) -> HingeState:
+    def _of(self, num_classes: int, sums: Sums) -> HingeState[Value_co]:
         """Return a state of this configuration: of `num_classes`, with these counters and sums."""
         samples, zeros, negatives, _ = sums.counters()
         if zeros and negatives and num_classes == BINARY:
@@ -163,9 +187,10 @@ class HingeState:
             state._num_classes, state._sums = 0, None
         return state
 
-    def _emptied(self) -> HingeState:
+    def _emptied(self) -> HingeState[Value_co]:
         """Return the empty state of this configuration."""
-        return HingeState(*self._config)
+        empty: HingeState[Any] = HingeState(*self._config)
+        return empty
 
     def _counted(self, index: int) -> int:
         """Return one of the counters."""
@@ -191,7 +216,7 @@ class HingeState:
         """Number of samples seen (ignored ones are not)."""
         return self._counted(SAMPLES)
 
-    def value(self, reduction: str = "mean") -> float | Floats:
+    def value(self, reduction: str = "mean") -> Value_co:
         """Return the loss, correctly rounded from the exact sums.
 
         Parameters
@@ -220,11 +245,12 @@ class HingeState:
                 why = "all weights are zero" if record.samples else "no sample was seen"
                 _warn(f"the mean hinge loss is NaN: {why}")
         values = [column.over(divisor) for column in record.losses]
+        value: Any = np.array(values)
         if not values:
-            return 0.0 if reduction == "sum" else math.nan
-        if self._per_class:
-            return np.array(values)
-        return values[0]
+            value = 0.0 if reduction == "sum" else math.nan
+        elif not self._per_class:
+            value = values[0]
+        return value  # type: ignore[no-any-return]
 
     def as_fraction(self, reduction: str = "mean") -> Fraction | tuple[Fraction, ...]:
         """Return the loss as the exact rational number that `value` rounds.
@@ -274,23 +300,23 @@ class HingeState:
         """Whether there is one loss a class."""
         return self._config.form(self._num_classes) == "one-vs-all"
 
-    def __add__(self, other: HingeState) -> HingeState:
+    def __add__(self, other: HingeState) -> HingeState[Value_co]:
         if not isinstance(other, HingeState):
             return NotImplemented
         self._check_config(other)
         if other._sums is None:
             return self
         if self._sums is None:
-            return other
+            return other  # type: ignore[return-value]  # its configuration is the same
         self._check_classes(other._num_classes)
         return self._of(self._num_classes, self._sums + other._sums)
 
-    def __radd__(self, other: object) -> HingeState:
+    def __radd__(self, other: object) -> HingeState[Value_co]:
         if isinstance(other, int) and other == 0:  # where sum() starts
             return self
         return NotImplemented
 
-    def __sub__(self, other: HingeState) -> HingeState:
+    def __sub__(self, other: HingeState) -> HingeState[Value_co]:
         if not isinstance(other, HingeState):
             return NotImplemented
         self._check_config(other)
@@ -357,10 +383,10 @@ class HingeState:
     def __reduce__(self) -> tuple[object, tuple[bytes]]:
         return HingeState.from_bytes, (self.to_bytes(),)
 
-    def __copy__(self) -> HingeState:
+    def __copy__(self) -> HingeState[Value_co]:
         return self  # it cannot change
 
-    def __deepcopy__(self, memo: object) -> HingeState:
+    def __deepcopy__(self, memo: object) -> HingeState[Value_co]:
         return self
 
     def __repr__(self) -> str:
@@ -444,7 +470,7 @@ def _described(config: Config) -> str:
     return f"squared={config.squared}, multiclass_mode={config.multiclass_mode.value!r}"
 
 
-def _from_record(record: Record) -> HingeState:
+def _from_record(record: Record) -> HingeState[Any]:
     """Return the state of a record; ValueError says what no data could have made.
 
     Weights and losses are doubles >= 0. A weight times a loss is infinite only if the weight is at

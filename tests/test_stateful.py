@@ -235,9 +235,9 @@ class Machine(RuleBasedStateMachine):
     @rule(model=metrics, other=metrics)
     def through_json(self, model, other):
         saved = json.loads(json.dumps(other.metric.state_dict()))
-        self.change(model, lambda: model.metric.load_state_dict(saved), rows=other.rows)
+        self.change(model, lambda: model.metric.load_state_dict(saved), rows=other.all_rows)
         if model.others is None:
-            model.updates = other.updates
+            model.updates = other.updates or int(len(other.all_rows) > 0)
 
     @rule(model=metrics)
     def through_pickle(self, model):
@@ -326,8 +326,8 @@ class Machine(RuleBasedStateMachine):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # the mean of nothing
                 assert bits(metric.compute()) == bits(self.value(rows))
-            local = bytes.fromhex(metric.state_dict()["state"])
-            assert local == self.rebuilt(model.rows).to_bytes()
+            saved = bytes.fromhex(metric.state_dict()["state"])
+            assert saved == metric.clone().state.to_bytes() == self.rebuilt(rows).to_bytes()
 
     @invariant()
     def states_do_not_change(self):
