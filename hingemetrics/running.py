@@ -8,7 +8,29 @@ from typing import Any, Generic, overload
 from hingemetrics import engine, metric
 from hingemetrics.exact import Floats
 from hingemetrics.inputs import Batch, checked_int
-from hingemetrics.state import HingeState, MulticlassMode, OneNumber, Value_co
+from hingemetrics.state import (
+    HingeState,
+    MulticlassMode,
+    OneNumber,
+    Value_co,
+    packed,
+    unpacked,
+)
+
+
+class _Totals(deque[HingeState[Any]]):
+    """A deque that pickles fast, and of which a deep copy shares the states."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (packed(self), self.maxlen)
+
+    def __deepcopy__(self, memo: object) -> _Totals:
+        return self.copy()
+
+
+def _unpickled(packs: list[tuple[Any, ...]], maxlen: int) -> _Totals:
+    """Return what was pickled."""
+    return _Totals(unpacked(packs), maxlen)
 
 
 class RunningHingeLoss(metric.Configured, Generic[Value_co]):
@@ -194,7 +216,7 @@ class RunningHingeLoss(metric.Configured, Generic[Value_co]):
         # Totals of all that was ever seen, of which the first lies before the window. One append
         # adds a batch and drops the oldest, so that nothing can tear an update.
         with metric._lock:
-            self._totals = deque([self._empty], self._window + 1)
+            self._totals = _Totals([self._empty], self._window + 1)
 
     def __getstate__(self) -> dict[str, Any]:
         with metric._lock:  # a copy of its own, that no other thread changes while it is copied

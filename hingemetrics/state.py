@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 import sys
 import warnings
 import zlib
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, overload
 
 import numpy as np
 
-from hingemetrics.exact import COUNTERS, LOWEST, ONE, Column, Floats, Sums, Totals
+from hingemetrics.exact import (
+    COUNTERS,
+    LOWEST,
+    NEAR_LIMIT,
+    ONE,
+    Column,
+    Floats,
+    Sums,
+    Totals,
+    stacked,
+    unstacked,
+)
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -236,21 +249,21 @@ class HingeState(Generic[Value_co]):
             If `reduction` is not one of the choices.
         """
         _check_reduction(reduction)
-        record = self._record()
-        if reduction == "sum":
-            divisor = ONE
-        else:
-            divisor = record.weight
+        sums, divisor = self._sums, ONE
+        if reduction == "mean":
+            divisor = 0 if sums is None else _weight_of(sums)
             if divisor == 0:
-                why = "all weights are zero" if record.samples else "no sample was seen"
+                why = "no sample was seen" if sums is None else "all weights are zero"
                 _warn(f"the mean hinge loss is NaN: {why}")
-        values = [column.over(divisor) for column in record.losses]
-        value: Any = np.array(values)
-        if not values:
-            value = 0.0 if reduction == "sum" else math.nan
-        elif not self._per_class:
-            value = values[0]
-        return value  # type: ignore[no-any-return]
+        found: Any
+        if sums is None:
+            found = 0.0 if divisor else math.nan
+        elif self._per_class:
+            found = sums.over(divisor)[:-1]
+        else:
+            (losses,) = sums.chosen(slice(1))
+            found = losses.over(divisor)
+        return found  # type: ignore[no-any-return]
 
     def as_fraction(self, reduction: str = "mean") -> Fraction | tuple[Fraction, ...]:
         """Return the loss as the exact rational number that `value` rounds.
@@ -322,25 +335,24 @@ class HingeState(Generic[Value_co]):
         self._check_config(other)
         if other._sums is None:
             return self
-        if self._sums is not None:
+        if self._sums is None:
+            rest = other._sums - other._sums - other._sums
+        else:
             self._check_classes(other._num_classes)
-        a, b = self._record(), other._record()
+            rest = self._sums - other._sums
+        samples, zeros, negatives, _ = rest.counters()
+        weight = _weight_of(rest)
         try:
-            return _from_record(
-                Record(
-                    a.config,
-                    a.num_classes if a.samples > b.samples else 0,
-                    a.samples - b.samples,
-                    a.zeros - b.zeros,
-                    a.negatives - b.negatives,
-                    a.weight - b.weight,
-                    tuple(mine.minus(its) for mine, its in zip(a.losses, b.losses, strict=False)),
-                )
-            )
+            _check_counts(other._num_classes, samples, zeros, negatives, weight)
+            # Most are sums of near digits, far below every bound where there is an ordinary weight.
+            ordinary = samples > 0 and weight << 1024 >= NEAR_LIMIT
+            for losses in rest.unusual(rest.columns - 1, zero=not ordinary):
+                _check_losses(losses, samples, weight)
         except ValueError as error:
             raise ValueError(
                 f"cannot subtract a state that was never added: the rest would have {error}"
             ) from None
+        return self._of(other._num_classes, rest)
 
     def _check_config(self, other: HingeState) -> None:
         """Raise unless both states have the same configuration."""
@@ -470,33 +482,69 @@ def _described(config: Config) -> str:
     return f"squared={config.squared}, multiclass_mode={config.multiclass_mode.value!r}"
 
 
-def _from_record(record: Record) -> HingeState[Any]:
-    """Return the state of a record; ValueError says what no data could have made.
+def packed(states: Iterable[HingeState[Any]]) -> list[tuple[Any, ...]]:
+    """Return states as few large arrays, which pickle much faster, for `unpacked`."""
+    packs = []
+    for num_classes, group in itertools.groupby(states, lambda state: state._num_classes):
+        alike = list(group)
+        sums = [state._sums for state in alike if state._sums is not None]  # none of them, or all
+        packs.append((alike[0]._emptied(), num_classes, len(alike), stacked(sums)))
+    return packs
 
-    Weights and losses are doubles >= 0. A weight times a loss is infinite only if the weight is at
-    least the smallest double above zero, and else, where it is no NaN, below 2**1024 times the
-    weight. It is NaN with any weight: 0 * inf is.
-    """
+
+def unpacked(packs: list[tuple[Any, ...]]) -> Iterator[HingeState[Any]]:
+    """Yield what was packed, states of one configuration."""
+    for empty, num_classes, count, stacks in packs:
+        if num_classes:
+            yield from (empty._of(num_classes, sums) for sums in unstacked(stacks))
+        else:
+            yield from itertools.repeat(empty, count)
+
+
+def _weight_of(sums: Sums) -> int:
+    """Return the total weight, in units of 2**LOWEST."""
+    (weights,) = sums.chosen(slice(-1, None))
+    return weights.total + sums.counters()[UNWEIGHTED] * ONE
+
+
+def _from_record(record: Record) -> HingeState[Any]:
+    """Return the state of a record; ValueError says what no data could have made."""
     _, num_classes, samples, zeros, negatives, weight, losses = record
-    if samples < 0:
-        raise ValueError(f"a negative count ({samples})")
-    if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
-        raise ValueError(f"{zeros} targets 0 and {negatives} targets -1 in {samples} samples")
-    if weight % _FINEST or not 0 <= weight <= samples * _LARGEST:
-        raise ValueError("an impossible total weight")
-    for nan, inf, total in losses:
-        finite = samples - nan - inf
-        if total % _FINEST or min(nan, inf, finite) < 0 or not 0 <= total <= finite * _LARGEST:
-            raise ValueError("an impossible sum of losses")
-        rest = weight - inf * _FINEST
-        if rest < 0 or total > rest << 1024:
-            raise ValueError("losses of more than their weight")
+    _check_counts(num_classes, samples, zeros, negatives, weight)
+    for column in losses:
+        _check_losses(column, samples, weight)
     if (samples == 0) != (num_classes == 0):
         raise ValueError(f"{samples} samples of {num_classes} classes")
     columns = (*losses, Column(0, 0, weight))
     return HingeState(*record.config)._of(
         num_classes, Sums.of(Totals((samples, zeros, negatives, 0), columns))
     )
+
+
+def _check_counts(num_classes: int, samples: int, zeros: int, negatives: int, weight: int) -> None:
+    """Raise for what no data could have made."""
+    if samples < 0:
+        raise ValueError(f"a negative count ({samples})")
+    if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
+        raise ValueError(f"{zeros} targets 0 and {negatives} targets -1 in {samples} samples")
+    if weight % _FINEST or not 0 <= weight <= samples * _LARGEST:
+        raise ValueError("an impossible total weight")
+
+
+def _check_losses(losses: Column, samples: int, weight: int) -> None:
+    """Raise for what no data could have made.
+
+    Weights and losses are doubles >= 0. A weight times a loss is infinite only if the weight is at
+    least the smallest double above zero, and else, where it is no NaN, below 2**1024 times the
+    weight. It is NaN with any weight: 0 * inf is.
+    """
+    nan, inf, total = losses
+    finite = samples - nan - inf
+    if total % _FINEST or min(nan, inf, finite) < 0 or not 0 <= total <= finite * _LARGEST:
+        raise ValueError("an impossible sum of losses")
+    rest = weight - inf * _FINEST
+    if rest < 0 or total > rest << 1024:
+        raise ValueError("losses of more than their weight")
 
 
 def _parsed(raw: bytes) -> Record:

@@ -224,9 +224,15 @@ class TestNeverAdded:
         with pytest.raises(ValueError, match="the rest would have losses of more than their"):
             a - one(0.75, 1, 2.0)
 
-    def test_one_class_is_enough(self):
-        seen = one([1.0, -1.0, 0.5], 0, mode="one-vs-all")
-        other = one([1.0, -1.0, 9.5], 0, mode="one-vs-all")
+    @pytest.mark.parametrize("classes", [3, 40])
+    @pytest.mark.parametrize("pred", [9.5, 1e300, -np.inf, np.inf, np.nan])
+    def test_one_class_is_enough(self, classes, pred):
+        others = [1.0, *[-1.0] * (classes - 2)]
+        seen = one([*others, 0.5], 0, mode="one-vs-all")
+        other = one([*others, pred], 0, mode="one-vs-all")
+        if pred == -np.inf:  # it costs nothing: both losses are left
+            assert (seen + seen) - other == one([*others, 2.0], 0, mode="one-vs-all")
+            return
         with pytest.raises(ValueError, match=r"."):
             (seen + seen) - other
 
@@ -373,12 +379,15 @@ HOSTILE = {
 LARGEST = int(Fraction(np.finfo(float).max) * 2**1077)
 
 
-def written(samples, zeros, negatives, weight, nan, infinite, total):
-    """The bytes of numbers that may be those of a binary state; sums in units of 2**-1077."""
-    if not samples:
-        return spelt(0, samples, zeros, negatives, *split(weight), *[nan, infinite] * (nan > 0))
-    counts = (1, samples, zeros, negatives)
-    return spelt(*counts, *split(weight), nan, infinite, *split(total))
+def written(samples, zeros, negatives, weight, nan, infinite, total, classes=1):
+    """The bytes of numbers that may be those of a one-vs-all state, sums in units of 2**-1077.
+
+    It is binary, or the losses are those of the last of its classes.
+    """
+    if not any((samples, zeros, negatives, weight, nan, infinite, total)):
+        return spelt(0, 0, 0, 0, 0, 0, flags=2)
+    losses = (0, 0, 0, 0) * (classes - 1) + (nan, infinite, *split(total))
+    return spelt(classes, samples, zeros, negatives, *split(weight), *losses, flags=2)
 
 
 def split(total):
@@ -465,15 +474,18 @@ class TestHostileBytes:
     def test_an_independent_reader_refuses_the_same(self, data):
         """What is read, and what is left when one state is taken out of another."""
         small = st.sampled_from([0, 1, 1, 2, 3])
-        total = st.sampled_from([0, 4, 8, 8, 16, 24, 8 << 1024, LARGEST, 2 * LARGEST])
+        total = st.sampled_from(
+            [0, 4, 8, 8, 16, 24, 8 << 1024, 1 << 1077, 3 << 1076, 1 << 1150, LARGEST, 2 * LARGEST]
+        )
         record = st.tuples(small, st.just(0), st.just(0), total, small, small, total)
         a, b = data.draw(record), data.draw(record)
-        states = [read(written(*numbers)) for numbers in (a, b)]
+        classes = data.draw(st.sampled_from([1, 20]))
+        states = [read(written(*numbers, classes=classes)) for numbers in (a, b)]
         left = [mine - its for mine, its in zip(a, b, strict=True)]
         if None not in states:
-            possible = min(left) >= 0 and is_possible(written(*left))
+            possible = min(left) >= 0 and is_possible(written(*left, classes=classes))
             try:
-                assert (states[0] - states[1]).to_bytes() == written(*left)
+                assert (states[0] - states[1]).to_bytes() == written(*left, classes=classes)
                 assert possible
             except ValueError:
                 assert not possible
