@@ -7,7 +7,7 @@ from typing import Literal, overload
 from hingemetrics import engine
 from hingemetrics.exact import Floats
 from hingemetrics.inputs import Batch, checked_ignore_index
-from hingemetrics.state import HingeState, MulticlassMode
+from hingemetrics.state import HingeState, MulticlassMode, OneNumber
 
 _REDUCTIONS = ("mean", "sum", "none")
 
@@ -17,7 +17,7 @@ def hinge_loss(
     preds: object,
     target: object,
     squared: bool = ...,
-    multiclass_mode: Literal["crammer-singer", MulticlassMode.CRAMMER_SINGER] | None = ...,
+    multiclass_mode: OneNumber = ...,
     *,
     sample_weight: object = ...,
     ignore_index: int | None = ...,

@@ -18,6 +18,7 @@ from hingemetrics.exact import Array, Floats, Ints
 from hingemetrics.state import BINARY
 
 _SEARCHED_ROWS = 1 << 18
+_MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
 _NOT_A_LABEL = int(np.iinfo(np.int64).min)  # stands for a target that no int64 can hold
 _INT64 = np.dtype(np.int64)
 _FLOAT32 = np.dtype(np.float32)
@@ -136,6 +137,10 @@ def checked_ignore_index(value: object) -> int | None:
     number = _as_int(value)
     if number is None:
         raise TypeError(f"ignore_index must be None or an int, got {value!r}")
+    if number.bit_length() > _MOST_IGNORE_BITS:
+        raise ValueError(
+            f"ignore_index must be of at most {_MOST_IGNORE_BITS} bits, got {number.bit_length()}"
+        )
     return number
 
 
@@ -198,10 +203,13 @@ def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]
     differs: npt.NDArray[np.bool_] = np.ones(len(target), bool)
     if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:
         differs = labels != ignored
-    elif target.dtype.kind == "f":
-        with suppress(OverflowError), np.errstate(all="ignore"):  # beyond any float
-            if int(float(ignored)) == ignored:
-                differs = target.astype(np.float64, copy=False) != float(ignored)
+    elif target.dtype.kind in "fV":
+        if target.dtype.kind == "V":  # of ml_dtypes, whose scalars take no large int
+            target = target.astype(np.float64)
+        with suppress(OverflowError), np.errstate(all="ignore"):  # beyond any float of the dtype
+            number = target.dtype.type(ignored)
+            if int(number) == ignored:  # else it was rounded, and no target is it
+                differs = target != number
     elif np.can_cast(np.min_scalar_type(ignored), target.dtype):
         differs = target != np.array(ignored, target.dtype)
     return differs

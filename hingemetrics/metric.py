@@ -8,17 +8,18 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, overload
 
 from hingemetrics import engine
 from hingemetrics.exact import Floats
 from hingemetrics.inputs import Batch, checked_ignore_index
-from hingemetrics.state import HingeState, MulticlassMode
+from hingemetrics.state import HingeState, MulticlassMode, OneNumber, Value_co
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 _STATE_DICT_VERSION = 1
+_TOO_MANY_UPDATES = 1 << 128  # as many as samples; bounds what a hostile state dict can ask for
 
 
 class ProcessGroup(Protocol):
@@ -28,7 +29,7 @@ class ProcessGroup(Protocol):
         """Return the sum of the objects of all ranks, on every rank."""
 
 
-DistSyncFn = Callable[[HingeState, Any], HingeState]
+DistSyncFn = Callable[[HingeState[Any], Any], HingeState]
 
 _lock = threading.RLock()  # of all metrics: held while one replaces what it has seen, no longer
 
@@ -45,14 +46,30 @@ if hasattr(os, "register_at_fork"):
 
 # What a metric has seen, replaced as a whole, so that it is never torn: its state, the number of
 # updates and, while synced, what this rank saw; the state is then that of all ranks.
-_Seen = tuple[HingeState, int, HingeState | None]
+_Seen = tuple[HingeState[Any], int, HingeState[Any] | None]
+
+
+class _Constant:
+    """An attribute of a class that its instances cannot change."""
+
+    def __init__(self, value: bool) -> None:
+        self._value = value
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> bool:
+        return self._value
+
+    def __set__(self, instance: object, value: NoReturn) -> None:
+        raise AttributeError(f"{self._name} is a constant of {type(instance).__name__}")
 
 
 class Configured:
     """What all metrics have in common: a configuration, and copies."""
 
-    is_differentiable = True
-    higher_is_better = False
+    is_differentiable = _Constant(True)
+    higher_is_better = _Constant(False)
 
     def __init__(
         self,
@@ -60,7 +77,7 @@ class Configured:
         multiclass_mode: str | MulticlassMode | None,
         ignore_index: int | None,
     ) -> None:
-        self._empty = HingeState(squared, multiclass_mode)
+        self._empty: HingeState[Any] = HingeState(squared, multiclass_mode)
         self._ignore_index = checked_ignore_index(ignore_index)
 
     @property
@@ -100,7 +117,7 @@ class Configured:
         return f"{type(self).__name__}({arguments})"
 
 
-class HingeLoss(Configured):
+class HingeLoss(Configured, Generic[Value_co]):
     """The hinge loss of everything it was updated with, exactly.
 
     The interface is that of the classic torchmetrics (0.8) class; the formulas and guarantees are
@@ -122,7 +139,8 @@ class HingeLoss(Configured):
         As in torchmetrics: `compute_on_cpu` (bool, does nothing), `dist_sync_on_step` (bool,
         default False), `process_group` (anything with an mpi4py-style ``allreduce(obj)``),
         `dist_sync_fn` (a function of the local `HingeState` and the group that returns the merged
-        one), `sync_on_compute` (bool, default True).
+        one; with it the group may be anything that it takes, as one of torch.distributed),
+        `sync_on_compute` (bool, default True).
 
     Raises
     ------
@@ -145,6 +163,28 @@ class HingeLoss(Configured):
     >>> metric.compute()
     0.3
     """
+
+    @overload
+    def __init__(
+        self: HingeLoss[float],
+        squared: bool = ...,
+        multiclass_mode: OneNumber = ...,
+        compute_on_step: bool | None = ...,
+        *,
+        ignore_index: int | None = ...,
+        **kwargs: Any,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: HingeLoss[float | Floats],
+        squared: bool = ...,
+        multiclass_mode: str | MulticlassMode | None = ...,
+        compute_on_step: bool | None = ...,
+        *,
+        ignore_index: int | None = ...,
+        **kwargs: Any,
+    ) -> None: ...
 
     def __init__(
         self,
@@ -171,14 +211,14 @@ class HingeLoss(Configured):
         self._sync_on_compute = _checked_bool(
             kwargs.pop("sync_on_compute", True), "sync_on_compute"
         )
-        self._group = _checked_group(kwargs.pop("process_group", None))
         self._sync_fn = _checked_sync_fn(kwargs.pop("dist_sync_fn", None))
+        self._group = _checked_group(kwargs.pop("process_group", None), self._sync_fn)
         if kwargs:
             raise TypeError(f"HingeLoss got unexpected keyword arguments {sorted(kwargs)}")
         self._seen: _Seen = (self._empty, 0, None)
 
     @property
-    def state(self) -> HingeState:
+    def state(self) -> HingeState[Value_co]:
         """What was seen so far, as an immutable value."""
         return self._seen[0]
 
@@ -219,9 +259,7 @@ class HingeLoss(Configured):
         if batch.rows and not self._swap(seen, (state, updates + 1, None)):
             self._add(engine.measure(batch, self._empty), 1)  # another thread was faster
 
-    def forward(
-        self, preds: object, target: object, sample_weight: object = None
-    ) -> float | Floats:
+    def forward(self, preds: object, target: object, sample_weight: object = None) -> Value_co:
         """Add a batch and return its own loss; the data is read once.
 
         Parameters
@@ -243,18 +281,17 @@ class HingeLoss(Configured):
         self._unsynced("updated")
         state = engine.measure(batch, self._empty)
         shown = self._reduced(state, self._sync_fn, self._group) if self._sync_on_step else state
-        value = engine.reduced(shown, batch.num_classes)
+        value: Any = engine.reduced(shown, batch.num_classes)
         if batch.rows:
             self._add(state, 1)
-        return value
+        return value  # type: ignore[no-any-return]
 
-    def __call__(
-        self, preds: object, target: object, sample_weight: object = None
-    ) -> float | Floats:
-        """Call `forward`."""
-        return self.forward(preds, target, sample_weight)
+    def __call__(self, preds: object, target: object, sample_weight: object = None) -> Value_co:
+        """Call `forward`, which in a subclass may know of no weights."""
+        weights = () if sample_weight is None else (sample_weight,)
+        return self.forward(preds, target, *weights)
 
-    def compute(self) -> float | Floats:
+    def compute(self) -> Value_co:
         """Return the loss of everything seen, over all ranks if there is a process group.
 
         Returns
@@ -266,7 +303,8 @@ class HingeLoss(Configured):
         state, _, local = self._seen
         if self._sync_on_compute and local is None:
             state = self._reduced(state, self._sync_fn, self._group)
-        return state.value()
+        value: Value_co = state.value()
+        return value
 
     def plot(self, ax: Any = None) -> tuple[Any, Any]:
         """Draw the value: a point, or for one-vs-all a bar a class.
@@ -338,22 +376,29 @@ class HingeLoss(Configured):
     def state_dict(self) -> dict[str, Any]:
         """Return configuration and state as plain data that JSON can hold.
 
+        While synced, as inside `sync_context`, it is that of all ranks, as `state`, `compute` and
+        `clone` are: one rank's checkpoint is then enough for all. See `load_state_dict`.
+
         Returns
         -------
         dict
-            "version" (1), "squared", "multiclass_mode", "ignore_index", "update_count" and
-            "state": the hexadecimal digits of `HingeState.to_bytes`.
+            "version" (1), "squared", "multiclass_mode", "ignore_index", "update_count" (this
+            rank's; at least 1 where there are samples) and "state": the hexadecimal digits of
+            `HingeState.to_bytes`.
         """
-        state, updates, local = self._seen
+        state, updates, _ = self._seen
         return {
             "version": _STATE_DICT_VERSION,
             **self._configuration(),
-            "update_count": updates,
-            "state": (state if local is None else local).to_bytes().hex(),
+            "update_count": updates or int(state.count > 0),
+            "state": state.to_bytes().hex(),
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Replace what was seen by what `state_dict` wrote.
+
+        What was written while synced is of all ranks: load it on one of them. Loaded on each of n
+        ranks, it counts n times at the next sync.
 
         Parameters
         ----------
@@ -378,6 +423,7 @@ class HingeLoss(Configured):
         dist_sync_fn: DistSyncFn | None = None,
         process_group: ProcessGroup | None = None,
         should_sync: bool = True,
+        distributed_available: Callable[[], object] | None = None,
     ) -> None:
         """Replace the state by that of all ranks, until `unsync`.
 
@@ -387,9 +433,14 @@ class HingeLoss(Configured):
             In place of those given at construction; with none of either, nothing happens.
         should_sync : bool, default True
             If False, nothing happens.
+        distributed_available : callable, optional
+            Called without arguments; if what it returns is false, nothing happens. By default a
+            group or a function at hand is enough.
 
         Raises
         ------
+        TypeError
+            If an argument has the wrong type.
         RuntimeError
             If already synced.
         """
@@ -397,8 +448,14 @@ class HingeLoss(Configured):
             return
         seen = self._unsynced("synced")
         sync_fn = _checked_sync_fn(dist_sync_fn) or self._sync_fn
-        group = self._group if process_group is None else _checked_group(process_group)
+        group = self._group if process_group is None else _checked_group(process_group, sync_fn)
+        if not (distributed_available is None or callable(distributed_available)):
+            raise TypeError(
+                f"distributed_available must be callable, got {distributed_available!r}"
+            )
         if sync_fn is None and group is None:
+            return
+        if distributed_available is not None and not distributed_available():
             return
         state, updates, _ = seen
         merged = self._reduced(state, sync_fn, group)
@@ -433,16 +490,17 @@ class HingeLoss(Configured):
         process_group: ProcessGroup | None = None,
         should_sync: bool = True,
         should_unsync: bool = True,
+        distributed_available: Callable[[], object] | None = None,
     ) -> Iterator[None]:
         """Sync inside a ``with`` block; what this rank saw is restored also on exceptions.
 
         Parameters
         ----------
-        dist_sync_fn, process_group, should_sync, should_unsync
+        dist_sync_fn, process_group, should_sync, should_unsync, distributed_available
             As for `sync` and `unsync`.
         """
         before = self._seen
-        self.sync(dist_sync_fn, process_group, should_sync)
+        self.sync(dist_sync_fn, process_group, should_sync, distributed_available)
         synced = self._seen
         try:
             yield
@@ -460,6 +518,8 @@ class HingeLoss(Configured):
 
     def _swap(self, seen: _Seen, new: _Seen) -> bool:
         """Replace what was seen, unless somebody else did so first."""
+        if new[1] >= _TOO_MANY_UPDATES:
+            raise ValueError(f"a metric must be of fewer than 2**128 updates, got {new[1]}")
         with _lock:
             unchanged = self._seen is seen
             if unchanged:
@@ -474,8 +534,8 @@ class HingeLoss(Configured):
         return seen
 
     def _reduced(
-        self, state: HingeState, sync_fn: DistSyncFn | None, group: ProcessGroup | None
-    ) -> HingeState:
+        self, state: HingeState[Any], sync_fn: DistSyncFn | None, group: ProcessGroup | None
+    ) -> HingeState[Any]:
         """Return the sum of a state over all ranks, or itself where there are none."""
         if sync_fn is not None:
             merged = sync_fn(state, group)
@@ -510,6 +570,8 @@ class HingeLoss(Configured):
                 f"state_dict['update_count'] must be an int and ['state'] a str, "
                 f"got {type(updates).__name__} and {type(text).__name__}"
             )
+        if not 0 <= updates < _TOO_MANY_UPDATES:  # perhaps too long to be printed
+            raise ValueError("state_dict['update_count'] must be from 0 to 2**128 - 1")
         try:
             state = HingeState.from_bytes(bytes.fromhex(text))
         except ValueError as error:
@@ -537,10 +599,17 @@ def _checked_bool(value: object, name: str) -> bool:
     return value
 
 
-def _checked_group(group: Any) -> ProcessGroup | None:
-    """Return a process group or None."""
-    if group is not None and not callable(getattr(group, "allreduce", None)):
-        raise TypeError(f"process_group must have an allreduce(obj) method, got {group!r}")
+def _checked_group(group: Any, sync_fn: DistSyncFn | None) -> ProcessGroup | None:
+    """Return a process group that can add up states, or that a function will know how to use."""
+    if group is not None and sync_fn is None:
+        if any(kind.__module__.split(".")[0] == "torch" for kind in type(group).__mro__):
+            raise TypeError(
+                "process_group must have an allreduce(obj) method that adds up objects, "
+                f"got {group!r}, whose allreduce takes tensors; pass a dist_sync_fn with it that "
+                "gathers states by torch.distributed.all_gather_object and returns their sum"
+            )
+        if not callable(getattr(group, "allreduce", None)):
+            raise TypeError(f"process_group must have an allreduce(obj) method, got {group!r}")
     return group  # type: ignore[no-any-return]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from hingemetrics.exact import (
 )
 from hingemetrics.inputs import Batch, checked_int
 from hingemetrics.state import SAMPLES, HingeState, MulticlassMode
+
+_Value = TypeVar("_Value", bound="float | Floats")
 
 _ROWS = 512  # resampled at a time: digits below 2**34 times counts below 2**5 sum up below 2**53
 _SHARED = 64  # samples whose counts come from one stream of random numbers
@@ -44,7 +46,7 @@ class Interval(NamedTuple):
     high: float | Floats
 
 
-def leave_one_out(states: Iterable[HingeState]) -> list[HingeState]:
+def leave_one_out(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Value]]:
     """Return, for each state, the sum of all others.
 
     Of states of shards this tells what each of them does to the value; of states of folds, what
@@ -78,6 +80,8 @@ def leave_one_out(states: Iterable[HingeState]) -> list[HingeState]:
     [5.125, 5.25, 0.375]
     """
     shards = _checked_states(states)
+    if not shards:
+        return []
     total = _sum(shards)
     return [total - shard for shard in shards]
 
@@ -334,7 +338,7 @@ class _Options(NamedTuple):
         return Interval(value, float(low[0]), float(high[0]))
 
 
-def _checked_states(states: Iterable[HingeState]) -> list[HingeState]:
+def _checked_states(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Value]]:
     """Return states as a list."""
     if not isinstance(states, Iterable):
         raise TypeError(f"states must be an iterable of HingeState, got {states!r}")
@@ -345,9 +349,9 @@ def _checked_states(states: Iterable[HingeState]) -> list[HingeState]:
     return listed
 
 
-def _sum(shards: list[HingeState]) -> HingeState:
-    """Return all shards merged."""
-    index, total = 0, shards[0] if shards else HingeState()
+def _sum(shards: list[HingeState[_Value]]) -> HingeState[_Value]:
+    """Return all shards merged; there is at least one."""
+    index, total = 0, shards[0]
     try:
         for index, shard in enumerate(shards[1:], start=1):  # noqa: B007
             total += shard

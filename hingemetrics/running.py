@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, Generic, overload
 
 from hingemetrics import engine, metric
 from hingemetrics.exact import Floats
 from hingemetrics.inputs import Batch, checked_int
-from hingemetrics.state import HingeState, MulticlassMode
+from hingemetrics.state import (
+    HingeState,
+    MulticlassMode,
+    OneNumber,
+    Value_co,
+    packed,
+    unpacked,
+)
 
 
-class RunningHingeLoss(metric.Configured):
+class _Totals(deque[HingeState[Any]]):
+    """A deque that pickles fast, and of which a deep copy shares the states."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (packed(self), self.maxlen)
+
+    def __deepcopy__(self, memo: object) -> _Totals:
+        return self.copy()
+
+
+def _unpickled(packs: list[tuple[Any, ...]], maxlen: int) -> _Totals:
+    """Return what was pickled."""
+    return _Totals(unpacked(packs), maxlen)
+
+
+class RunningHingeLoss(metric.Configured, Generic[Value_co]):
     """The hinge loss of the last `window` updates, exactly.
 
     What leaves the window is subtracted, which for exact states is as if it had never been there:
@@ -56,6 +78,26 @@ class RunningHingeLoss(metric.Configured):
     0.375
     """
 
+    @overload
+    def __init__(
+        self: RunningHingeLoss[float],
+        window: int,
+        squared: bool = ...,
+        multiclass_mode: OneNumber = ...,
+        *,
+        ignore_index: int | None = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: RunningHingeLoss[float | Floats],
+        window: int,
+        squared: bool = ...,
+        multiclass_mode: str | MulticlassMode | None = ...,
+        *,
+        ignore_index: int | None = ...,
+    ) -> None: ...
+
     def __init__(
         self,
         window: int,
@@ -79,7 +121,7 @@ class RunningHingeLoss(metric.Configured):
         return len(self._totals) - 1
 
     @property
-    def state(self) -> HingeState:
+    def state(self) -> HingeState[Value_co]:
         """What the window holds, as an immutable value."""
         with metric._lock:
             totals = self._totals
@@ -109,9 +151,7 @@ class RunningHingeLoss(metric.Configured):
         if batch.rows and not self._append(total, grown):
             self._add(engine.measure(batch, self._empty))  # another thread was faster
 
-    def forward(
-        self, preds: object, target: object, sample_weight: object = None
-    ) -> float | Floats:
+    def forward(self, preds: object, target: object, sample_weight: object = None) -> Value_co:
         """Add a batch and return its own loss; the data is read once.
 
         Parameters
@@ -131,16 +171,15 @@ class RunningHingeLoss(metric.Configured):
         """
         batch = Batch(preds, target, sample_weight, self._ignore_index)
         state = engine.measure(batch, self._empty)
-        value = engine.reduced(state, batch.num_classes)
+        value: Any = engine.reduced(state, batch.num_classes)
         if batch.rows:
             self._add(state)
-        return value
+        return value  # type: ignore[no-any-return]
 
-    def __call__(
-        self, preds: object, target: object, sample_weight: object = None
-    ) -> float | Floats:
-        """Call `forward`."""
-        return self.forward(preds, target, sample_weight)
+    def __call__(self, preds: object, target: object, sample_weight: object = None) -> Value_co:
+        """Call `forward`, which in a subclass may know of no weights."""
+        weights = () if sample_weight is None else (sample_weight,)
+        return self.forward(preds, target, *weights)
 
     def merge_state(self, other: HingeState) -> None:
         """Add a state as one update, such as that of a day to a window of days.
@@ -162,7 +201,7 @@ class RunningHingeLoss(metric.Configured):
             raise TypeError(f"other must be a HingeState, got {type(other).__name__}{hint}")
         self._add(other)
 
-    def compute(self) -> float | Floats:
+    def compute(self) -> Value_co:
         """Return the loss of the window.
 
         Returns
@@ -177,7 +216,7 @@ class RunningHingeLoss(metric.Configured):
         # Totals of all that was ever seen, of which the first lies before the window. One append
         # adds a batch and drops the oldest, so that nothing can tear an update.
         with metric._lock:
-            self._totals = deque([self._empty], self._window + 1)
+            self._totals = _Totals([self._empty], self._window + 1)
 
     def __getstate__(self) -> dict[str, Any]:
         with metric._lock:  # a copy of its own, that no other thread changes while it is copied

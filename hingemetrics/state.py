@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 import sys
 import warnings
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, overload
 
 import numpy as np
 
-from hingemetrics.exact import COUNTERS, LOWEST, ONE, Column, Floats, Sums, Totals
+from hingemetrics.exact import (
+    COUNTERS,
+    LOWEST,
+    NEAR_LIMIT,
+    ONE,
+    Column,
+    Floats,
+    Sums,
+    Totals,
+    stacked,
+    unstacked,
+)
 from hingemetrics.float_unit import check_float_unit
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from typing_extensions import TypeVar
+
+    # What a value is: a float, or for one-vs-all perhaps an array. It is only ever given out, so
+    # that what gives floats will do where either is expected.
+    Value_co = TypeVar("Value_co", bound=float | Floats, covariant=True, default=float | Floats)
+else:
+    from typing import TypeVar
+
+    Value_co = TypeVar("Value_co", covariant=True)
+
 _MAGIC = b"hinge\x01"  # the format's name and version
 _CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
-_LARGEST_BITS = 1024 - LOWEST  # every finite double is below 2**_LARGEST_BITS units
+_FINEST = 1 << -1074 - LOWEST  # units: every double is a multiple of the smallest one above zero
+_LARGEST = (1 << 53) - 1 << 971 - LOWEST  # units: the largest finite double
+_LARGEST_BITS = _LARGEST.bit_length()
 _LONGEST_NUMBER = 280  # bytes: every sum of fewer than 2**128 doubles
 _TOO_MANY_CLASSES = 1 << 63  # for any array
 _TOO_MANY_SAMPLES = 1 << 128  # more than any data; bounds what hostile bytes can ask for
@@ -38,6 +63,10 @@ class MulticlassMode(str, enum.Enum):
             wanted = value.lower().replace("_", "-")
             return next((mode for mode in cls if mode.value == wanted), None)
         return None
+
+
+OneNumber = Literal["crammer-singer", MulticlassMode.CRAMMER_SINGER] | None
+"""The modes of which the value is a float for certain."""
 
 
 class Config(NamedTuple):
@@ -96,7 +125,7 @@ class Record(NamedTuple):
     losses: tuple[Column, ...]  # weighted losses: one column, or one a class
 
 
-class HingeState:
+class HingeState(Generic[Value_co]):
     """What a hinge loss has seen: exact sums and counts, as an immutable value.
 
     States of disjoint shards are merged with ``+`` (or ``sum``) and taken apart with ``-``; both
@@ -137,9 +166,19 @@ class HingeState:
     _num_classes: int
     _sums: Sums | None  # one column a loss, then the weights; None when nothing was seen
 
+    @overload
+    def __new__(
+        cls, squared: bool = ..., multiclass_mode: OneNumber = ...
+    ) -> HingeState[float]: ...
+
+    @overload
+    def __new__(
+        cls, squared: bool = ..., multiclass_mode: str | MulticlassMode | None = ...
+    ) -> HingeState: ...
+
     def __new__(
         cls, squared: bool = False, multiclass_mode: str | MulticlassMode | None = None
-    ) -> HingeState:
+    ) -> HingeState[Any]:
         """Return the empty state of a configuration."""
         state = super().__new__(cls)
         state._config = Config.checked(squared, multiclass_mode)
@@ -147,7 +186,7 @@ class HingeState:
         state._sums = None
         return state
 
-    def _of(self, num_classes: int, sums: Sums) -> HingeState:
+    def _of(self, num_classes: int, sums: Sums) -> HingeState[Value_co]:
         """Return a state of this configuration: of `num_classes`, with these counters and sums."""
         samples, zeros, negatives, _ = sums.counters()
         if zeros and negatives and num_classes == BINARY:
@@ -162,9 +201,10 @@ class HingeState:
             state._num_classes, state._sums = 0, None
         return state
 
-    def _emptied(self) -> HingeState:
+    def _emptied(self) -> HingeState[Value_co]:
         """Return the empty state of this configuration."""
-        return HingeState(*self._config)
+        empty: HingeState[Any] = HingeState(*self._config)
+        return empty
 
     def _counted(self, index: int) -> int:
         """Return one of the counters."""
@@ -190,7 +230,7 @@ class HingeState:
         """Number of samples seen (ignored ones are not)."""
         return self._counted(SAMPLES)
 
-    def value(self, reduction: str = "mean") -> float | Floats:
+    def value(self, reduction: str = "mean") -> Value_co:
         """Return the loss, correctly rounded from the exact sums.
 
         Parameters
@@ -211,20 +251,21 @@ class HingeState:
         """
         _check_reduction(reduction)
         check_float_unit()
-        record = self._record()
-        if reduction == "sum":
-            divisor = ONE
-        else:
-            divisor = record.weight
+        sums, divisor = self._sums, ONE
+        if reduction == "mean":
+            divisor = 0 if sums is None else _weight_of(sums)
             if divisor == 0:
-                why = "all weights are zero" if record.samples else "no sample was seen"
+                why = "no sample was seen" if sums is None else "all weights are zero"
                 _warn(f"the mean hinge loss is NaN: {why}")
-        values = [column.over(divisor) for column in record.losses]
-        if not values:
-            return 0.0 if reduction == "sum" else math.nan
-        if self._per_class:
-            return np.array(values)
-        return values[0]
+        found: Any
+        if sums is None:
+            found = 0.0 if divisor else math.nan
+        elif self._per_class:
+            found = sums.over(divisor)[:-1]
+        else:
+            (losses,) = sums.chosen(slice(1))
+            found = losses.over(divisor)
+        return found  # type: ignore[no-any-return]
 
     def as_fraction(self, reduction: str = "mean") -> Fraction | tuple[Fraction, ...]:
         """Return the loss as the exact rational number that `value` rounds.
@@ -274,47 +315,46 @@ class HingeState:
         """Whether there is one loss a class."""
         return self._config.form(self._num_classes) == "one-vs-all"
 
-    def __add__(self, other: HingeState) -> HingeState:
+    def __add__(self, other: HingeState) -> HingeState[Value_co]:
         if not isinstance(other, HingeState):
             return NotImplemented
         self._check_config(other)
         if other._sums is None:
             return self
         if self._sums is None:
-            return other
+            return other  # type: ignore[return-value]  # its configuration is the same
         self._check_classes(other._num_classes)
         return self._of(self._num_classes, self._sums + other._sums)
 
-    def __radd__(self, other: object) -> HingeState:
+    def __radd__(self, other: object) -> HingeState[Value_co]:
         if isinstance(other, int) and other == 0:  # where sum() starts
             return self
         return NotImplemented
 
-    def __sub__(self, other: HingeState) -> HingeState:
+    def __sub__(self, other: HingeState) -> HingeState[Value_co]:
         if not isinstance(other, HingeState):
             return NotImplemented
         self._check_config(other)
         if other._sums is None:
             return self
-        if self._sums is not None:
+        if self._sums is None:
+            rest = other._sums - other._sums - other._sums
+        else:
             self._check_classes(other._num_classes)
-        a, b = self._record(), other._record()
+            rest = self._sums - other._sums
+        samples, zeros, negatives, _ = rest.counters()
+        weight = _weight_of(rest)
         try:
-            return _from_record(
-                Record(
-                    a.config,
-                    a.num_classes if a.samples > b.samples else 0,
-                    a.samples - b.samples,
-                    a.zeros - b.zeros,
-                    a.negatives - b.negatives,
-                    a.weight - b.weight,
-                    tuple(mine.minus(its) for mine, its in zip(a.losses, b.losses, strict=False)),
-                )
-            )
+            _check_counts(other._num_classes, samples, zeros, negatives, weight)
+            # Most are sums of near digits, far below every bound where there is an ordinary weight.
+            ordinary = samples > 0 and weight << 1024 >= NEAR_LIMIT
+            for losses in rest.unusual(rest.columns - 1, zero=not ordinary):
+                _check_losses(losses, samples, weight)
         except ValueError as error:
             raise ValueError(
                 f"cannot subtract a state that was never added: the rest would have {error}"
             ) from None
+        return self._of(other._num_classes, rest)
 
     def _check_config(self, other: HingeState) -> None:
         """Raise unless both states have the same configuration."""
@@ -357,10 +397,10 @@ class HingeState:
     def __reduce__(self) -> tuple[object, tuple[bytes]]:
         return HingeState.from_bytes, (self.to_bytes(),)
 
-    def __copy__(self) -> HingeState:
+    def __copy__(self) -> HingeState[Value_co]:
         return self  # it cannot change
 
-    def __deepcopy__(self, memo: object) -> HingeState:
+    def __deepcopy__(self, memo: object) -> HingeState[Value_co]:
         return self
 
     def __repr__(self) -> str:
@@ -444,27 +484,69 @@ def _described(config: Config) -> str:
     return f"squared={config.squared}, multiclass_mode={config.multiclass_mode.value!r}"
 
 
-def _from_record(record: Record) -> HingeState:
+def packed(states: Iterable[HingeState[Any]]) -> list[tuple[Any, ...]]:
+    """Return states as few large arrays, which pickle much faster, for `unpacked`."""
+    packs = []
+    for num_classes, group in itertools.groupby(states, lambda state: state._num_classes):
+        alike = list(group)
+        sums = [state._sums for state in alike if state._sums is not None]  # none of them, or all
+        packs.append((alike[0]._emptied(), num_classes, len(alike), stacked(sums)))
+    return packs
+
+
+def unpacked(packs: list[tuple[Any, ...]]) -> Iterator[HingeState[Any]]:
+    """Yield what was packed, states of one configuration."""
+    for empty, num_classes, count, stacks in packs:
+        if num_classes:
+            yield from (empty._of(num_classes, sums) for sums in unstacked(stacks))
+        else:
+            yield from itertools.repeat(empty, count)
+
+
+def _weight_of(sums: Sums) -> int:
+    """Return the total weight, in units of 2**LOWEST."""
+    (weights,) = sums.chosen(slice(-1, None))
+    return weights.total + sums.counters()[UNWEIGHTED] * ONE
+
+
+def _from_record(record: Record) -> HingeState[Any]:
     """Return the state of a record; ValueError says what no data could have made."""
     _, num_classes, samples, zeros, negatives, weight, losses = record
-    if samples < 0:
-        raise ValueError(f"a negative count ({samples})")
-    if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
-        raise ValueError(f"{zeros} targets 0 and {negatives} targets -1 in {samples} samples")
-    if not 0 <= weight <= samples << _LARGEST_BITS:
-        raise ValueError("an impossible total weight")
-    for nan, inf, total in losses:
-        finite = samples - nan - inf
-        if min(nan, inf, finite) < 0 or not 0 <= total <= finite << _LARGEST_BITS:
-            raise ValueError("an impossible sum of losses")
-        if total > 0 and weight == 0:
-            raise ValueError("a sum of losses without weight")
+    _check_counts(num_classes, samples, zeros, negatives, weight)
+    for column in losses:
+        _check_losses(column, samples, weight)
     if (samples == 0) != (num_classes == 0):
         raise ValueError(f"{samples} samples of {num_classes} classes")
     columns = (*losses, Column(0, 0, weight))
     return HingeState(*record.config)._of(
         num_classes, Sums.of(Totals((samples, zeros, negatives, 0), columns))
     )
+
+
+def _check_counts(num_classes: int, samples: int, zeros: int, negatives: int, weight: int) -> None:
+    """Raise for what no data could have made."""
+    if samples < 0:
+        raise ValueError(f"a negative count ({samples})")
+    if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
+        raise ValueError(f"{zeros} targets 0 and {negatives} targets -1 in {samples} samples")
+    if weight % _FINEST or not 0 <= weight <= samples * _LARGEST:
+        raise ValueError("an impossible total weight")
+
+
+def _check_losses(losses: Column, samples: int, weight: int) -> None:
+    """Raise for what no data could have made.
+
+    Weights and losses are doubles >= 0. A weight times a loss is infinite only if the weight is at
+    least the smallest double above zero, and else, where it is no NaN, below 2**1024 times the
+    weight. It is NaN with any weight: 0 * inf is.
+    """
+    nan, inf, total = losses
+    finite = samples - nan - inf
+    if total % _FINEST or min(nan, inf, finite) < 0 or not 0 <= total <= finite * _LARGEST:
+        raise ValueError("an impossible sum of losses")
+    rest = weight - inf * _FINEST
+    if rest < 0 or total > rest << 1024:
+        raise ValueError("losses of more than their weight")
 
 
 def _parsed(raw: bytes) -> Record:

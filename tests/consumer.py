@@ -11,7 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 import hingemetrics
-from hingemetrics import HingeLoss, HingeState, MulticlassMode, hinge_loss
+from hingemetrics import (
+    HingeLoss,
+    HingeState,
+    MulticlassMode,
+    RunningHingeLoss,
+    hinge_loss,
+    leave_one_out,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,6 +29,46 @@ class Batch(NamedTuple):
     scores: Floats
     labels: npt.NDArray[np.int64]
     weights: Floats | None = None
+
+
+class Watch:
+    """Watches a loss, which is one number: the default modes need no cast."""
+
+    def __init__(self, window: int) -> None:
+        self.metric = HingeLoss(ignore_index=-1)
+        self.recent = RunningHingeLoss(window, False, "crammer-singer", ignore_index=-1)
+
+    def feed(self, batch: Batch) -> float:
+        """Add a batch; return its loss."""
+        now: float = self.recent(batch.scores, batch.labels)
+        self.metric.update(batch.scores, batch.labels)
+        return now
+
+    def result(self) -> tuple[float, float]:
+        """Return the loss of everything, and that of the window."""
+        return self.metric.compute(), self.recent.compute()
+
+    def shares(self, others: list[HingeState[float]]) -> list[float]:
+        """Return the loss without each of some shards."""
+        return [rest.value() for rest in leave_one_out([self.state, *others])]
+
+    @property
+    def state(self) -> HingeState[float]:
+        """What was seen."""
+        return self.metric.clone().state
+
+
+def restored(data: bytes) -> HingeState[float]:
+    """Read a state, which must be of the default configuration to be added to one."""
+    return HingeState() + HingeState.from_bytes(data)
+
+
+class TwoArguments(HingeLoss[float]):
+    """A metric of another library, whose batches have no weights."""
+
+    def forward(self, preds: object, target: object, sample_weight: object = None) -> float:
+        """Return twice the loss of a batch."""
+        return 2.0 * super().forward(preds, target)
 
 
 class Evaluator:
@@ -71,10 +118,16 @@ def main(folder: Path) -> str:
     assert np.shape(each) == (3,)
     assert len(samples) == total.count
     metric = whole.metric.clone()
-    restored = HingeLoss(ignore_index=-1)
-    restored.load_state_dict(json.loads(json.dumps(metric.state_dict())))
+    resumed = HingeLoss(ignore_index=-1)
+    resumed.load_state_dict(json.loads(json.dumps(metric.state_dict())))
     assert total - left.metric.state == right.metric.state
     backend: str = hingemetrics.get_backend()
     threads: int = hingemetrics.get_num_threads()
-    same = value == function == whole.result() == restored.compute()
+    watch = Watch(4)
+    losses: list[float] = [watch.feed(batch) for batch in batches]
+    assert watch.result() == (function, function)
+    assert watch.shares([watch.state]) == [function, function]
+    assert restored(watch.state.to_bytes()).value() == function
+    assert TwoArguments()(batches[0].scores, batches[0].labels.clip(0)) > losses[0] - losses[0]
+    same = value == function == whole.result() == resumed.compute()
     return f"{counts} {classes} {same} {backend} {threads}"

@@ -1,5 +1,7 @@
 """What a library that embeds the package relies on: types, no side effects, any flags."""
 
+import copy
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import hingemetrics
+from hingemetrics import HingeLoss, HingeState, RunningHingeLoss
 
 PACKAGE = Path(hingemetrics.__file__).parents[1]
 CONSUMER = Path(__file__).with_name("consumer.py")
@@ -43,8 +46,20 @@ def test_the_consumer_is_typed(mypy):
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        ("HingeLoss(squared='yes')", "arg-type"),
-        ("HingeLoss().compute().upper()", "union-attr"),
+        ("HingeLoss(squared='yes')", "call-overload"),
+        ("metric: HingeLoss[float] = HingeLoss(False, 'one-vs-all')", "assignment"),
+        (
+            "metric: RunningHingeLoss[float] = RunningHingeLoss(2, False, 'one-vs-all')",
+            "assignment",
+        ),
+        ("HingeLoss().compute().upper()", "attr-defined"),
+        ("HingeLoss(True, 'one-vs-all').compute().upper()", "union-attr"),
+        ("loss: float = HingeLoss(multiclass_mode='one-vs-all').compute()", "assignment"),
+        ("loss: float = RunningHingeLoss(2, False, 'one-vs-all').compute()", "assignment"),
+        ("loss: float = HingeState(False, 'one-vs-all').value()", "assignment"),
+        ("loss: float = HingeState.from_bytes(b'').value()", "assignment"),
+        ("state: HingeState[float] = HingeState(False, 'one-vs-all')", "assignment"),
+        ("HingeLoss().higher_is_better = True", "assignment"),
         ("hinge_loss([0.5])", "call-overload"),
         ("loss: float = hinge_loss([[0.5, 1]], [1], multiclass_mode='one-vs-all')", "assignment"),
         ("HingeState() + 1", "operator"),
@@ -53,7 +68,7 @@ def test_the_consumer_is_typed(mypy):
 )
 def test_misuse_is_a_type_error(mypy, tmp_path, code, error):
     file = tmp_path / "misuse.py"
-    file.write_text(f"from hingemetrics import HingeLoss, HingeState, hinge_loss\n{code}\n")
+    file.write_text(f"from hingemetrics import *\n{code}\n")
     run = mypy(file)
     assert f"[{error}]" in run.stdout, run.stdout + run.stderr
 
@@ -100,6 +115,24 @@ metric.compute()
 used = world()
 print([name for name in before if before[name] != used[name]])
 """
+
+
+@pytest.mark.parametrize("kind", [HingeState, HingeLoss, RunningHingeLoss])
+def test_types_with_parameters_are_the_same_at_run_time(kind):
+    """`HingeLoss[float]` makes what `HingeLoss` makes."""
+    arguments = (2,) if kind is RunningHingeLoss else ()
+    plain, typed = kind(*arguments), kind[float](*arguments)
+    assert type(typed) is kind
+    assert repr(typed) == repr(plain)
+    for twin in (copy.copy(typed), copy.deepcopy(typed), pickle.loads(pickle.dumps(typed))):
+        assert type(twin) is kind
+        assert repr(twin) == repr(plain)
+
+
+def test_typing_extensions_are_not_needed(python):
+    code = "import sys; sys.modules['typing_extensions'] = None; import hingemetrics"
+    run = python("-c", f"{code}; print(hingemetrics.HingeState[float])")
+    assert (run.stdout, run.stderr) == ("hingemetrics.state.HingeState[float]\n", "")
 
 
 def test_no_side_effects(python):

@@ -1,6 +1,7 @@
 """Bad input gets one error that names the argument, the value and the index, and counts nothing."""
 
 import decimal
+import json
 import pickle
 import sys
 import types
@@ -426,6 +427,14 @@ NUMBERS += (2**64 - 1, 2**64, 10**30, 10**400)
 NUMBERS += tuple(-n for n in NUMBERS[1:])
 
 
+# What a longdouble tells apart where float64 does not; elsewhere longdouble is float64.
+WIDE = [
+    n
+    for n in (2**63, 2**63 + 1, 2**64 - 1, 2**64, -(2**63) - 2, 3 * 2**70, 2**1500)
+    if np.isfinite(np.longdouble(n)) and int(np.longdouble(n)) == n
+]
+
+
 class TestIgnoreIndex:
     """Rows of exactly this target are left out, whatever the dtype."""
 
@@ -446,12 +455,49 @@ class TestIgnoreIndex:
 
     @pytest.mark.parametrize(
         ("ignored", "dtype"),
-        [(-(2**63), "i8"), (-(2**63), "f8"), (2**63, "f4"), (2**63, "f8"), (2**64, "f8")],
+        [
+            (-(2**63), "i8"),
+            (-(2**63), "f8"),
+            (2**63, "f4"),
+            (2**63, "f8"),
+            (2**64, "f8"),
+            (2**64 - 1, "u8"),
+            *[(n, "g") for n in WIDE],
+        ],
     )
     def test_beyond_any_label(self, ignored, dtype):
         metric = HingeLoss(ignore_index=ignored)
         metric.update([0.5, 0.5], np.array([ignored, 1], dtype))
         assert metric.state.count == 1
+
+    @pytest.mark.parametrize("ignored", WIDE)
+    @pytest.mark.parametrize("target", WIDE)
+    def test_longdoubles_beyond_any_label(self, ignored, target):
+        metric = HingeLoss(ignore_index=ignored)
+        if ignored == target:
+            metric.update([0.5, 0.5], np.array([target, 1], np.longdouble))
+            assert metric.state.count == 1
+        else:
+            with pytest.raises(ValueError, match=says("target", "index 0")):
+                metric.update([0.5, 0.5], np.array([target, 1], np.longdouble))
+
+    def test_under_any_floating_point_settings(self):
+        with np.errstate(all="raise"):
+            for dtype in ("f2", "f4", "f8", "g"):
+                metric = HingeLoss(ignore_index=10**400)
+                metric.update([0.5, 0.5], np.array([1, 0], dtype))
+                assert metric.state.count == 2
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_the_longest(self, sign):
+        """It is JSON in a state_dict, and can be printed, however long Python lets integers be."""
+        longest = HingeLoss(ignore_index=sign * (2**2048 - 1))
+        assert json.loads(json.dumps(longest.state_dict())) == longest.state_dict()
+        assert str(2**2048 - 1) in repr(longest)
+        with pytest.raises(ValueError, match="ignore_index must be of at most 2048 bits, got 2049"):
+            HingeLoss(ignore_index=sign * 2**2048)
+        with pytest.raises(ValueError, match="ignore_index must be of at most 2048 bits"):
+            hinge_loss([0.5], [1], ignore_index=sign * 10**5000)
 
     def test_neighbours(self):
         for dtype, label in ((np.float16, 2048), (np.float32, 2**24), (np.float64, 2**53)):

@@ -16,7 +16,14 @@ import pytest
 from reference import bits, expected, says
 from strategies import Case, forms, name
 
-from hingemetrics import HingeLoss, HingeState, MulticlassMode, hinge_loss
+from hingemetrics import (
+    BootstrapHingeLoss,
+    HingeLoss,
+    HingeState,
+    MulticlassMode,
+    RunningHingeLoss,
+    hinge_loss,
+)
 
 PREDS, TARGET = [-2.2, 2.4, 0.1], [0, 1, 1]
 ROWS, CLASSES = [[-1.0, 0.9, 0.2], [0.5, -1.1, 0.8], [2.2, -0.5, 0.3]], [0, 1, 2]
@@ -79,6 +86,24 @@ class TestConstruction:
         for thing in (HingeLoss, HingeLoss()):
             assert thing.higher_is_better is False
             assert thing.is_differentiable is True
+
+    @pytest.mark.parametrize("name", ["higher_is_better", "is_differentiable"])
+    @pytest.mark.parametrize(
+        "metric", [HingeLoss(), RunningHingeLoss(2), BootstrapHingeLoss()], ids=repr
+    )
+    def test_constants_of_an_instance(self, metric, name):
+        before = getattr(metric, name)
+        with pytest.raises(AttributeError, match=f"{name} is a constant"):
+            setattr(metric, name, not before)
+        with pytest.raises(AttributeError):
+            delattr(metric, name)
+        assert getattr(metric, name) is before
+
+    def test_constants_of_a_subclass(self):
+        class Higher(HingeLoss):
+            higher_is_better = True
+
+        assert (Higher().higher_is_better, HingeLoss().higher_is_better) == (True, False)
 
 
 class TestUpdateAndCompute:
@@ -225,6 +250,20 @@ class TestForward:
             value = getattr(metric, entry)(batch.preds, batch.target, batch.weight)
             assert bits(value) == bits(batch.expected())
             assert bits(metric.compute()) == bits(case.rows(slice(start + 10)).expected())
+
+    @pytest.mark.parametrize(("kind", "more"), [(HingeLoss, ()), (RunningHingeLoss, (2,))])
+    def test_a_subclass_without_weights(self, kind, more):
+        """Its `forward` is called with what the caller gave, and nothing else."""
+
+        class Plain(kind):
+            def forward(self, preds, target):
+                return 2.0 * super().forward(preds, target)
+
+        metric = Plain(*more)
+        assert metric(PREDS, TARGET) == 2.0 * hinge_loss(PREDS, TARGET)
+        with pytest.raises(TypeError, match="argument"):
+            metric(PREDS, TARGET, [1.0, 1.0, 1.0])
+        assert metric.compute() == hinge_loss(PREDS, TARGET)
 
     @pytest.mark.parametrize("entry", ["update", "forward", "__call__"])
     def test_touches_the_data_once(self, entry):
@@ -445,13 +484,31 @@ class TestStateDict:
             ("squared", [None, "False", 0, 1, True]),
             ("multiclass_mode", [None, 3, "ovr", "one-vs-all", []]),
             ("ignore_index", [0, -100, "-1", 1.0, False]),
-            ("update_count", [None, -1, 1.0, "1", True]),
+            ("update_count", [None, -1, 0, 1.0, "1", True, 2**128, 10**5000, -(10**5000)]),
             ("state", [None, 0, "", "zz", "0", b"", [], "00" * 40]),
         ],
     )
     def test_wrong_value(self, field, values):
         for bad in values:
             self.refused(fed(), {**fed().state_dict(), field: bad}, field)
+
+    def test_no_more_updates_than_can_be_loaded(self):
+        """Whatever a metric comes to count, its state_dict is JSON and can be loaded again."""
+        metric, most = fed(), 2**128 - 1
+        metric.load_state_dict({**metric.state_dict(), "update_count": most})
+        saved = metric.state_dict()
+        assert json.loads(json.dumps(saved)) == saved
+        for add in (
+            lambda: metric.update(PREDS, TARGET),
+            lambda: metric(PREDS, TARGET),
+            lambda: metric.merge_state(metric.state),
+            lambda: metric.merge_state(fed()),
+            lambda: metric.merge_state(metric),
+        ):
+            with pytest.raises(ValueError, match=r"fewer than 2\*\*128 updates, got"):
+                add()
+        metric.merge_state(HingeLoss())
+        assert metric.state_dict() == saved
 
     @pytest.mark.parametrize("field", sorted(HingeLoss().state_dict()))
     def test_missing(self, field):
@@ -714,6 +771,63 @@ class TestSync:
         metric.unsync()
         assert metric.state_dict() == saved
 
+    def test_a_checkpoint_is_what_is_shown(self, metric, everywhere):
+        """Inside `sync_context` that is the total, and copies are the same."""
+        before = metric.state_dict()
+        with metric.sync_context():
+            saved = metric.state_dict()
+            assert metric.clone().state_dict() == saved
+            assert pickle.loads(pickle.dumps(fed())).state_dict() == before
+            total = metric.state
+        assert HingeState.from_bytes(bytes.fromhex(saved["state"])) == total
+        assert metric.state_dict() == before
+        resumed = HingeLoss()
+        resumed.load_state_dict(json.loads(json.dumps(saved)))
+        assert (resumed.compute(), resumed.state, resumed.update_count) == (everywhere, total, 1)
+
+    def test_a_total_on_each_rank_counts_as_often(self):
+        """As load_state_dict says."""
+        metric = HingeLoss(dist_sync_fn=lambda state, group: state + state + state)
+        metric.update(PREDS, TARGET)
+        with metric.sync_context():
+            saved = metric.state_dict()
+        metric.load_state_dict(saved)
+        metric.sync()
+        assert metric.state.count == 3 * 3 * 3
+
+    def test_a_checkpoint_of_a_rank_without_data(self):
+        """Others have seen something, so there was an update, and it can be loaded."""
+        metric = HingeLoss(dist_sync_fn=gathered([self.OTHER]))
+        with metric.sync_context():
+            saved = metric.state_dict()
+        assert saved["update_count"] == 1
+        metric.load_state_dict(saved)
+        assert metric.state == self.OTHER
+
+    def test_distributed_available(self, metric, everywhere):
+        local = metric.state.value()
+        for answer, value in ((True, everywhere), (False, local), (1, everywhere), ("", local)):
+            asked = []
+            available = lambda answer=answer, asked=asked: asked.append(1) or answer  # noqa: E731
+            with metric.sync_context(distributed_available=available):
+                assert metric.state.value() == value
+            assert metric.state.value() == local
+            metric.sync(None, None, True, available)
+            assert metric.state.value() == value
+            metric.unsync(value == everywhere)
+            assert len(asked) == 2
+            metric.sync(should_sync=False, distributed_available=available)
+            assert len(asked) == 2
+        with pytest.raises(TypeError, match="distributed_available must be callable, got True"):
+            metric.sync(distributed_available=True)
+        assert metric.state.value() == local
+
+    @pytest.mark.parametrize("method", [HingeLoss.sync, HingeLoss.sync_context])
+    def test_the_classic_arguments(self, method):
+        names = ["self", "dist_sync_fn", "process_group", "should_sync"]
+        names += ["should_unsync"] * (method is HingeLoss.sync_context)
+        assert list(inspect.signature(method).parameters) == [*names, "distributed_available"]
+
     def test_unsync_when_not_synced(self, metric):
         with pytest.raises(RuntimeError, match="sync"):
             metric.unsync()
@@ -809,13 +923,6 @@ class TestSync:
         with pytest.raises(RuntimeError, match="sync"):
             metric.sync()
         assert group.calls == 1
-
-    def test_state_dict_is_local(self, metric):
-        """Or every rank would load what all have seen, and count it as many times."""
-        saved = metric.state_dict()
-        with metric.sync_context():
-            assert metric.state_dict() == saved
-        assert metric.state_dict() == saved
 
     def test_no_group_no_sync(self):
         metric = fed()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from read_state import read_state
 from reference import bits, cells, rounded, says
 from strategies import BROKEN, MODES, Case, battery, cases, forms, labels, name, weights
 
@@ -218,9 +219,20 @@ class TestNeverAdded:
             a - b
         assert (a.to_bytes(), b.to_bytes()) == before
 
-    def test_one_class_is_enough(self):
-        seen = one([1.0, -1.0, 0.5], 0, mode="one-vs-all")
-        other = one([1.0, -1.0, 9.5], 0, mode="one-vs-all")
+    def test_an_infinite_loss_keeps_its_weight(self):
+        a = one(-np.inf, 1) + one(0.5, 1)
+        with pytest.raises(ValueError, match="the rest would have losses of more than their"):
+            a - one(0.75, 1, 2.0)
+
+    @pytest.mark.parametrize("classes", [3, 40])
+    @pytest.mark.parametrize("pred", [9.5, 1e300, -np.inf, np.inf, np.nan])
+    def test_one_class_is_enough(self, classes, pred):
+        others = [1.0, *[-1.0] * (classes - 2)]
+        seen = one([*others, 0.5], 0, mode="one-vs-all")
+        other = one([*others, pred], 0, mode="one-vs-all")
+        if pred == -np.inf:  # it costs nothing: both losses are left
+            assert (seen + seen) - other == one([*others, 2.0], 0, mode="one-vs-all")
+            return
         with pytest.raises(ValueError, match=r"."):
             (seen + seen) - other
 
@@ -364,6 +376,46 @@ HOSTILE = {
 }
 
 
+LARGEST = int(Fraction(np.finfo(float).max) * 2**1077)
+
+
+def written(samples, zeros, negatives, weight, nan, infinite, total, classes=1):
+    """The bytes of numbers that may be those of a one-vs-all state, sums in units of 2**-1077.
+
+    It is binary, or the losses are those of the last of its classes.
+    """
+    if not any((samples, zeros, negatives, weight, nan, infinite, total)):
+        return spelt(0, 0, 0, 0, 0, 0, flags=2)
+    losses = (0, 0, 0, 0) * (classes - 1) + (nan, infinite, *split(total))
+    return spelt(classes, samples, zeros, negatives, *split(weight), *losses, flags=2)
+
+
+def split(total):
+    """A sum as its exponent and odd mantissa."""
+    exponent = max((total & -total).bit_length() - 1, 0)
+    return exponent, total >> exponent
+
+
+def is_possible(data):
+    """Whether a reader that is not the package's takes bytes."""
+    try:
+        read_state(data)
+    except ValueError:
+        return False
+    return True
+
+
+def read(data):
+    """The state that bytes spell, or None where both readers refuse them."""
+    try:
+        state = HingeState.from_bytes(data)
+    except ValueError:
+        assert not is_possible(data)
+        return None
+    assert is_possible(data)
+    return state
+
+
 class TestHostileBytes:
     """The checksum is right, so that only what the bytes say can be wrong."""
 
@@ -381,6 +433,62 @@ class TestHostileBytes:
         """A few bytes a class, each of which spells a sum of hundreds: but not of more."""
         numbers = (5000, 1, 0, 0, 0, 0, *(0, 0, 2100, 1) * 5000)
         self.refused(spelt(*numbers, flags=2))
+
+    def test_finer_than_any_double(self):
+        """Units are an eighth of the smallest double above zero."""
+        for fine in ((0, 1), (1, 1), (2, 1), (0, 2**60 + 1)):
+            self.refused(spelt(*ONE_LOSS[:4], *fine, 0, 0, 0, 0))
+            self.refused(spelt(*ONE_LOSS[:-2], *fine))
+            self.refused(spelt(2, 1, 0, 0, 1077, 1, *(0, 0, 0, 0), *(0, 0, *fine), flags=2))
+        smallest = HingeState.from_bytes(spelt(*ONE_LOSS[:4], 3, 1, 0, 0, 3, 1))
+        assert smallest == one(0.0, 1, 5e-324)
+
+    def test_more_than_the_largest_double(self):
+        """One sample has one weight and one loss, which are doubles."""
+        largest = (2048, 2**53 - 1)
+        for more in ((2101, 1), (3, (2**53 - 1 << 2045) + 1)):
+            self.refused(spelt(*ONE_LOSS[:4], *more, 0, 0, 0, 0))
+            self.refused(spelt(*ONE_LOSS[:4], *largest, 0, 0, *more))
+        at_most = HingeState.from_bytes(spelt(*ONE_LOSS[:4], *largest, 0, 0, *largest))
+        assert at_most == one(0.0, 1, np.finfo(float).max)
+
+    def test_infinite_losses_without_weight(self):
+        """An infinite loss has a weight, of 2**-1074 at least; NaN needs none, for 0 * inf is."""
+        self.refused(spelt(1, 1, 0, 0, 0, 0, 0, 1, 0, 0))
+        self.refused(spelt(1, 2, 0, 0, 3, 1, 0, 2, 0, 0))
+        self.refused(spelt(1, 2, 0, 0, 3, 1, 0, 1, 3, 1))  # what is left has no weight
+        self.refused(spelt(2, 1, 0, 0, 0, 0, *(0, 0, 0, 0), *(0, 1, 0, 0), flags=2))
+        nan = HingeState.from_bytes(spelt(1, 1, 0, 0, 0, 0, 1, 0, 0, 0))
+        assert nan == one(-np.inf, 1, 0.0)
+        both = one(-np.inf, 1, 5e-324) + one(-np.inf, 1, 5e-324)
+        assert HingeState.from_bytes(spelt(1, 2, 0, 0, 4, 1, 0, 2, 0, 0)) == both
+
+    def test_losses_of_more_than_their_weight(self):
+        """A weight times a loss is below 2**1024 times the weight."""
+        self.refused(spelt(*ONE_LOSS[:4], 3, 1, 0, 0, 1028, 1))
+        largest = HingeState.from_bytes(spelt(*ONE_LOSS[:4], 3, 1, 0, 0, 974, 2**53 - 1))
+        assert largest == one(-np.finfo(float).max, 1, 5e-324)
+
+    @given(st.data())
+    @settings(max_examples=300)
+    def test_an_independent_reader_refuses_the_same(self, data):
+        """What is read, and what is left when one state is taken out of another."""
+        small = st.sampled_from([0, 1, 1, 2, 3])
+        total = st.sampled_from(
+            [0, 4, 8, 8, 16, 24, 8 << 1024, 1 << 1077, 3 << 1076, 1 << 1150, LARGEST, 2 * LARGEST]
+        )
+        record = st.tuples(small, st.just(0), st.just(0), total, small, small, total)
+        a, b = data.draw(record), data.draw(record)
+        classes = data.draw(st.sampled_from([1, 20]))
+        states = [read(written(*numbers, classes=classes)) for numbers in (a, b)]
+        left = [mine - its for mine, its in zip(a, b, strict=True)]
+        if None not in states:
+            possible = min(left) >= 0 and is_possible(written(*left, classes=classes))
+            try:
+                assert (states[0] - states[1]).to_bytes() == written(*left, classes=classes)
+                assert possible
+            except ValueError:
+                assert not possible
 
     def test_losses_without_weight(self):
         self.refused(spelt(*ONE_LOSS[:4], 0, 0, *ONE_LOSS[6:]))
