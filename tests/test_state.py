@@ -3,6 +3,7 @@
 import copy
 import pickle
 import tracemalloc
+import warnings
 import zlib
 from contextlib import suppress
 from fractions import Fraction
@@ -669,3 +670,40 @@ class TestAsFraction:
     def test_unknown_reduction(self, reduction):
         with pytest.raises(ValueError, match=says("reduction", "mean", "sum")):
             EXAMPLE.state().as_fraction(reduction)
+
+
+class TestManyClasses:
+    """States of many classes are worked on as arrays, whatever they have been through."""
+
+    @given(st.data())
+    @settings(max_examples=100)
+    def test_any_sequence_is_its_rows(self, data):
+        score = st.sampled_from([0.5, -0.25, 0.1, 2.0**30, 5e-324, 1e300, np.nan, np.inf, -np.inf])
+        weight = st.sampled_from([None, 0.0, 0.1, 3.0, 5e-324, 1e300])
+        shape = data.draw(st.sampled_from([(1, 20), (1, 2)]))
+        shards = []
+        for _ in range(4):
+            preds = np.full(shape, 0.3)
+            preds[0, :2] = data.draw(score), data.draw(score)
+            heavy = data.draw(weight)
+            heavy = None if heavy is None else np.array([heavy])
+            shards.append(Case(preds, np.array([1]), heavy, mode="one-vs-all").state())
+        total, counts = HingeState(False, "one-vs-all"), [0] * 4
+        for _ in range(12):
+            k = data.draw(st.integers(0, 3))
+            shard = shards[k]
+            if data.draw(st.booleans()):
+                shard = HingeState.from_bytes(shard.to_bytes())
+            if counts[k] and data.draw(st.booleans()):
+                total, counts[k] = total - shard, counts[k] - 1
+            else:
+                total, counts[k] = total + shard, counts[k] + 1
+        rows = [one for n, one in zip(counts, shards, strict=True) for _ in range(n)]
+        fresh = sum(rows, HingeState(False, "one-vs-all"))
+        assert total.to_bytes() == fresh.to_bytes()
+        if rows:
+            said = read_state(total.to_bytes())
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of weights that are zero
+                assert bits(total.value()) == bits(np.array(said.value()))
+            assert bits(total.value("sum")) == bits(np.array(said.value(1)))
