@@ -24,6 +24,17 @@ from hingemetrics import (
     get_backend,
     get_num_threads,
 )
+from hingemetrics._files import (
+    STDIN,
+    Block,
+    Blocks,
+    Columns,
+    blocks,
+    columns,
+    columns_of,
+    paths_of,
+    row_count,
+)
 from hingemetrics.breakdown import (
     ClassLoss,
     ClassLosses,
@@ -33,16 +44,6 @@ from hingemetrics.breakdown import (
     kept_rows,
 )
 from hingemetrics.exact import Column, Floats
-from hingemetrics.tables import (
-    STDIN,
-    Block,
-    Blocks,
-    Columns,
-    blocks,
-    columns,
-    columns_of,
-    row_count,
-)
 
 ABOVE_LIMIT, BAD_INPUT = 1, 2
 _PLOT_ENDINGS = (".png", ".svg", ".pdf")
@@ -61,6 +62,7 @@ _REFUSED_WHILE_MERGING = {
 _EXAMPLES = """\
 files: .npy, .npz, .csv, .tsv, .parquet, .arrow or .feather; "-" is a CSV on standard input.
 FILE:COLUMN,COLUMN picks columns by name or 0-based number, FILE.npz:NAME an array.
+FILE may be a quoted pattern, 'part-*.csv.gz', or a folder of .parquet files: rows of all, by name.
 What starts with "-" goes behind "=" or "--": --fail-above=-1e-3 -- a.npy -:0
 
 examples:
@@ -325,16 +327,17 @@ def _measured(options: argparse.Namespace) -> _Report:
     """Return what the files hold."""
     preds, target, weight = _inputs(options)
     parts = [part for part in (preds, target, weight) if part is not None]
-    _check_outputs(options, [0 if part.path == STDIN else part.path for part in parts])
+    paths = [path for part in parts for path in paths_of(part.path)]
+    _check_outputs(options, [0 if path == STDIN else path for path in paths])
     metric = HingeLoss(options.squared, options.multiclass_mode, ignore_index=options.ignore_index)
     worst = WorstSamples(options.worst, metric) if options.worst else None
     classes = ClassLosses(metric) if options.per_class else None
     shown = Picture(metric) if options.plot else None
     watching = [watch for watch in (worst, classes, shown) if watch is not None]
     rows = 0
-    with closing(_with_progress(blocks(preds, target, weight), preds)) as read:
+    with closing(_with_progress(blocks(preds, target, weight, note=_note), preds)) as read:
         for block in read:
-            _update(metric, block, parts)
+            _update(metric, block)
             rows += len(block.target)
             if watching:
                 kept = kept_rows(block, metric.ignore_index)
@@ -350,16 +353,15 @@ def _measured(options: argparse.Namespace) -> _Report:
     )
 
 
-def _update(metric: HingeLoss, block: Block, parts: Sequence[Columns]) -> None:
-    """Add a block; what is refused has its index in the files, where the metric knows the block."""
+def _update(metric: HingeLoss, block: Block) -> None:
+    """Add a block; what is refused has its index in all files, where the metric knows the block."""
     try:
         metric.update(block.preds, block.target, block.sample_weight)
     except (TypeError, ValueError) as error:
         message = re.sub(
             r"(?<= at index )\d+", lambda index: str(int(index[0]) + block.first), str(error)
         )
-        files = dict.fromkeys(part.file for part in parts)
-        raise ValueError(f"{', '.join(files)}: {message}") from error
+        raise ValueError(f"{', '.join(map(str, block.sources))}: {message}") from error
 
 
 def _with_progress(read: Blocks, part: Columns) -> Blocks:
@@ -572,6 +574,11 @@ def _say(message: str) -> None:
     """Say something beside the result, in one line, if there is anywhere to."""
     if sys.stderr is not None:
         print(f"hingemetrics: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _note(message: str) -> None:
+    """Say what is no error, but may not be meant."""
+    _say(f"note: {message}")
 
 
 def _fail(message: str) -> NoReturn:
