@@ -27,7 +27,8 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["hingemetrics"]):
-    from hingemetrics import HingeLoss, HingeState, tables
+    from hingemetrics import HingeLoss, HingeState, _files
+    from hingemetrics._files import csv as csv_files
 
 from reference import bits, rounded
 from strategies import MODES, battery
@@ -196,14 +197,14 @@ NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)", re.
 def read_by_package(data, wanted, elements):
     """Predictions, labels and weights as lists, or None where the file is refused."""
     parts = [
-        None if names is None else tables.columns_of(argument, f"table.{wanted.ending}", names)
+        None if names is None else _files.columns_of(argument, f"table.{wanted.ending}", names)
         for argument, names in zip(("preds", "target", "sample_weight"), wanted[1:], strict=True)
     ]
     found = ([], [], [])
     try:
-        with mock.patch.object(tables, "_opened", return_value=io.BytesIO(data)):
-            for block in tables.blocks(*parts, elements):
-                for values, array in zip(found, block[1:], strict=True):
+        with mock.patch.object(csv_files, "_opened", return_value=io.BytesIO(data)):
+            for block in _files.blocks(*parts, elements):
+                for values, array in zip(found, block[1:4], strict=True):
                     if array is not None:
                         values += array.reshape(len(block.preds), -1).tolist()
     except ValueError:

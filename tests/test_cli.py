@@ -22,7 +22,8 @@ from reference import bits, cells, expected
 from strategies import Case, battery, form, forms, name
 
 import hingemetrics
-from hingemetrics import breakdown, cli, tables
+from hingemetrics import _files, breakdown, cli
+from hingemetrics._files import csv as csv_files
 from hingemetrics.cli import main
 
 PREDS, TARGET = [-2.2, 2.4, 0.1], [0, 1, 1]
@@ -342,7 +343,7 @@ INTERRUPTED = """
 import signal, sys
 from hingemetrics import cli
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
-cli.blocks = lambda *_: signal.raise_signal(signal.SIGINT)
+cli.blocks = lambda *_, **__: signal.raise_signal(signal.SIGINT)
 sys.exit(cli.main())
 """
 
@@ -354,7 +355,7 @@ class TestInterrupt:
 
     @pytest.mark.parametrize("given", [True, False])
     def test_main_passes_it_on(self, monkeypatch, given):
-        def interrupted(*_):
+        def interrupted(*_, **__):
             raise KeyboardInterrupt
 
         monkeypatch.setattr(cli, "blocks", interrupted)
@@ -441,7 +442,7 @@ def table(command, tmp_path):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(cli, "blocks", partial(tables.blocks, elements=40))
+    monkeypatch.setattr(cli, "blocks", partial(_files.blocks, elements=40))
 
 
 def json_of(run):
@@ -533,9 +534,11 @@ class TestInputs:
         """As --help says: after "=", or after "--"."""
         (tmp_path / "in.csv").write_text("1.5,0,0.1\n2,1,0.2\n")
         np.save(tmp_path / "y.npy", [0, 1])
-        opened = tables._opened
+        opened = csv_files._opened
         monkeypatch.setattr(
-            tables, "_opened", lambda path: opened(tmp_path / "in.csv" if path == "-" else path)
+            csv_files,
+            "_opened",
+            lambda path: opened(str(tmp_path / "in.csv") if path == "-" else path),
         )
         run = command(f"--fail-above={limit}", "--sample-weight=-:2", "--", "-:0", "-:1")
         loss = expected([1.5, 2], [0, 1], sample_weight=[0.1, 0.2])

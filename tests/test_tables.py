@@ -19,8 +19,9 @@ from pyarrow import feather, parquet
 from reference import says
 from strategies import FLAVOURS, Case, cast, forms, labels, name, scores, weights
 
-from hingemetrics import HingeLoss, tables
-from hingemetrics.tables import TableError, blocks, columns, columns_of, row_count
+from hingemetrics import HingeLoss
+from hingemetrics._files import TableError, arrow, blocks, columns, columns_of, row_count
+from hingemetrics._files import csv as csv_files
 
 SIZES = (1, 7, 100, 2**20)
 
@@ -153,7 +154,7 @@ def read(wanted, elements=2**20):
     for block in found:
         assert 0 < len(block.preds) == len(block.target)
         assert block.preds.size <= max(elements, block.preds[:1].size)
-    columns = zip(*(block[1:] for block in found), strict=True)
+    columns = zip(*(block[1:4] for block in found), strict=True)
     return [None if parts[0] is None else np.concatenate(parts) for parts in columns]
 
 
@@ -291,7 +292,7 @@ class TestSpecs:
     @pytest.mark.parametrize("argument", ["preds", "target", "sample_weight"])
     @pytest.mark.parametrize(
         "path",
-        ["x.npy.gz", "x.csv.gz", "x.txt", "x.state", "/dev/stdin", "x", "npy", "x.npy:0", ""],
+        ["x.npy.gz", "x.gz", "x.txt", "x.state", "/dev/stdin", "x", "npy", "x.npy:0", ""],
     )
     def test_an_unknown_ending(self, path, argument):
         wanted = {name: columns(name, "t.npy") for name in ("preds", "target")}
@@ -561,9 +562,9 @@ class TestHostile:
                 assert self.reads < 10
                 return b"1\n" * (size // 2)
 
-        opened = tables._opened
+        opened = csv_files._opened
         monkeypatch.setattr(
-            tables, "_opened", lambda path: Endless() if path == "-" else opened(path)
+            csv_files, "_opened", lambda path: Endless() if path == "-" else opened(path)
         )
         short = one_column(tmp_path, ["1"] * 3, ends)
         wanted = {ends: short, ("target" if ends == "preds" else "preds"): None}
@@ -805,10 +806,10 @@ class TestColumnar:
         options = pyarrow.ipc.IpcWriteOptions(compression=compression)
         with opened(str(tmp_path / "t.arrow"), whole.schema, options=options) as writer:
             writer.write_table(whole)
-        batches, cut = [], tables._cut
+        batches, cut = [], arrow._cut
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                tables, "_cut", lambda found, rows: cut(map(partial(seen, batches), found), rows)
+                arrow, "_cut", lambda found, rows: cut(map(partial(seen, batches), found), rows)
             )
             preds, target, _ = read(of_one_file(tmp_path / "t.arrow", ("c70,c3", "101", None)))
         assert [batch.schema.names for batch in batches] == [["c3", "c70", "y"]]

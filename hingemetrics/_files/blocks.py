@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from hingemetrics._files.arrow import arrow_chunks, parquet_chunks, parquet_rows
 from hingemetrics._files.columns import Chunks, Columns, Table, kind_of, paths_of
-from hingemetrics._files.csv import csv_chunks
 from hingemetrics._files.npy import check_together, npy_chunks, npy_header, npz_chunks, rows_shape
 from hingemetrics._files.refusals import STDIN, TableError, shown
+from hingemetrics.backend import get_num_threads
 from hingemetrics.exact import Array
 
 ELEMENTS = 1 << 18  # predictions in a block: 2 MiB
-ARRAY_ELEMENTS = 1 << 20  # in one of .npy files, which need no work: enough for threads to pay
+SHARED_ELEMENTS = 1 << 20  # in one of .npy files that threads share: enough for them to pay
 _CSV, _ARROW = (".csv", ".tsv"), (".arrow", ".feather")
 _ENDINGS = (".npy", ".npz", *_CSV, ".parquet", *_ARROW)
 
@@ -83,8 +83,8 @@ def blocks(
         What to read; a table that several of them name is read once. Of several files the rows of
         one come after those of another.
     elements : int, optional
-        About how many predictions a block holds at most, by default ARRAY_ELEMENTS where all
-        files are .npy, else ELEMENTS.
+        About how many predictions a block holds at most, by default ELEMENTS, or
+        SHARED_ELEMENTS where all files are .npy and there are threads.
     note : callable, optional
         Is called with a text for what is no error, but may not be meant.
 
@@ -124,7 +124,7 @@ def blocks(
     if are_arrays:
         check_together(wanted, [paths[part.path] for part in wanted])
     if elements is None:
-        elements = ARRAY_ELEMENTS if are_arrays else ELEMENTS
+        elements = SHARED_ELEMENTS if are_arrays and get_num_threads() > 1 else ELEMENTS
     streams = [
         _Stream(group, files, _concatenated(group, files, elements, note))
         for group in _grouped(wanted, paths)
@@ -222,6 +222,8 @@ def _chunks(path: str, table: Table, elements: int) -> Chunks:
     """Return the chunks of a file."""
     kind, part = kind_of(path), table.wanted[0]
     if kind in _CSV:
+        from hingemetrics._files.csv import csv_chunks  # and with it Python's
+
         return csv_chunks(path, table, elements)
     if kind == ".parquet":
         return parquet_chunks(path, table, elements)

@@ -78,9 +78,11 @@ def npz_chunks(path: str, part: Columns, elements: int) -> Chunks:
 
 def check_together(wanted: Sequence[Columns], paths: Sequence[Sequence[str]]) -> None:
     """Raise for .npy files whose shapes `hinge_loss` would refuse, before any is read."""
-    preds, target, *weight = map(_stand_in, wanted, paths)
     try:
+        preds, target, *weight = map(_stand_in, wanted, paths)
         Batch(preds, target, weight[0] if weight else None, None)
+    except TableError:
+        raise
     except (TypeError, ValueError) as error:
         raise TableError(f"{', '.join(part.path for part in wanted)}: {error}") from error
 
@@ -104,15 +106,15 @@ def rows_shape(shape: tuple[int, ...], argument: str, path: str) -> tuple[int, .
 
 def _stand_in(part: Columns, paths: Sequence[str]) -> Array:
     """Return an array without memory, of the shape that files have together."""
-    headers = [npy_header(path, part) for path in paths]
-    shape = headers[0].shape
-    shapes = [
-        rows_shape(header.shape, part.argument, path)
-        for header, path in zip(headers, paths, strict=True)
-    ]
-    if len(paths) > 1:
+    first, *more = (npy_header(path, part) for path in paths)
+    shape = first.shape
+    if more:
+        shapes = [
+            rows_shape(header.shape, part.argument, path)
+            for header, path in zip((first, *more), paths, strict=True)
+        ]
         shape = (sum(rows for rows, *_ in shapes), *shapes[0][1:])
-    return np.broadcast_to(np.zeros((), headers[0].dtype), shape)
+    return np.broadcast_to(np.zeros((), first.dtype), shape)
 
 
 @contextmanager
