@@ -20,7 +20,7 @@ from reference import says
 from strategies import FLAVOURS, Case, cast, forms, labels, name, scores, weights
 
 from hingemetrics import HingeLoss
-from hingemetrics._files import TableError, arrow, blocks, columns, columns_of, row_count
+from hingemetrics._files import Block, TableError, arrow, blocks, columns, columns_of, row_count
 from hingemetrics._files import csv as csv_files
 
 SIZES = (1, 7, 100, 2**20)
@@ -146,9 +146,15 @@ FORMATS = {
 }
 
 
+def copied(block):
+    """A block whose arrays are its own: the next one may be read into the same memory."""
+    arrays = (None if array is None else array.copy() for array in block[1:4])
+    return Block(block.first, *arrays, block.sources)
+
+
 def read(wanted, elements=2**20):
     """What the blocks hold, put together, after a look at where they begin and end."""
-    found = list(blocks(*wanted, elements=elements))
+    found = list(map(copied, blocks(*wanted, elements=elements)))
     ends = [0, *itertools.accumulate(len(block.preds) for block in found)]
     assert [block.first for block in found] == ends[:-1]
     for block in found:

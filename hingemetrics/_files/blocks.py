@@ -92,6 +92,7 @@ def blocks(
     ------
     Block
         Arrays of the dtypes in the file; CSV gives float64 and, for targets, int64 where it can.
+        They hold until the next block is asked for, which may be read into the same memory.
 
     Raises
     ------
