@@ -1,0 +1,178 @@
+"""Arrays in .npy and .npz files."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from formats import of_one_file, one_column, peak, read, refusal
+from reference import says
+
+from hingemetrics._files import TableError, blocks, columns
+
+
+class TestHostile:
+    def archive(self, folder, header, data=b"", stem="preds"):
+        start = b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little")
+        with zipfile.ZipFile(folder / f"{stem}.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("x.npy", start + header + data)
+        return columns(stem, str(folder / f"{stem}.npz"))
+
+    @pytest.mark.parametrize("rest", ["0", "0, 3", "3, 0"])
+    def test_rows_of_no_columns(self, rest, tmp_path):
+        """As many as there may be: nothing would be read, for ever."""
+        header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({10**18}, {rest}), }}"
+        wanted = [
+            self.archive(tmp_path, header.encode(), stem=stem)._replace(argument=stem)
+            for stem in ("preds", "target")
+        ]
+        with pytest.raises(TableError, match=says("preds.npz", "one column", str(10**18))):
+            next(blocks(*wanted))
+
+    def test_columns_of_a_large_array_in_fortran_order(self, tmp_path):
+        header = b"{'descr': '|i1', 'fortran_order': True, 'shape': (1, %d), }" % 2**21
+        wanted = (
+            self.archive(tmp_path, header, bytes(2**21)),
+            one_column(tmp_path, "1", "target"),
+        )
+        with pytest.raises(TableError, match=says("columns", str(2**21))):
+            list(blocks(*wanted))
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            b"{'descr': '<f8', 'fortran_order': False, 'shape': (300000000000,), }",
+            b"{'descr': '<f8', 'fortran_order': True, 'shape': (300000000000, 2), }",
+            b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d,), }" % 2**70,
+            b"{'descr': '<f8', 'fortran_order': False, 'shape': (-3,), }",
+            b"{'descr': '<f8', 'fortran_order': False, 'shape': (-3, -1), }",
+            b"{'descr': '<f8', 'fortran_order': False, 'shape': (), }",
+            b"{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }",
+            b"{'descr': '<f8', 'fortran_order': False, 'shape': (4,), }",
+            b"{'descr': '|O', 'fortran_order': False, 'shape': (3,), }",
+            b"{'descr': '<U2', 'fortran_order': False, 'shape': (3,), }",
+            b"{'descr': 'spam', 'fortran_order': False, 'shape': (3,), }",
+            b"{'descr': '<f8'}",
+            b"(" * 60_000,
+            b"((((",
+            b"",
+        ],
+    )
+    def test_headers(self, header, tmp_path):
+        wanted = self.archive(tmp_path, header, bytes(24)), one_column(tmp_path, "111", "target")
+        with pytest.raises(TableError, match=says("preds.npz")):
+            list(blocks(*wanted))
+        assert peak(lambda: list(blocks(*wanted))) < 10e6
+
+    @pytest.mark.parametrize(("shape", "declared"), [("(2,)", 16), ("(4,)", 32), ("(1, 3)", None)])
+    @pytest.mark.parametrize("order", ["False", "True"])
+    def test_the_length_must_be_what_the_header_says(self, shape, declared, order, tmp_path):
+        header = f"{{'descr': '<f8', 'fortran_order': {order}, 'shape': {shape}, }}".encode()
+        wanted = self.archive(tmp_path, header, bytes(24)), one_column(tmp_path, "1", "target")
+        message = refusal(wanted)
+        if declared is None:
+            assert message is None
+        else:
+            assert f"{declared} bytes in x.npy, got 24" in message
+
+    def test_a_bomb_is_only_long(self, tmp_path):
+        """A small file that unpacks to much takes the memory of its blocks, no more."""
+        zeros = bytes(2**26)
+        header = b"{'descr': '|i1', 'fortran_order': False, 'shape': (%d,), }" % len(zeros)
+        wanted = self.archive(tmp_path, header, zeros), one_column(tmp_path, "1", "target")
+        assert (tmp_path / "preds.npz").stat().st_size < 2**17
+        assert peak(lambda: list(blocks(*wanted))) < 10e6
+
+    def test_a_row_too_long(self, tmp_path):
+        zeros = bytes(2**21)
+        header = b"{'descr': '|i1', 'fortran_order': False, 'shape': (1, %d), }" % len(zeros)
+        wanted = self.archive(tmp_path, header, zeros), one_column(tmp_path, "1", "target")
+        with pytest.raises(TableError, match=says("columns", str(2**21))):
+            list(blocks(*wanted))
+
+
+class TestArchives:
+    @pytest.fixture
+    def two(self, tmp_path):
+        np.savez(tmp_path / "two.npz", a=[1.0, 2.0], b=[0, 1])
+        return str(tmp_path / "two.npz")
+
+    def test_a_name_is_needed(self, two):
+        with pytest.raises(TableError, match=says("two.npz:NAME", "'a'", "'b'")):
+            read((columns("preds", two), columns("target", f"{two}:b")))
+
+    def test_an_unknown_name(self, two):
+        with pytest.raises(TableError, match=says("'a'", "'b'", "'c'")):
+            read((columns("preds", f"{two}:c"), columns("target", f"{two}:b")))
+
+    def test_one_array_needs_no_name(self, tmp_path, two):
+        np.savez(tmp_path / "one.npz", [0.5, 1.5])
+        wanted = columns("preds", str(tmp_path / "one.npz")), columns("target", f"{two}:b")
+        preds, target, _ = read(wanted)
+        assert (preds.tolist(), target.tolist()) == ([0.5, 1.5], [0, 1])
+
+    def test_no_arrays(self, two, tmp_path):
+        np.savez(tmp_path / "none.npz")
+        with pytest.raises(TableError, match=says("none.npz", "must hold arrays, got none")):
+            read((columns("preds", str(tmp_path / "none.npz")), columns("target", f"{two}:b")))
+
+    def test_no_columns_of_an_array(self, tmp_path):
+        np.save(tmp_path / "a.npy", np.eye(3))
+        with pytest.raises(TableError, match=says("a.npy", "table")):
+            read(of_one_file(tmp_path / "a.npy", ("0,1", "2", None)))
+
+
+class TestArrays:
+    @pytest.mark.parametrize(
+        ("preds", "target", "words"),
+        [
+            (np.ones(3), np.ones(2), ["(3,)"]),
+            (np.ones((3, 3, 3)), np.ones(3), ["(3, 3, 3)"]),
+            (0.5, 1, ["()"]),
+        ],
+    )
+    def test_refusals_name_the_files(self, preds, target, words, tmp_path):
+        np.save(tmp_path / "p.npy", preds)
+        np.save(tmp_path / "t.npy", target)
+        files = [str(tmp_path / "p.npy"), str(tmp_path / "t.npy")]
+        with pytest.raises(TableError, match=says(*files, *words)):
+            list(blocks(columns("preds", files[0]), columns("target", files[1])))
+
+    @pytest.mark.parametrize("suffix", ["npy", "npz"])
+    @pytest.mark.parametrize("argument", ["preds", "target"])
+    @pytest.mark.parametrize(
+        ("array", "words"),
+        [
+            (np.array([None, 1, 2]), ["Python objects"]),
+            (np.array([(None,)] * 3, "O,"), ["Python objects"]),
+            (np.ones(3) * 1j, ["complex128"]),
+            (np.array(["a", "b", "c"]), ["<U1"]),
+            (np.ones(3, "V2"), ["V2"]),
+        ],
+    )
+    def test_no_real_numbers(self, suffix, argument, array, words, tmp_path):
+        wanted = {name: one_column(tmp_path, "111", name) for name in ("preds", "target")}
+        path = tmp_path / f"a.{suffix}"
+        (np.save if suffix == "npy" else np.savez)(path, array)
+        wanted[argument] = columns(argument, str(path))
+        with pytest.raises(TableError, match=says(str(path), "real numbers", *words)):
+            list(blocks(**wanted))
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"0.1\n0.2\n0.3\n",
+            b"\x80\x04K\x01.",
+            b"\x93NUMPY\x01\0\x60\xea" + b"(" * 60_000,
+            b"PK\x05\x06" + bytes(18),
+        ],
+    )
+    @pytest.mark.parametrize("suffix", ["npy", "npz"])
+    def test_no_advice(self, content, suffix, tmp_path):
+        path = tmp_path / f"a.{suffix}"
+        path.write_bytes(content)
+        if suffix == "npz":
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("a.npy", content)
+        message = refusal((columns("preds", str(path)), one_column(tmp_path, "1", "target")))
+        assert str(path) in message
+        assert not any(word in message for word in ("allow", "trust", "pickle"))
