@@ -1,6 +1,7 @@
 """The same data as files of any format, and what is read from them."""
 
 import csv
+import gzip
 import io
 import itertools
 import tracemalloc
@@ -59,6 +60,13 @@ def as_csv(case, folder, suffix="csv", by=named, mark=b"", end=None, **how):
     path = folder / f"table.{suffix}"
     path.write_bytes((mark + text_of(case, **how))[:end])
     return of_one_file(path, by(case))
+
+
+def as_gzipped_csv(case, folder, suffix="csv", **how):
+    as_csv(case, folder, suffix, **how)
+    path = folder / f"table.{suffix}"
+    (folder / f"table.{suffix}.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
+    return of_one_file(folder / f"table.{suffix}.gz", named(case))
 
 
 def as_parquet(case, folder, **how):
@@ -124,6 +132,8 @@ FORMATS = {
     "csv in quotes": partial(as_csv, quoting=csv.QUOTE_ALL),
     "csv without a last newline": partial(as_csv, end=-1),
     "tsv": partial(as_csv, suffix="TSV", delimiter="\t"),
+    "csv, gzipped": as_gzipped_csv,
+    "tsv, gzipped": partial(as_gzipped_csv, suffix="tsv", delimiter="\t"),
     "parquet": as_parquet,
     "parquet, short groups": partial(as_parquet, row_group_size=33, compression="gzip"),
     "arrow": as_arrow,

@@ -73,3 +73,20 @@ class TestColumnar:
         wanted = of_one_file(f"t.{kind}", ("a", "y", None))
         with pytest.raises(ImportError, match=rf"^t\.{kind} needs pyarrow .* pip install pyarrow$"):
             list(blocks(*wanted))
+
+
+class TestDots:
+    """Parquet calls the field x of a column p what it calls a column p.x."""
+
+    @pytest.mark.parametrize("names", [("p", "p.x"), ("p.x", "p")])
+    @pytest.mark.parametrize("kind", ["parquet", "arrow"])
+    def test_a_struct_beside_a_column(self, names, kind, tmp_path):
+        data = {"p": [{"x": "no"}, {"x": "number"}], "p.x": [0.5, 1.5], "y": [0, 1]}
+        whole = pyarrow.table({name: data[name] for name in (*names, "y")})
+        if kind == "parquet":
+            parquet.write_table(whole, tmp_path / "t.parquet")
+        else:
+            with pyarrow.ipc.new_file(str(tmp_path / "t.arrow"), whole.schema) as writer:
+                writer.write_table(whole)
+        preds, target, _ = read(of_one_file(tmp_path / f"t.{kind}", ("p.x", "y", None)))
+        assert (preds.tolist(), target.tolist()) == ([0.5, 1.5], [0, 1])

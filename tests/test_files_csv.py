@@ -1,6 +1,9 @@
 """CSV: the numbers Python reads in it, and the place of whatever is none."""
 
+import gzip
 import io
+import random
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from reference import says
 
 from hingemetrics import HingeLoss
-from hingemetrics._files import TableError, blocks, columns
+from hingemetrics._files import TableError, blocks, columns, decimals
 from hingemetrics._files import csv as csv_files
 
 
@@ -253,3 +256,220 @@ class TestHostile:
         message = says("standard input", "as many rows", ends, "more than 3")
         with pytest.raises(TableError, match=message):
             list(blocks(**wanted, elements=64))
+
+
+def numbers_of_many_forms(seed, count):
+    """Texts of numbers: as repr, printf and people write them, near ties, at the ends, and none."""
+    rng = random.Random(seed)
+    digits = lambda most: "".join(rng.choices("0123456789", k=rng.randrange(1, most)))  # noqa: E731
+    forms = (
+        lambda: repr(rng.gauss(0, 1)),
+        lambda: repr(rng.random() / 10 ** rng.randrange(9)),
+        lambda: repr(rng.gauss(0, 1) * 10.0 ** rng.randrange(-330, 300)),
+        lambda: f"{rng.gauss(0, 10 ** rng.randrange(12)):.{rng.randrange(30)}f}",
+        lambda: f"{rng.choice(['', '+', '-'])}{digits(12)}.{digits(26)}",
+        lambda: f"{digits(20)}",
+        lambda: f"0.{'0' * rng.randrange(22)}{digits(20)}",
+        lambda: f"{rng.randrange(2**64)}e-{rng.randrange(30)}",
+        lambda: tie(rng),
+        lambda: rng.choice([".5", "5.", "-.5", "+5.", "-0", "-0.0", "0", "nan", "-inf", "1e400"]),
+    )
+    return [rng.choice(forms)() for _ in range(count)]
+
+
+def tie(rng):
+    """A decimal halfway between two doubles, or next to it."""
+    exponent = rng.randrange(1, 11)
+    odd = Decimal(2 * rng.randrange(2**52, 2**53) + 1) / 2**exponent
+    text = f"{odd:f}"
+    return rng.choice([text, text, text[:-1], f"{text}{'' if '.' in text else '.'}1"])
+
+
+class TestDecimals:
+    """What is read many at a time has the very bits that `float` reads."""
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_as_float_reads_them(self, seed):
+        texts = numbers_of_many_forms(seed, 40_000)
+        fields = decimals.split("".join(f"{text}\n" for text in texts).encode(), b",", 1)
+        values, others = decimals.decimals(fields)
+        values[others] = list(map(float, fields.texts(others)))
+        assert values.tobytes() == np.array(list(map(float, texts))).tobytes()
+        assert 0 < len(others) < len(texts)
+
+    def test_few_are_left_to_float(self):
+        texts = [repr(x) for x in np.random.default_rng(0).normal(size=10_000).tolist()]
+        fields = decimals.split("".join(f"{text}\n" for text in texts).encode(), b",", 1)
+        assert len(decimals.decimals(fields)[1]) < len(texts) / 100
+
+    @pytest.mark.parametrize("places", range(24))
+    def test_any_number_of_places(self, places):
+        rng = np.random.default_rng(places)
+        texts = [
+            f"{x:.{places}f}" for x in rng.normal(size=5000) * 10.0 ** rng.integers(-3, 9, 5000)
+        ]
+        fields = decimals.split("".join(f"{text}\n" for text in texts).encode(), b",", 1)
+        values, others = decimals.decimals(fields)
+        sure = np.ones(len(texts), bool)
+        sure[others] = False
+        assert values[sure].tobytes() == np.array(list(map(float, texts)))[sure].tobytes()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(
+                "",
+                "-",
+                "+",
+                ".",
+                "-.",
+                "1.2.3",
+                "1-",
+                "--1",
+                "+-1",
+                "1e5",
+                "e5",
+                "0x1",
+                "1_0",
+                "1:",
+            ),
+            *("1/", "/1", " 1", "1 ", "nan", "inf", "\u0661", "\xff1", "1\x80", "1" * 9, "1" * 400),
+            *(f"1.{'1' * 23}", "98765432.12345678901", "99999999.99999999999"),
+        ],
+    )
+    def test_what_is_left_to_float(self, text):
+        fields = decimals.split(f"1,{text},1\n".encode(), b",", 3)
+        assert decimals.decimals(fields)[1].tolist() == [1]
+
+    @pytest.mark.parametrize("ends", ["\n", "\r\n"])
+    def test_plain_rows_are_read_many_at_a_time(self, ends, tmp_path, monkeypatch):
+        monkeypatch.setattr(csv_files, "_exact", None)
+        lines = ["\u00fc,a,y,t", *(f"x,{k}.5,{k % 2},\u00fc" for k in range(1000))]
+        (tmp_path / "t.csv").write_bytes(ends.join([*lines, ""]).encode())
+        preds, target, _ = read(of_one_file(tmp_path / "t.csv", ("a", "y", None)), 1000)
+        assert preds.tolist() == [k + 0.5 for k in range(1000)]
+        assert target.tolist() == [k % 2 for k in range(1000)]
+
+    @given(st.data())
+    def test_or_one_at_a_time(self, tmp_path_factory, data):
+        """The same arrays or the same refusal, whatever a table is changed to."""
+        texts = numbers_of_many_forms(data.draw(st.integers(0, 2**32)), 12)
+        lines = "".join(f"{a},{b},{c}\n" for a, b, c in zip(*[iter(texts)] * 3, strict=True))
+        for _ in range(data.draw(st.integers(0, 3))):
+            at = data.draw(st.integers(0, len(lines)))
+            new = data.draw(st.sampled_from([*'0.,\n-e_" ;', "\r\n", "True", "\u0661", "\0"]))
+            lines = lines[:at] + new + lines[at + data.draw(st.integers(0, 1)) :]
+        path = tmp_path_factory.mktemp("tables") / "t.csv"
+        path.write_bytes(lines.encode())
+        wanted = of_one_file(path, ("0,1", "2", None))
+        elements = data.draw(st.sampled_from([1, 20, 2**20]))
+        found = contents(wanted, elements)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(csv_files, "_plain", lambda lines, layout: None)
+            assert contents(wanted, elements) == found
+
+
+def contents(wanted, elements):
+    """The bytes of the arrays in files, or what is said against them."""
+    try:
+        return [
+            (array.dtype, array.shape, array.tobytes())
+            for block in blocks(*wanted, elements=elements)
+            for array in block[1:3]
+        ]
+    except TableError as error:
+        return str(error)
+
+
+class TestTruthValues:
+    @pytest.mark.parametrize("pair", [("True", "False"), ("true", "false"), ("TRUE", "FALSE")])
+    def test_are_labels(self, pair, tmp_path):
+        """As pandas, polars and Spark, and R and Excel write them."""
+        true, false = pair
+        for first in ("a,y\n", ""):
+            (tmp_path / "t.csv").write_text(f"{first}1,{true}\n2,{false}\n3, {true}\n4,0\n5,1.0\n")
+            target = read(of_one_file(tmp_path / "t.csv", ("0", "1", None)))[1]
+            assert (target.dtype, target.tolist()) == (np.int64, [1, 0, 1, 0, 1])
+
+    def test_are_rows_of_a_file_of_one_column(self, tmp_path):
+        wanted = one_column(tmp_path, "12"), one_column(tmp_path, ["True", "False"], "target")
+        assert read(wanted)[1].tolist() == [1, 0]
+
+    @pytest.mark.parametrize("text", ["tRUE", "T", "yes", "truth", "True False"])
+    def test_no_others(self, text, tmp_path):
+        wanted = one_column(tmp_path, "12"), one_column(tmp_path, ["1", text], "target")
+        with pytest.raises(TableError, match=says("target.csv", repr(text), "line 2")):
+            read(wanted)
+
+    def test_are_no_predictions(self, tmp_path):
+        wanted = one_column(tmp_path, ["1", "True"]), one_column(tmp_path, "01", "target")
+        with pytest.raises(TableError, match=says("preds.csv", "'True'", "line 2")):
+            read(wanted)
+
+
+class TestHints:
+    @pytest.mark.parametrize(
+        ("content", "picked"),
+        [
+            ("a;y\n0.5;1\n", ("a", "y", None)),
+            ("a;y\n0.5;1\n", ("0", "1", None)),
+            ("0.5;1\n0.5;1\n", ("0", "1", None)),
+            ("a;y\n0,5;1\n", ("a;y", "0", None)),
+        ],
+    )
+    @pytest.mark.parametrize(("suffix", "separators"), [("csv", "commas"), ("tsv", "tabs")])
+    def test_semicolons(self, content, picked, suffix, separators, tmp_path):
+        (tmp_path / f"t.{suffix}").write_text(content)
+        words = f"t.{suffix}", f"separated by {separators}, not semicolons"
+        with pytest.raises(TableError, match=says(*words)):
+            read(of_one_file(tmp_path / f"t.{suffix}", picked))
+
+    def test_semicolons_elsewhere(self, tmp_path):
+        (tmp_path / "t.csv").write_text("a;b,y\n0.5,1\n0.5,x\n")
+        with pytest.raises(TableError) as refused:
+            read(of_one_file(tmp_path / "t.csv", ("a;b", "y", None)))
+        assert "not semicolons" not in str(refused.value)
+
+    @pytest.mark.parametrize(
+        ("content", "picked", "count"),
+        [
+            ("0,1\n0.5,1\n", ("0", "1", None), 1),
+            ("0,1,2\n0.5,1,7\n", ("2", "1", None), 1),
+            ("0,y\n0.5,1\n", ("0", "y", None), 0),
+            ("0,0\n0.5,1\n", ("0", "1", None), 0),
+            ("a,y\n0.5,1\n", ("0", "1", None), 0),
+        ],
+    )
+    def test_a_header_of_numbers(self, content, picked, count, tmp_path):
+        (tmp_path / "t.csv").write_text(content)
+        notes = []
+        list(blocks(*of_one_file(tmp_path / "t.csv", picked), note=notes.append))
+        assert len(notes) == count
+        for note in notes:
+            assert note.startswith(f"{tmp_path / 't.csv'}: the first line, ")
+            assert "is taken for a header" in note
+
+
+class TestGzipped:
+    def test_a_bomb_is_only_long(self, tmp_path):
+        """A small file that unpacks to much takes the memory of its blocks, no more."""
+        (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"1\n" * 2**24, 1))
+        wanted = columns("preds", str(tmp_path / "t.csv.gz")), one_column(tmp_path, "1", "target")
+        assert peak(lambda: list(blocks(*wanted))) < 30e6
+
+    def test_a_line_without_end(self, tmp_path):
+        (tmp_path / "t.csv.gz").write_bytes(gzip.compress(bytes(2**26), 1))
+        wanted = columns("preds", str(tmp_path / "t.csv.gz")), one_column(tmp_path, "1", "target")
+        with pytest.raises(TableError, match=says("t.csv.gz", "lines")):
+            list(blocks(*wanted))
+
+    def test_not_gzipped(self, tmp_path):
+        (tmp_path / "t.csv.gz").write_text("1,0\n")
+        with pytest.raises(OSError, match=says("t.csv.gz", "Not a gzipped file")):
+            list(blocks(*of_one_file(tmp_path / "t.csv.gz", ("0", "1", None))))
+
+    def test_one_after_another(self, tmp_path):
+        """As `cat a.gz b.gz` makes them."""
+        (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"1,0\n2") + gzip.compress(b",1\n"))
+        preds, target, _ = read(of_one_file(tmp_path / "t.csv.gz", ("0", "1", None)))
+        assert (preds.tolist(), target.tolist()) == ([1.0, 2.0], [0, 1])

@@ -1,5 +1,8 @@
 """Arrays in .npy and .npz files."""
 
+import itertools
+import math
+import re
 import zipfile
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from formats import of_one_file, one_column, peak, read, refusal
 from reference import says
 
+from hingemetrics import HingeLoss, hinge_loss
 from hingemetrics._files import TableError, blocks, columns
 
 
@@ -176,3 +180,139 @@ class TestArrays:
         message = refusal((columns("preds", str(path)), one_column(tmp_path, "1", "target")))
         assert str(path) in message
         assert not any(word in message for word in ("allow", "trust", "pickle"))
+
+
+SHAPES = [(6,), (6, 1), (1, 6), (1, 1, 6), (6, 1, 1), (6, 3), (6, 1, 3), (1, 6, 3), (6, 3, 1)]
+SHAPES += [
+    (1,),
+    (1, 1),
+    (1, 3),
+    (1, 1, 3),
+    (3,),
+    (0,),
+    (0, 1),
+    (0, 3),
+    (3, 0),
+    (1, 0),
+    (2, 3),
+    (2, 3, 2),
+]
+
+
+class TestShapes:
+    """What `hinge_loss` makes of arrays is what the command makes of their files."""
+
+    def loss_of(self, arrays):
+        try:
+            loss = hinge_loss(arrays["preds"], arrays["target"], sample_weight=arrays.get("weight"))
+        except ValueError:
+            return None
+        return repr(loss)
+
+    def loss_in(self, arrays, suffix, order, folder):
+        wanted = []
+        for k, (stem, array) in enumerate(arrays.items()):
+            path = folder / f"{stem}.{suffix}"
+            (np.save if suffix == "npy" else np.savez)(path, np.asarray(array, order=order))
+            wanted.append(columns(("preds", "target", "sample_weight")[k], str(path)))
+        metric = HingeLoss()
+        try:
+            for block in blocks(*wanted, elements=4):
+                metric.update(block.preds, block.target, block.sample_weight)
+        except ValueError:
+            return None
+        return repr(metric.compute())
+
+    @pytest.mark.parametrize("suffix", ["npy", "npz"])
+    @pytest.mark.parametrize("order", ["C", "F"])
+    @pytest.mark.filterwarnings("ignore:.*no sample was seen")
+    def test_of_preds_and_target(self, suffix, order, tmp_path):
+        accepted = 0
+        for preds, target in itertools.product(SHAPES, SHAPES):
+            arrays = {
+                "preds": np.linspace(-2, 2, math.prod(preds)).reshape(preds),
+                "target": np.arange(math.prod(target)).reshape(target) % 2,
+            }
+            loss = self.loss_of(arrays)
+            assert self.loss_in(arrays, suffix, order, tmp_path) == loss, (preds, target)
+            accepted += loss is not None
+        assert accepted > 40
+
+    @pytest.mark.parametrize("suffix", ["npy", "npz"])
+    @pytest.mark.parametrize("shape", [(6,), (1, 6), (6, 1), (1, 6, 1), (5,), (2, 3), ()])
+    def test_of_weights(self, suffix, shape, tmp_path):
+        weight = 1.0 + np.arange(math.prod(shape)).reshape(shape)
+        arrays = {"preds": np.linspace(-2, 2, 6), "target": np.arange(6) % 2, "weight": weight}
+        assert self.loss_in(arrays, suffix, "C", tmp_path) == self.loss_of(arrays)
+        assert (self.loss_of(arrays) is None) == (weight.size != 6 or shape == (2, 3))
+
+    @pytest.mark.parametrize("argument", ["preds", "target"])
+    def test_an_array_beside_a_table(self, argument, tmp_path):
+        np.save(tmp_path / "a.npy", [[0, 1, 1]])
+        other = {"preds": "target", "target": "preds"}[argument]
+        wanted = {
+            argument: columns(argument, str(tmp_path / "a.npy")),
+            other: one_column(tmp_path, ["1", "0", "1"] if argument == "target" else ["1"], other),
+        }
+        found = read((wanted["preds"], wanted["target"], None))
+        assert found[0].shape == ((3,) if argument == "target" else (1, 3))
+
+
+SHRINKS = """
+import os, sys
+from hingemetrics import HingeLoss, hinge_loss
+from hingemetrics._files import blocks, columns
+preds, target = sys.argv[1:]
+read = blocks(columns("preds", preds), columns("target", target), elements=1000)
+next(read)
+os.truncate(preds, 8192)
+try:
+    for block in read:
+        block.preds.sum()
+except ValueError as error:
+    print(error)
+"""
+
+
+class TestLength:
+    @pytest.mark.parametrize("order", ["C", "F"])
+    def test_a_file_that_shrinks(self, order, python, tmp_path):
+        """Mapped, it would end the process."""
+        np.save(tmp_path / "p.npy", np.zeros((100_000, 3), order=order))
+        np.save(tmp_path / "t.npy", np.zeros(100_000))
+        run = python("-c", SHRINKS, tmp_path / "p.npy", tmp_path / "t.npy")
+        assert (run.returncode, run.stderr) == (0, "")
+        assert run.stdout == (
+            f"{tmp_path / 'p.npy'} must stay as long as it is while it is read, got its end\n"
+        )
+
+    @pytest.mark.parametrize("missing", [1, 8, 30])
+    @pytest.mark.parametrize("alone", [True, False])
+    def test_a_file_that_is_too_short(self, missing, alone, tmp_path):
+        path, whole = tmp_path / "p.npy", tmp_path / "t.npy"
+        for file in (path, whole):
+            np.save(file, np.zeros(5))
+        path.write_bytes(path.read_bytes()[:-missing])
+        target = columns("target", str(whole)) if alone else one_column(tmp_path, "11111", "target")
+        with pytest.raises(TableError, match=says("p.npy", "hold 40 bytes", f"got {40 - missing}")):
+            list(blocks(columns("preds", str(path)), target))
+
+    def test_what_comes_behind_is_not_read(self, tmp_path):
+        """Several arrays may be saved to one file."""
+        with open(tmp_path / "p.npy", "wb") as file:
+            np.save(file, [0.5, 1.5])
+            np.save(file, [7.0])
+        wanted = columns("preds", str(tmp_path / "p.npy")), one_column(tmp_path, "10", "target")
+        assert read(wanted)[0].tolist() == [0.5, 1.5]
+
+    @pytest.mark.parametrize("shape", [f"{2**63 - 1}, 2", f"2, {2**63 - 1}", f"0, {2**63}"])
+    @pytest.mark.parametrize("order", [True, False])
+    def test_a_header_of_more_than_there_can_be(self, shape, order, python, tmp_path):
+        """One line says so, and nothing that NumPy thinks of it."""
+        header = f"{{'descr': '<f8', 'fortran_order': {order}, 'shape': ({shape}), }}".encode()
+        start = b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little")
+        (tmp_path / "p.npy").write_bytes(start + header)
+        np.save(tmp_path / "t.npy", [0, 1])
+        run = python("-m", "hingemetrics", tmp_path / "p.npy", tmp_path / "t.npy")
+        assert (run.returncode, run.stdout) == (2, "")
+        assert re.fullmatch(r"hingemetrics: error: .*/p\.npy\b.*\n", run.stderr), run.stderr

@@ -155,7 +155,8 @@ def _unmarked(lines: bytes, line: int) -> bytes:
 
 def _plain(lines: bytes, layout: _Layout) -> list[Array] | None:
     """Return the columns of lines, or None where there is more to them, or something is wrong."""
-    lines = lines.replace(b"\r\n", b"\n")
+    if b"\r" in lines:
+        lines = lines.replace(b"\r\n", b"\n")
     if not lines.endswith(b"\n"):
         lines += b"\n"
     if len(lines) > _LONGEST_PLAIN or any(mark in lines for mark in (b'"', b"\0", b"\r")):
@@ -184,7 +185,7 @@ def _converted(fields: Fields, argument: str) -> Array:
             values = values.astype(np.int64)
     elif len(others):
         values[others] = _numbers(fields.texts(others), argument)
-    return _columns(values, fields.start.shape[1])
+    return _columns(values, fields.width)
 
 
 def _are_small_integers(values: Array) -> bool:

@@ -38,10 +38,11 @@ _ERROR = 2.0**-50  # relative, of a correction: four times what its roundings ca
 
 
 class Fields(NamedTuple):
-    """The fields of a text: their offsets, one for each row and column."""
+    """The fields of a text: their offsets, row by row."""
 
     text: bytes
     words: _Words  # the eight characters before each offset
+    width: int  # fields in a row
     start: Ints
     end: Ints
     point: Ints  # of the last point, or the end
@@ -49,11 +50,12 @@ class Fields(NamedTuple):
 
     def of_columns(self, numbers: list[int]) -> Fields:
         """Return the fields of some columns."""
-        return Fields(self.text, self.words, *(offsets[:, numbers] for offsets in self[2:]))
+        offsets = (of.reshape(-1, self.width)[:, numbers].ravel() for of in self[3:])
+        return Fields(self.text, self.words, len(numbers), *offsets)
 
     def texts(self, which: Ints) -> list[str]:
-        """Return some fields, counted row by row, as they are written."""
-        starts, ends = self.start.ravel()[which], self.end.ravel()[which]
+        """Return some fields as they are written."""
+        starts, ends = self.start[which], self.end[which]
         return [
             self.text[start:end].decode()
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
@@ -80,14 +82,12 @@ def split(text: bytes, delimiter: bytes, width: int) -> Fields | None:
     points[0], points[1:] = ends[0], ends[1:] - ends[:-1] - 1
     point = np.where(points > 0, marks[ends - 1], end)
     words = np.ndarray((len(text) + 1,), "<u8", padded, strides=(1,)).astype(np.uint64)
-    return Fields(
-        text, words, *(offsets.reshape(-1, width) for offsets in (start, end, point, points))
-    )
+    return Fields(text, words, width, start, end, point, points)
 
 
 def decimals(fields: Fields) -> tuple[Floats, Ints]:
     """Return the fields as doubles, row by row, and which of them `float` must read."""
-    start, end, point, points = (offsets.ravel() for offsets in fields[2:])
+    _, _, _, start, end, point, points = fields
     first = np.frombuffer(fields.text, np.uint8)[start]
     negative = first == _MINUS
     before = point - start - (negative | (first == _PLUS))
@@ -102,7 +102,8 @@ def decimals(fields: Fields) -> tuple[Floats, Ints]:
     mantissa *= _WHOLE_POWERS[behind]
     for k in range(0, int(behind.max()), _DIGITS):
         count = np.minimum(np.maximum(behind - k, 0), _DIGITS)
-        part, are_digits = _number(fields.words[np.maximum(end - k, 0)], count)
+        # Below 0 there are no digits to take, and words from the end: a text is longer than k.
+        part, are_digits = _number(fields.words[end - k], count)
         plain &= are_digits
         size += part * _POWERS[k]
         mantissa += part * _WHOLE_POWERS[k]

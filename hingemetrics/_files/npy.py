@@ -92,11 +92,11 @@ def rows_shape(shape: tuple[int, ...], argument: str, path: str) -> tuple[int, .
 
     Dimensions of size 1 are dropped, but for the first one of predictions for one sample.
     """
-    if shape and shape[0] and not math.prod(shape[1:]):
-        raise TableError(f"{path} must have at least one column, got shape {shape}")
     kept = tuple(n for n in shape if n != 1)
     if argument == "preds" and len(kept) < 2 and shape[:1] == (1,):
         kept = (1, *kept)
+    if kept and kept[0] and not math.prod(kept[1:]):
+        raise TableError(f"{path} must have at least one column, got shape {shape}")
     most, must = (2, "(N,) or (N, C)") if argument == "preds" else (1, "(N,)")
     if not shape or len(kept) > most:
         raise TableError(f"{path} must have shape {must}, got {shape}")
