@@ -191,6 +191,7 @@ WANTED = (
     Wanted("tsv", "b,a", "y", "w"),
     Wanted("csv", "0", "2", "1"),
 )
+TRUTH = {"False": 0, "false": 0, "FALSE": 0, "True": 1, "true": 1, "TRUE": 1}
 NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)", re.ASCII | re.I)
 
 
@@ -233,7 +234,9 @@ def read_by_python(data, wanted):
 
 
 def is_number(text):
-    return text.isascii() and NUMBER.fullmatch(text.strip(" \t\r\f\v")) is not None
+    """Whether a text is a number, or the truth value that a label may be."""
+    text = text.strip(" \t\r\f\v")
+    return text.isascii() and (text in TRUTH or NUMBER.fullmatch(text) is not None)
 
 
 def check_csv(data):
@@ -250,7 +253,9 @@ def check_csv(data):
 
 
 def same(value, text):
-    """Whether a value is the float that a text says, or the very int."""
+    """Whether a value is the float that a text says, or the very int, or what is true."""
+    if text.strip() in TRUTH:
+        return value == TRUTH[text.strip()]
     if isinstance(value, int):
         return value == (int(text) if "." not in text and "e" not in text.lower() else float(text))
     return bits(value) == bits(float(text))
@@ -270,7 +275,20 @@ def tables_of_numbers():
 
 
 TOKENS = ["nan", "inf", "1e400", '\\"', ",", "\\x0d", "\\x0a", "\\xef\\xbb\\xbf", "_", "\\x09"]
-TOKENS += ["score", "label", "0,1", "0x1", "1.0", "9223372036854775808", "\\x00", "\\xff"]
+TOKENS += [
+    "True",
+    "FALSE",
+    "1.2345678901234567",
+    "0.000012345678901234567",
+    "score",
+    "label",
+    "0,1",
+    "0x1",
+    "1.0",
+    "9223372036854775808",
+    "\\x00",
+    "\\xff",
+]
 
 
 # The script

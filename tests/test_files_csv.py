@@ -334,7 +334,16 @@ class TestDecimals:
                 "1:",
             ),
             *("1/", "/1", " 1", "1 ", "nan", "inf", "\u0661", "\xff1", "1\x80", "1" * 9, "1" * 400),
-            *(f"1.{'1' * 23}", "98765432.12345678901", "99999999.99999999999"),
+            *(
+                f"1.{'1' * 23}",
+                "18446744.0737095516150",
+                "99999999.999999999999",
+                "1e-05x",
+                "1ee-05",
+                "1e--5",
+                "e-05",
+                "1.e5",
+            ),
         ],
     )
     def test_what_is_left_to_float(self, text):
@@ -455,7 +464,7 @@ class TestGzipped:
         """A small file that unpacks to much takes the memory of its blocks, no more."""
         (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"1\n" * 2**24, 1))
         wanted = columns("preds", str(tmp_path / "t.csv.gz")), one_column(tmp_path, "1", "target")
-        assert peak(lambda: list(blocks(*wanted))) < 30e6
+        assert peak(lambda: list(blocks(*wanted))) < 40e6
 
     def test_a_line_without_end(self, tmp_path):
         (tmp_path / "t.csv.gz").write_bytes(gzip.compress(bytes(2**26), 1))

@@ -162,7 +162,7 @@ def _plain(lines: bytes, layout: _Layout) -> list[Array] | None:
     if len(lines) > _LONGEST_PLAIN or any(mark in lines for mark in (b'"', b"\0", b"\r")):
         return None
     try:
-        lines.decode()
+        lines.isascii() or lines.decode()
         fields = split(lines, layout.delimiter.encode(), layout.width)
         if fields is None or (fields.end - fields.start).max() > csv.field_size_limit():
             return None

@@ -1,10 +1,11 @@
 """Decimal numbers in text as doubles, many at a time, each exactly as Python's `float` reads it.
 
-A field such as -12.345 is an integer m = 12345 over a power of ten P = 10**3. Eight digits at a
-time are a word of 64 bits, in which they become a number in three multiplications (Lemire, "Number
-parsing at a gigabyte per second", 2021). m / P is evaluated to about twice the digits of a double,
-and whatever the error may be, both ends of it round to the same double; or else, as for what has no
-plain form (an exponent, more digits, inf, blanks), it is left to `float`.
+A field such as -12.345 or -1.2345e+01 is an integer m = 12345 over a power of ten P = 10**3. Eight
+digits at a time are a word of 64 bits, in which they become a number in three multiplications
+(Lemire, "Number parsing at a gigabyte per second", 2021). m / P is evaluated to about twice the
+digits of a double, and whatever the error may be, both ends of it round to the same double; or
+else, as for what has no plain form (more digits, a P below 1 or above 10**22, inf, blanks), it is
+left to `float`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _Bools = npt.NDArray[np.bool_]
 
 _DIGITS = 8  # in a word
 _PADDING = b"0" * _DIGITS  # so that there are eight characters before each
-_PLUS, _MINUS, _POINT, _NEWLINE = b"+-.\n"
+_PLUS, _MINUS, _POINT, _NEWLINE, _LOWER_E, _UPPER_E = b"+-.\neE"
 _ZEROS = np.uint64(0x3030303030303030)
 _ABOVE_NINE = np.uint64(0x7676767676767676)  # takes 10 and more to 128 and more
 _HIGH_BITS = np.uint64(0x8080808080808080)
@@ -32,7 +33,7 @@ _BYTE, _TWO_BYTES, _FOUR_BYTES = (np.uint64(bits) for bits in (8, 16, 32))
 _MOST_BEHIND = 22  # digits behind the point: 10**22 is the last power that a double holds
 _POWERS: Floats = np.array([float(10**k) for k in range(_MOST_BEHIND + 1)])
 _WHOLE_POWERS = np.array([10**k if k < 20 else 0 for k in range(_MOST_BEHIND + 1)], np.uint64)
-_MOST = 9e18  # of m: an int64 holds it
+_MOST = 1.8e19  # of m, so that it does not wrap around
 _SPLITTER = 134217729.0  # 2**27 + 1
 _ERROR = 2.0**-50  # relative, of a correction: four times what its roundings can make
 
@@ -87,30 +88,51 @@ def split(text: bytes, delimiter: bytes, width: int) -> Fields | None:
 
 def decimals(fields: Fields) -> tuple[Floats, Ints]:
     """Return the fields as doubles, row by row, and which of them `float` must read."""
-    _, _, _, start, end, point, points = fields
-    first = np.frombuffer(fields.text, np.uint8)[start]
+    text, words, _, start, end, point, points = fields
+    first = np.frombuffer(text, np.uint8)[start]
     negative = first == _MINUS
+    plain = points < 2
+    end, exponent = _without_exponents(fields)
+    point = np.minimum(point, end)
     before = point - start - (negative | (first == _PLUS))
     behind = np.maximum(end - point - 1, 0)
-    plain = (before >= 0) & (before <= _DIGITS) & (behind <= _MOST_BEHIND)
-    plain &= (points < 2) & (before + behind > 0)
-    before *= plain
-    behind *= plain
-    mantissa, are_digits = _number(fields.words[point], before)
+    power = behind - exponent
+    plain &= (before >= 0) & (before <= _DIGITS) & (before + behind > 0)
+    plain &= (behind <= _MOST_BEHIND) & (power >= 0) & (power <= _MOST_BEHIND)
+    before, behind, power = before * plain, behind * plain, power * plain
+    mantissa, are_digits = _number(words[point], before)
     plain &= are_digits
     size = mantissa * _POWERS[behind]  # in doubles, which do not wrap around
     mantissa *= _WHOLE_POWERS[behind]
     for k in range(0, int(behind.max()), _DIGITS):
         count = np.minimum(np.maximum(behind - k, 0), _DIGITS)
         # Below 0 there are no digits to take, and words from the end: a text is longer than k.
-        part, are_digits = _number(fields.words[end - k], count)
+        part, are_digits = _number(words[end - k], count)
         plain &= are_digits
         size += part * _POWERS[k]
         mantissa += part * _WHOLE_POWERS[k]
     plain &= size < _MOST
     mantissa *= plain
-    quotient, is_sure = _quotient(mantissa, _POWERS[behind])
+    quotient, is_sure = _quotient(mantissa, _POWERS[power])
     return np.where(negative, -quotient, quotient), np.flatnonzero(~(plain & is_sure))
+
+
+def _without_exponents(fields: Fields) -> tuple[Ints, Ints]:
+    """Return ends of fields before an exponent of two digits, such as e-05, and the exponents."""
+    data = np.frombuffer(fields.text, np.uint8)
+    marks = np.flatnonzero((data == _LOWER_E) | (data == _UPPER_E))
+    if not len(marks):
+        return fields.end, np.zeros(1, np.int64)
+    which = np.searchsorted(fields.end, marks)
+    marks, which = marks[which < len(fields.end)], which[which < len(fields.end)]
+    size, are_digits = _number(fields.words[fields.end[which]], np.full(len(which), 2))
+    sign = data[marks + 1]
+    are = (fields.end[which] - marks == len("e-05")) & (marks >= fields.start[which])
+    are &= are_digits & ((sign == _PLUS) | (sign == _MINUS))
+    end, exponent = fields.end.copy(), np.zeros_like(fields.end)
+    end[which[are]] = marks[are]
+    exponent[which[are]] = np.where(sign == _MINUS, -1, 1)[are] * size[are].astype(np.int64)
+    return end, exponent
 
 
 def _number(word: _Words, count: Ints) -> tuple[_Words, _Bools]:
@@ -140,7 +162,7 @@ def _quotient(dividend: _Words, divisor: Floats) -> tuple[Floats, _Bools]:
     that is a double too, found with the exact product of Dekker (1971).
     """
     high = dividend.astype(np.float64)
-    low = dividend.astype(np.int64) - high.astype(np.int64)
+    low = (dividend - high.astype(np.uint64)).view(np.int64)
     quotient = high / divisor
     product = quotient * divisor
     (q, q_rest), (d, d_rest) = _halves(quotient), _halves(divisor)
