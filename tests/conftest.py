@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 import hingemetrics
 import hingemetrics.sklearn
-from hingemetrics import cli, engine, tables
+from hingemetrics import _files, cli, engine
 
 settings.register_profile(
     "hingemetrics",
@@ -218,4 +218,4 @@ def table(command, tmp_path):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Files are read a few rows at a time."""
-    monkeypatch.setattr(cli.run, "blocks", partial(tables.blocks, elements=40))
+    monkeypatch.setattr(cli.run, "blocks", partial(_files.blocks, elements=40))

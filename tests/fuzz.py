@@ -25,7 +25,8 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["hingemetrics"]):
-    from hingemetrics import HingeLoss, HingeState, tables
+    from hingemetrics import HingeLoss, HingeState, _files
+    from hingemetrics._files import csv as csv_files
 
 from read_state import read_state
 from reference import bits
@@ -195,20 +196,21 @@ WANTED = (
     Wanted("tsv", "b,a", "y", "w"),
     Wanted("csv", "0", "2", "1"),
 )
+TRUTH = {"False": 0, "false": 0, "FALSE": 0, "True": 1, "true": 1, "TRUE": 1}
 NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)", re.ASCII | re.I)
 
 
 def read_by_package(data, wanted, elements):
     """Predictions, labels and weights as lists, or None where the file is refused."""
     parts = [
-        None if names is None else tables.columns_of(argument, f"table.{wanted.ending}", names)
+        None if names is None else _files.columns_of(argument, f"table.{wanted.ending}", names)
         for argument, names in zip(("preds", "target", "sample_weight"), wanted[1:], strict=True)
     ]
     found = ([], [], [])
     try:
-        with mock.patch.object(tables, "_opened", return_value=io.BytesIO(data)):
-            for block in tables.blocks(*parts, elements):
-                for values, array in zip(found, block[1:], strict=True):
+        with mock.patch.object(csv_files, "_opened", return_value=io.BytesIO(data)):
+            for block in _files.blocks(*parts, elements):
+                for values, array in zip(found, block[1:4], strict=True):
                     if array is not None:
                         values += array.reshape(len(block.preds), -1).tolist()
     except ValueError:
@@ -237,7 +239,9 @@ def read_by_python(data, wanted):
 
 
 def is_number(text):
-    return text.isascii() and NUMBER.fullmatch(text.strip(" \t\r\f\v")) is not None
+    """Whether a text is a number, or the truth value that a label may be."""
+    text = text.strip(" \t\r\f\v")
+    return text.isascii() and (text in TRUTH or NUMBER.fullmatch(text) is not None)
 
 
 def check_csv(data):
@@ -254,7 +258,9 @@ def check_csv(data):
 
 
 def same(value, text):
-    """Whether a value is the float that a text says, or the very int."""
+    """Whether a value is the float that a text says, or the very int, or what is true."""
+    if text.strip() in TRUTH:
+        return value == TRUTH[text.strip()]
     if isinstance(value, int):
         return value == (int(text) if "." not in text and "e" not in text.lower() else float(text))
     return bits(value) == bits(float(text))
@@ -274,7 +280,20 @@ def tables_of_numbers():
 
 
 TOKENS = ["nan", "inf", "1e400", '\\"', ",", "\\x0d", "\\x0a", "\\xef\\xbb\\xbf", "_", "\\x09"]
-TOKENS += ["score", "label", "0,1", "0x1", "1.0", "9223372036854775808", "\\x00", "\\xff"]
+TOKENS += [
+    "True",
+    "FALSE",
+    "1.2345678901234567",
+    "0.000012345678901234567",
+    "score",
+    "label",
+    "0,1",
+    "0x1",
+    "1.0",
+    "9223372036854775808",
+    "\\x00",
+    "\\xff",
+]
 
 
 # The script

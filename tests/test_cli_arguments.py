@@ -10,7 +10,7 @@ from pyarrow import feather, parquet
 from reference import expected
 
 import hingemetrics
-from hingemetrics import tables
+from hingemetrics import _files
 from hingemetrics.cli import arguments, run
 
 
@@ -160,9 +160,9 @@ class TestSettings:
         def look(*_):
             found.append((hingemetrics.get_backend(), hingemetrics.get_num_threads()))
 
-        def blocks(*wanted):
+        def blocks(*wanted, **options):
             look()
-            return tables.blocks(*wanted)
+            return _files.blocks(*wanted, **options)
 
         monkeypatch.setattr(run, "blocks", blocks)
         monkeypatch.setattr(run, "_draw", look)
@@ -190,7 +190,7 @@ class TestSettings:
         assert (hingemetrics.get_backend(), hingemetrics.get_num_threads()) == ("auto", 3)
 
     def test_an_interrupt_ends_them_too(self, loss, monkeypatch, set_backend, set_num_threads):
-        def interrupted(*_):
+        def interrupted(*_, **__):
             raise KeyboardInterrupt
 
         set_backend("auto")

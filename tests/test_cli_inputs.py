@@ -10,7 +10,7 @@ from command import PREDS, ROWS, TARGET, json_of, printed, refused
 from reference import bits, expected
 from strategies import Case, battery, form, forms, name
 
-from hingemetrics import tables
+from hingemetrics._files import csv as csv_files
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -91,9 +91,11 @@ class TestInputs:
         """As --help says: after "=", or after "--"."""
         (tmp_path / "in.csv").write_text("1.5,0,0.1\n2,1,0.2\n")
         np.save(tmp_path / "y.npy", [0, 1])
-        opened = tables._opened
+        opened = csv_files._opened
         monkeypatch.setattr(
-            tables, "_opened", lambda path: opened(tmp_path / "in.csv" if path == "-" else path)
+            csv_files,
+            "_opened",
+            lambda path: opened(str(tmp_path / "in.csv") if path == "-" else path),
         )
         run = command(f"--fail-above={limit}", "--sample-weight=-:2", "--", "-:0", "-:1")
         loss = expected([1.5, 2], [0, 1], sample_weight=[0.1, 0.2])

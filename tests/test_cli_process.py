@@ -132,7 +132,7 @@ INTERRUPTED = """
 import signal, sys
 from hingemetrics import cli
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
-cli.run.blocks = lambda *_: signal.raise_signal(signal.SIGINT)
+cli.run.blocks = lambda *_, **__: signal.raise_signal(signal.SIGINT)
 sys.exit(cli.main())
 """
 
@@ -144,7 +144,7 @@ class TestInterrupt:
 
     @pytest.mark.parametrize("given", [True, False])
     def test_main_passes_it_on(self, monkeypatch, given):
-        def interrupted(*_):
+        def interrupted(*_, **__):
             raise KeyboardInterrupt
 
         monkeypatch.setattr(run, "blocks", interrupted)

@@ -472,7 +472,7 @@ def test_a_small_file_of_many_rows(folder, compression):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    from hingemetrics.tables import blocks, columns_of
+    from hingemetrics._files import blocks, columns_of
 
     rows = 4_000_000
     path = str(folder / "bomb.parquet")

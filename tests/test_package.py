@@ -113,7 +113,7 @@ class TestImports:
         ("adapter", "users"),
         [
             ("cli", {"__main__"}),
-            ("tables", {"cli"}),
+            ("_files", {"cli"}),
             ("sklearn", set()),
             ("distributed", set()),
             ("labels", {"sklearn", "plot"}),

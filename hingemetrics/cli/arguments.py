@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from hingemetrics import __version__
+from hingemetrics._files import Columns, columns, columns_of
 from hingemetrics.cli.console import fail
 from hingemetrics.spelling import closest
 from hingemetrics.state import MulticlassMode
-from hingemetrics.tables import Columns, columns, columns_of
 
 _BACKENDS = ("auto", "numpy", "numba")
 _SHOWN = 40  # characters of what was got
@@ -30,6 +30,7 @@ _REFUSED_WHILE_MERGING = {
 _EXAMPLES = """\
 files: .npy, .npz, .csv, .tsv, .parquet, .arrow or .feather; "-" is a CSV on standard input.
 FILE:COLUMN,COLUMN picks columns by name or 0-based number, FILE.npz:NAME an array.
+FILE may be a quoted pattern, 'part-*.csv.gz', or a folder of .parquet files: rows of all, by name.
 What starts with "-" goes behind "=" or "--": --fail-above=-1e-3 -- a.npy -:0
 
 examples:

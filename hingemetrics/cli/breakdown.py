@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hingemetrics._files import Block
 from hingemetrics.exact import Array, Floats, Ints
 from hingemetrics.functional import hinge_loss
 from hingemetrics.inputs import Batch
 from hingemetrics.metric import HingeLoss
 from hingemetrics.state import BINARY, HingeState, MulticlassMode
-from hingemetrics.tables import Block
 
 _SHOWN_ROWS = 100_000
 _SHOWN_ELEMENTS = 1 << 23  # 64 MiB, where there are many classes
@@ -51,10 +51,9 @@ class Kept(NamedTuple):
 
 def kept_rows(block: Block, ignored: int | None) -> Kept:
     """Return the rows of a block that are not ignored, as the metric saw them."""
-    _, preds, target, weight = block
-    count = len(target)
-    numbers, _, _ = Batch(np.arange(count), target, None, ignored).block(0, count)
-    rows = Batch(preds, target, weight, ignored).block(0, count)
+    count = len(block.target)
+    numbers, _, _ = Batch(np.arange(count), block.target, None, ignored).block(0, count)
+    rows = Batch(block.preds, block.target, block.sample_weight, ignored).block(0, count)
     return Kept(block.first + numbers.astype(np.int64), *rows)
 
 

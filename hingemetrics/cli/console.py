@@ -24,6 +24,11 @@ def say(message: str) -> None:
         _print(f"hingemetrics: {' '.join(message.split())}", sys.stderr)
 
 
+def note(message: str) -> None:
+    """Say what is no error, but may not be meant."""
+    say(f"note: {message}")
+
+
 def fail(message: str) -> NoReturn:
     """Say what is wrong in one line and exit."""
     say(f"error: {message}")

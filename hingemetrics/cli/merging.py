@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from hingemetrics.cli.console import say
+from hingemetrics.cli.console import note
 from hingemetrics.state import HingeState
 
 _STATE_BYTES = 1 << 26  # more than those of any state of 100,000 classes
@@ -42,7 +42,7 @@ def _states(paths: Iterable[str]) -> Iterator[tuple[str, HingeState]]:
             state = HingeState.from_bytes(data)
         first = contents.setdefault(hashlib.sha256(data).digest(), path)
         if first != path:
-            say(f"note: {path} and {first} are two files of the same content; both are counted")
+            note(f"{path} and {first} are two files of the same content; both are counted")
         yield path, state
 
 

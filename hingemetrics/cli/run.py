@@ -12,16 +12,16 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import TypeVar
 
+from hingemetrics._files import STDIN, Block, Blocks, Columns, blocks, paths_of, row_count
 from hingemetrics.backend import get_backend, get_num_threads, set_backend, set_num_threads
 from hingemetrics.cli.arguments import check_merging, inputs, parsed
 from hingemetrics.cli.breakdown import ClassLosses, Picture, WorstSamples, kept_rows
-from hingemetrics.cli.console import fail, progress_bar, reason, say, show
+from hingemetrics.cli.console import fail, note, progress_bar, reason, say, show
 from hingemetrics.cli.gate import complaint
 from hingemetrics.cli.merging import merged_state
 from hingemetrics.cli.outputs import check_outputs, write
 from hingemetrics.cli.report import Report, as_json, as_text
 from hingemetrics.metric import HingeLoss
-from hingemetrics.tables import STDIN, Block, Blocks, Columns, blocks, row_count
 
 ABOVE_LIMIT = 1
 
@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
             report = _merged(options) if options.merge else _measured(options)
             if options.state_out is not None:
                 write(options.state_out, report.state.to_bytes())
-        except (ImportError, OSError, TypeError, ValueError) as error:
+        except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             fail(reason(error))
         return _told(report, options)
 
@@ -143,16 +143,17 @@ def _measured(options: argparse.Namespace) -> Report:
     """Return what the files hold."""
     preds, target, weight = inputs(options)
     parts = [part for part in (preds, target, weight) if part is not None]
-    _check_outputs(options, [0 if part.path == STDIN else part.path for part in parts])
+    paths = [path for part in parts for path in paths_of(part.path)]
+    _check_outputs(options, [0 if path == STDIN else path for path in paths])
     metric = HingeLoss(options.squared, options.multiclass_mode, ignore_index=options.ignore_index)
     worst = WorstSamples(options.worst, metric) if options.worst else None
     classes = ClassLosses(metric) if options.per_class else None
     shown = Picture(metric) if options.plot else None
     watching = [watch for watch in (worst, classes, shown) if watch is not None]
     rows = 0
-    with closing(_with_progress(blocks(preds, target, weight), preds)) as read:
+    with closing(_with_progress(blocks(preds, target, weight, note=note), preds)) as read:
         for block in read:
-            _update(metric, block, parts)
+            _update(metric, block)
             rows += len(block.target)
             if watching:
                 kept = kept_rows(block, metric.ignore_index)
@@ -168,16 +169,15 @@ def _measured(options: argparse.Namespace) -> Report:
     )
 
 
-def _update(metric: HingeLoss, block: Block, parts: Sequence[Columns]) -> None:
-    """Add a block; what is refused has its index in the files, where the metric knows the block."""
+def _update(metric: HingeLoss, block: Block) -> None:
+    """Add a block; what is refused has its index in all files, where the metric knows the block."""
     try:
         metric.update(block.preds, block.target, block.sample_weight)
     except (TypeError, ValueError) as error:
         message = re.sub(
             r"(?<= at index )\d+", lambda index: str(int(index[0]) + block.first), str(error)
         )
-        files = dict.fromkeys(part.file for part in parts)
-        raise ValueError(f"{', '.join(files)}: {message}") from error
+        raise ValueError(f"{', '.join(map(str, block.sources))}: {message}") from error
 
 
 def _with_progress(read: Blocks, part: Columns) -> Blocks:
@@ -200,7 +200,7 @@ def _draw(picture: Picture, path: str) -> None:
     except (ImportError, OSError) as error:
         fail(reason(error))
     except Exception as error:  # whatever Matplotlib does not like in the data
-        say(f"note: no picture: {error}")
+        note(f"no picture: {error}")
         return
     if picture.left_out:
-        say(f"note: {path} shows {picture.left_out}")
+        note(f"{path} shows {picture.left_out}")

@@ -1,0 +1,142 @@
+"""Parquet and Arrow files, read by pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from hingemetrics._files.columns import Chunks, Table, column_number
+from hingemetrics._files.refusals import TableError, check_regular, column_label, quoted, reading
+from hingemetrics.exact import Array
+
+_PARQUET_BUFFER = 1 << 16  # bytes read at once of a column: not a whole row group
+_FLOATS = {"halffloat": "f2", "float": "f4", "double": "f8"}  # Arrow's names of NumPy's dtypes
+
+
+def parquet_chunks(path: str, table: Table, elements: int) -> Chunks:
+    """Yield the rows of a Parquet file."""
+    with _parquet_file(path) as file:
+        names = file.schema_arrow.names
+        picked = _typed(path, table, file.schema_arrow)
+        read = sorted({column for group in picked for column in group})
+        for column in read:  # Parquet finds columns by their names
+            column_number(names[column], names, len(names), path)
+        read_names = [names[column] for column in read]
+        batches = file.iter_batches(
+            max(elements // len(read), 1), columns=read_names, use_threads=False
+        )
+        places = [[read.index(column) for column in group] for group in picked]
+        # A name such as p.x also finds the field x of a column p: select takes it for a whole name.
+        yield from _converted((batch.select(read_names) for batch in batches), places, path)
+
+
+def parquet_rows(path: str) -> int:
+    """Return how many rows a Parquet file says it has."""
+    with _parquet_file(path) as file:
+        return int(file.metadata.num_rows)
+
+
+@contextmanager
+def _parquet_file(path: str) -> Iterator[Any]:
+    """Open a Parquet file."""
+    _check_pyarrow(path)
+    check_regular(path)
+    from pyarrow import OSFile, parquet
+
+    with (
+        reading(path, "a Parquet file"),
+        OSFile(path) as source,  # given the path, pyarrow would take a URI for what it names
+        parquet.ParquetFile(source, buffer_size=_PARQUET_BUFFER, pre_buffer=False) as file,
+    ):
+        yield file
+
+
+def arrow_chunks(path: str, table: Table, elements: int) -> Chunks:
+    """Yield the rows of an Arrow file (or Feather, version 2) or stream."""
+    _check_pyarrow(path)
+    check_regular(path)
+    import pyarrow
+
+    with reading(path, "an Arrow file"), pyarrow.memory_map(path) as source:
+        is_file = source.read(6) == b"ARROW1"
+        with _opened_arrow(source, is_file) as reader:
+            picked = _typed(path, table, reader.schema)
+        read = sorted({column for group in picked for column in group})
+        with _opened_arrow(source, is_file, read) as reader:
+            batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
+            rows = max(elements // len(read), 1)
+            places = [[read.index(column) for column in group] for group in picked]
+            yield from _converted(_cut(batches, rows), places, path)
+
+
+def _opened_arrow(source: Any, is_file: bool, columns: Sequence[int] = ()) -> Any:
+    """Return a reader of some columns, or of all; the others are not even looked at."""
+    from pyarrow import ipc
+
+    source.seek(0)
+    options = ipc.IpcReadOptions(included_fields=list(columns), use_threads=False)
+    return (ipc.open_file if is_file else ipc.open_stream)(source, options=options)
+
+
+def _cut(batches: Iterable[Any], rows: int) -> Iterator[Any]:
+    """Yield checked record batches of at most so many rows."""
+    for batch in batches:
+        batch.validate(full=True)  # or damaged offsets would be followed
+        for start in range(0, batch.num_rows, rows):
+            yield batch.slice(start, rows)
+
+
+def _check_pyarrow(path: str) -> None:
+    """Raise unless pyarrow is there."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"{path} needs pyarrow to be read: pip install pyarrow") from error
+
+
+def _typed(path: str, table: Table, schema: Any) -> list[list[int]]:
+    """Return the columns that are asked for, which must be of numbers."""
+    from pyarrow import types
+
+    picked = table.picked(path, schema.names, len(schema.names))
+    for column in chain.from_iterable(picked):
+        kind = schema.field(column).type
+        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+            raise TableError(
+                f"{path} must hold numbers, got {kind} in {column_label(column, schema.names)}"
+            )
+    return picked
+
+
+def _converted(batches: Iterable[Any], picked: list[list[int]], path: str) -> Chunks:
+    """Yield the columns of record batches as arrays."""
+    first = 0
+    for batch in filter(len, batches):
+        yield [_stacked(batch, group, first, path) for group in picked]
+        first += batch.num_rows
+
+
+def _stacked(batch: Any, picked: list[int], first: int, path: str) -> Array:
+    """Return columns of a record batch, side by side."""
+    arrays = [_filled(batch, column, first, path) for column in picked]
+    return arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=1)
+
+
+def _filled(batch: Any, column: int, first: int, path: str) -> Array:
+    """Return a column in which nothing is missing."""
+    values = batch.column(column)
+    if values.null_count:
+        row = first + values.is_null().to_pylist().index(True)
+        raise TableError(
+            f"{path} must have no nulls, got one in column {quoted(batch.schema.names[column])} "
+            f"at index {row}; null is not NaN"
+        )
+    if values.type.bit_width < 8:  # bool
+        values = values.cast("uint8")
+    name = str(values.type)  # to_numpy, and in older versions to_pandas_dtype, import pandas
+    dtype = np.dtype(_FLOATS.get(name, name))
+    return np.frombuffer(values.buffers()[1], dtype, len(values), values.offset * dtype.itemsize)

@@ -1,0 +1,276 @@
+"""Streams of files, cut at each other's ends into blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import NamedTuple
+
+from hingemetrics._files.arrow import arrow_chunks, parquet_chunks, parquet_rows
+from hingemetrics._files.columns import Chunks, Columns, Table, kind_of, paths_of
+from hingemetrics._files.npy import check_together, npy_chunks, npy_header, npz_chunks, rows_shape
+from hingemetrics._files.refusals import STDIN, TableError, shown
+from hingemetrics.backend import get_num_threads
+from hingemetrics.exact import Array
+
+ELEMENTS = 1 << 18  # predictions in a block: 2 MiB
+SHARED_ELEMENTS = 1 << 20  # in one of .npy files that threads share: enough for them to pay
+_CSV, _ARROW = (".csv", ".tsv"), (".arrow", ".feather")
+_ENDINGS = (".npy", ".npz", *_CSV, ".parquet", *_ARROW)
+
+
+class Source(NamedTuple):
+    """A file that rows are from."""
+
+    path: str
+    first: int  # index of its first row, in all files
+
+    def __str__(self) -> str:
+        """What to call it in messages that count the rows of all files."""
+        return shown(self.path) + (f" (rows from {self.first} on)" if self.first else "")
+
+
+class Block(NamedTuple):
+    """Rows of all arguments."""
+
+    first: int  # index of its first row, in all files
+    preds: Array
+    target: Array
+    sample_weight: Array | None = None
+    sources: tuple[Source, ...] = ()  # each file once
+
+
+class _Stream(NamedTuple):
+    """Arguments that are read together, from one file after another."""
+
+    wanted: list[Columns]
+    paths: list[str]
+    chunks: Generator[tuple[str, list[Array]], None, None]  # and the file that each is from
+
+    @property
+    def name(self) -> str:
+        """What to call the files."""
+        return shown(self.wanted[0].path)
+
+
+class _Head(NamedTuple):
+    """What has been read of a stream and is not yet in a block."""
+
+    source: Source
+    arrays: list[Array]
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return len(self.arrays[0]) if self.arrays else 0
+
+
+Blocks = Generator[Block, None, None]
+
+
+def blocks(
+    preds: Columns,
+    target: Columns,
+    sample_weight: Columns | None = None,
+    elements: int | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Blocks:
+    """Yield the rows of files, in order, in blocks of a few predictions.
+
+    Parameters
+    ----------
+    preds, target, sample_weight : Columns
+        What to read; a table that several of them name is read once. Of several files the rows of
+        one come after those of another.
+    elements : int, optional
+        About how many predictions a block holds at most, by default ELEMENTS, or
+        SHARED_ELEMENTS where all files are .npy and there are threads.
+    note : callable, optional
+        Is called with a text for what is no error, but may not be meant.
+
+    Yields
+    ------
+    Block
+        Arrays of the dtypes in the file; CSV gives float64 and, for targets, int64 where it can.
+        They hold until the next block is asked for, which may be read into the same memory.
+
+    Raises
+    ------
+    TableError
+        If a file has an unknown ending, is not what its ending says, holds something else than
+        numbers, or has another number of rows than the others; if one of several files has other
+        columns; if there is none.
+    OSError
+        If a file cannot be read.
+    ImportError
+        If a file needs pyarrow, and it is not installed.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from hingemetrics._files import blocks, columns_of
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "scores.csv")
+    ...     with open(path, "w") as file:
+    ...         _ = file.write("score,label" + os.linesep + "0.5,1" + os.linesep)
+    ...     preds, target = columns_of("preds", path, "score"), columns_of("target", path, "label")
+    ...     [block.preds.tolist() for block in blocks(preds, target)]
+    [[0.5]]
+    """
+    wanted = [part for part in (preds, target, sample_weight) if part is not None]
+    paths = {part.path: paths_of(part.path) for part in wanted}
+    for part in wanted:
+        _check_endings(part, paths[part.path])
+    are_arrays = all(kind_of(path) == ".npy" for files in paths.values() for path in files)
+    if are_arrays:
+        check_together(wanted, [paths[part.path] for part in wanted])
+    if elements is None:
+        elements = SHARED_ELEMENTS if are_arrays and get_num_threads() > 1 else ELEMENTS
+    streams = [
+        _Stream(group, files, _concatenated(group, files, elements, note))
+        for group in _grouped(wanted, paths)
+        for files in [paths[group[0].path]]
+    ]
+    arguments = [part.argument for stream in streams for part in stream.wanted]
+    try:
+        for first, arrays, sources in _aligned(streams, elements):
+            yield Block(first, **dict(zip(arguments, arrays, strict=True)), sources=sources)
+    finally:
+        for stream in streams:
+            stream.chunks.close()
+
+
+def row_count(part: Columns) -> int | None:
+    """Return how many rows files say they have, or None where they do not say.
+
+    Parameters
+    ----------
+    part : Columns
+        What is to be read.
+
+    Returns
+    -------
+    int or None
+
+    Raises
+    ------
+    TableError, OSError, ImportError
+        As `blocks`.
+
+    Examples
+    --------
+    >>> from hingemetrics._files import columns, row_count
+    >>> row_count(columns("preds", "-")) is None
+    True
+    """
+    total = 0
+    for path in paths_of(part.path):
+        if kind_of(path) == ".npy":
+            total += rows_shape(npy_header(path, part).shape, part.argument, path)[0]
+        elif kind_of(path) == ".parquet":
+            total += parquet_rows(path)
+        else:
+            return None
+    return total
+
+
+def _check_endings(part: Columns, paths: Sequence[str]) -> None:
+    """Raise for a file of which nothing says what it is."""
+    for path in paths:
+        if kind_of(path) not in _ENDINGS:
+            raise TableError(
+                f"{part.argument} must be {STDIN} or a file that ends in "
+                f"{', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]} (.gz behind .csv and .tsv), "
+                f"got {path!r}"
+            )
+
+
+def _grouped(wanted: Sequence[Columns], paths: dict[str, list[str]]) -> list[list[Columns]]:
+    """Return arguments by what is read together: all that is wanted of the same tables."""
+    groups: dict[object, list[Columns]] = {}
+    for part in wanted:
+        is_table = all(kind_of(path) not in (".npy", ".npz") for path in paths[part.path])
+        groups.setdefault(part.path if is_table else part, []).append(part)
+    for group in groups.values():
+        for part in group:
+            if len(group) > 1 and part.names is None:
+                raise TableError(
+                    f"{part.argument} must name its columns of {shown(part.path)}, "
+                    f"as other arguments name some of the same file, got none"
+                )
+    return list(groups.values())
+
+
+def _concatenated(
+    wanted: Sequence[Columns], paths: Sequence[str], elements: int, note: Callable[[str], None]
+) -> Generator[tuple[str, list[Array]], None, None]:
+    """Yield the chunks that have rows, one file after another, each with its file."""
+    table = Table(wanted, note)
+    first: list[tuple[int, ...]] | None = None
+    for path in paths:
+        for arrays in _chunks(path, table, elements):
+            shapes = [array.shape[1:] for array in arrays]
+            first = first or shapes
+            if shapes != first:
+                raise TableError(
+                    f"{path} must have rows of shape {first[0]} like {paths[0]}, got {shapes[0]}"
+                )
+            if len(arrays[0]):
+                yield path, arrays
+
+
+def _chunks(path: str, table: Table, elements: int) -> Chunks:
+    """Return the chunks of a file."""
+    kind, part = kind_of(path), table.wanted[0]
+    if kind in _CSV:
+        from hingemetrics._files.csv import csv_chunks  # and with it Python's
+
+        return csv_chunks(path, table, elements)
+    if kind == ".parquet":
+        return parquet_chunks(path, table, elements)
+    if kind in _ARROW:
+        return arrow_chunks(path, table, elements)
+    return (npz_chunks if kind == ".npz" else npy_chunks)(path, part, elements)
+
+
+def _aligned(
+    streams: Sequence[_Stream], elements: int
+) -> Iterator[tuple[int, list[Array], tuple[Source, ...]]]:
+    """Yield first row, arrays and files of blocks that end wherever a chunk ends."""
+    heads: list[_Head] = [_Head(Source("", 0), []) for _ in streams]
+    first = 0
+    while True:
+        heads = [
+            head if head.rows else _next(stream, head.source, first)
+            for head, stream in zip(heads, streams, strict=True)
+        ]
+        if not all(head.rows for head in heads):
+            break
+        widest = max(math.prod(array.shape[1:]) for head in heads for array in head.arrays)
+        rows = min(elements // max(widest, 1) or 1, *(head.rows for head in heads))
+        yield (
+            first,
+            [array[:rows] for head in heads for array in head.arrays],
+            tuple(dict.fromkeys(head.source for head in heads)),
+        )
+        heads = [_Head(head.source, [array[rows:] for array in head.arrays]) for head in heads]
+        first += rows
+    longer = [stream for stream, head in zip(streams, heads, strict=True) if head.rows]
+    shorter = [stream for stream, head in zip(streams, heads, strict=True) if not head.rows]
+    if longer:  # how many more there are is not counted: a pipe may have no end
+        raise TableError(
+            f"{longer[0].name} must have as many rows as {shorter[0].name}, "
+            f"got more than {first}{_header_hint(longer[0])}"
+        )
+
+
+def _next(stream: _Stream, source: Source, row: int) -> _Head:
+    """Return what comes next in a stream, or nothing at its end."""
+    path, arrays = next(stream.chunks, ("", []))
+    return _Head(source if path == source.path else Source(path, row), arrays)
+
+
+def _header_hint(stream: _Stream) -> str:
+    """Return what else may be wrong with files that have too many rows."""
+    is_csv = any(kind_of(path) in _CSV for path in stream.paths)
+    return "; a first line of one number is a row, no header" if is_csv else ""

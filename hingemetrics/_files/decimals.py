@@ -1,0 +1,179 @@
+"""Decimal numbers in text as doubles, many at a time, each exactly as Python's `float` reads it.
+
+A field such as -12.345 or -1.2345e+01 is an integer m = 12345 over a power of ten P = 10**3. Eight
+digits at a time are a word of 64 bits, in which they become a number in three multiplications
+(Lemire, "Number parsing at a gigabyte per second", 2021). m / P is evaluated to about twice the
+digits of a double, and whatever the error may be, both ends of it round to the same double; or
+else, as for what has no plain form (more digits, a P below 1 or above 10**22, inf, blanks), it is
+left to `float`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hingemetrics.exact import Floats, Ints
+
+_Words = npt.NDArray[np.uint64]
+_Bools = npt.NDArray[np.bool_]
+
+_DIGITS = 8  # in a word
+_PADDING = b"0" * _DIGITS  # so that there are eight characters before each
+_PLUS, _MINUS, _POINT, _NEWLINE, _LOWER_E, _UPPER_E = b"+-.\neE"
+_ZEROS = np.uint64(0x3030303030303030)
+_ABOVE_NINE = np.uint64(0x7676767676767676)  # takes 10 and more to 128 and more
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_PAIRS = np.uint64(0x000000FF000000FF)
+_LAST = np.array([2**64 - 2 ** (64 - 8 * count) for count in range(_DIGITS + 1)], np.uint64)
+_TEN, _HUNDREDS, _MILLIONS = (np.uint64(n) for n in (10, 1 + (10**4 << 32), 100 + (10**6 << 32)))
+_BYTE, _TWO_BYTES, _FOUR_BYTES = (np.uint64(bits) for bits in (8, 16, 32))
+_MOST_BEHIND = 22  # digits behind the point: 10**22 is the last power that a double holds
+_POWERS: Floats = np.array([float(10**k) for k in range(_MOST_BEHIND + 1)])
+_WHOLE_POWERS = np.array([10**k if k < 20 else 0 for k in range(_MOST_BEHIND + 1)], np.uint64)
+_MOST = 1.8e19  # of m, so that it does not wrap around
+_SPLITTER = 134217729.0  # 2**27 + 1
+_ERROR = 2.0**-50  # relative, of a correction: four times what its roundings can make
+
+
+class Fields(NamedTuple):
+    """The fields of a text: their offsets, row by row."""
+
+    text: bytes
+    words: _Words  # the eight characters before each offset
+    width: int  # fields in a row
+    start: Ints
+    end: Ints
+    point: Ints  # of the last point, or the end
+    points: Ints  # how many there are
+
+    def of_columns(self, numbers: list[int]) -> Fields:
+        """Return the fields of some columns."""
+        offsets = (of.reshape(-1, self.width)[:, numbers].ravel() for of in self[3:])
+        return Fields(self.text, self.words, len(numbers), *offsets)
+
+    def texts(self, which: Ints) -> list[str]:
+        """Return some fields as they are written."""
+        starts, ends = self.start[which], self.end[which]
+        return [
+            self.text[start:end].decode()
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
+
+
+def split(text: bytes, delimiter: bytes, width: int) -> Fields | None:
+    """Return the fields of lines, or None unless all have so many."""
+    padded = np.frombuffer(_PADDING + text, np.uint8)
+    data = padded[len(_PADDING) :]
+    marks = np.flatnonzero((data == ord(delimiter)) | (data == _NEWLINE) | (data == _POINT))
+    kinds = data[marks]
+    ends = np.flatnonzero(kinds != _POINT)
+    is_newline = kinds[ends] == _NEWLINE
+    if (
+        len(ends) != width * np.count_nonzero(is_newline)
+        or not is_newline[width - 1 :: width].all()
+    ):
+        return None
+    end = marks[ends]
+    start = np.empty_like(end)
+    start[0], start[1:] = 0, end[:-1] + 1
+    points = np.empty_like(end)
+    points[0], points[1:] = ends[0], ends[1:] - ends[:-1] - 1
+    point = np.where(points > 0, marks[ends - 1], end)
+    words = np.ndarray((len(text) + 1,), "<u8", padded, strides=(1,)).astype(np.uint64)
+    return Fields(text, words, width, start, end, point, points)
+
+
+def decimals(fields: Fields) -> tuple[Floats, Ints]:
+    """Return the fields as doubles, row by row, and which of them `float` must read."""
+    text, words, _, start, end, point, points = fields
+    first = np.frombuffer(text, np.uint8)[start]
+    negative = first == _MINUS
+    plain = points < 2
+    end, exponent = _without_exponents(fields)
+    point = np.minimum(point, end)
+    before = point - start - (negative | (first == _PLUS))
+    behind = np.maximum(end - point - 1, 0)
+    power = behind - exponent
+    plain &= (before >= 0) & (before <= _DIGITS) & (before + behind > 0)
+    plain &= (behind <= _MOST_BEHIND) & (power >= 0) & (power <= _MOST_BEHIND)
+    before, behind, power = before * plain, behind * plain, power * plain
+    mantissa, are_digits = _number(words[point], before)
+    plain &= are_digits
+    size = mantissa * _POWERS[behind]  # in doubles, which do not wrap around
+    mantissa *= _WHOLE_POWERS[behind]
+    for k in range(0, int(behind.max()), _DIGITS):
+        count = np.minimum(np.maximum(behind - k, 0), _DIGITS)
+        # Below 0 there are no digits to take, and words from the end: a text is longer than k.
+        part, are_digits = _number(words[end - k], count)
+        plain &= are_digits
+        size += part * _POWERS[k]
+        mantissa += part * _WHOLE_POWERS[k]
+    plain &= size < _MOST
+    mantissa *= plain
+    quotient, is_sure = _quotient(mantissa, _POWERS[power])
+    return np.where(negative, -quotient, quotient), np.flatnonzero(~(plain & is_sure))
+
+
+def _without_exponents(fields: Fields) -> tuple[Ints, Ints]:
+    """Return ends of fields before an exponent of two digits, such as e-05, and the exponents."""
+    data = np.frombuffer(fields.text, np.uint8)
+    marks = np.flatnonzero((data == _LOWER_E) | (data == _UPPER_E))
+    if not len(marks):
+        return fields.end, np.zeros(1, np.int64)
+    which = np.searchsorted(fields.end, marks)
+    marks, which = marks[which < len(fields.end)], which[which < len(fields.end)]
+    size, are_digits = _number(fields.words[fields.end[which]], np.full(len(which), 2))
+    sign = data[marks + 1]
+    are = (fields.end[which] - marks == len("e-05")) & (marks >= fields.start[which])
+    are &= are_digits & ((sign == _PLUS) | (sign == _MINUS))
+    end, exponent = fields.end.copy(), np.zeros_like(fields.end)
+    end[which[are]] = marks[are]
+    exponent[which[are]] = np.where(sign == _MINUS, -1, 1)[are] * size[are].astype(np.int64)
+    return end, exponent
+
+
+def _number(word: _Words, count: Ints) -> tuple[_Words, _Bools]:
+    """Return the numbers that the last so many characters of words spell, if all are digits."""
+    word ^= _ZEROS
+    word &= _LAST[count]
+    others = word + _ABOVE_NINE
+    others |= word
+    others &= _HIGH_BITS
+    tens = word * _TEN
+    word >>= _BYTE
+    word += tens
+    upper = word >> _TWO_BYTES
+    upper &= _PAIRS
+    upper *= _HUNDREDS
+    word &= _PAIRS
+    word *= _MILLIONS
+    word += upper
+    word >>= _FOUR_BYTES
+    return word, others == 0
+
+
+def _quotient(dividend: _Words, divisor: Floats) -> tuple[Floats, _Bools]:
+    """Return correctly rounded quotients, and where they surely are.
+
+    The divisor is a power of ten that a double holds. The quotient of doubles leaves a remainder
+    that is a double too, found with the exact product of Dekker (1971).
+    """
+    high = dividend.astype(np.float64)
+    low = (dividend - high.astype(np.uint64)).view(np.int64)
+    quotient = high / divisor
+    product = quotient * divisor
+    (q, q_rest), (d, d_rest) = _halves(quotient), _halves(divisor)
+    error = ((q * d - product) + q * d_rest + q_rest * d) + q_rest * d_rest
+    correction = ((high - product) - error + low) / divisor
+    least, most = quotient + correction * (1 - _ERROR), quotient + correction * (1 + _ERROR)
+    return least, least == most
+
+
+def _halves(numbers: Floats) -> tuple[Floats, Floats]:
+    """Return doubles as sums of two that have half as many digits."""
+    scaled = _SPLITTER * numbers
+    upper = scaled - (scaled - numbers)
+    return upper, numbers - upper

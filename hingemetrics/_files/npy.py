@@ -1,0 +1,211 @@
+"""Arrays in .npy and .npz files, read block by block into arrays of our own.
+
+Nothing is mapped: where a mapped file becomes shorter, the system ends the process.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hingemetrics._files.columns import Chunks, Columns
+from hingemetrics._files.refusals import (
+    TableError,
+    check_regular,
+    check_width,
+    listed,
+    quoted,
+    reading,
+)
+from hingemetrics.exact import Array
+from hingemetrics.inputs import Batch
+
+
+class Header(NamedTuple):
+    """What an array says of itself."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def npy_header(path: str, part: Columns) -> Header:
+    """Return the header of a .npy file that has what the header says."""
+    with _opened(path, part) as (_, header):
+        return header
+
+
+def npy_chunks(path: str, part: Columns, elements: int) -> Chunks:
+    """Yield the rows of a .npy file."""
+    with _opened(path, part) as (file, header):
+        shape = rows_shape(header.shape, part.argument, path)
+        yield from _chunks(file, header._replace(shape=shape), path, elements)
+
+
+def npz_chunks(path: str, part: Columns, elements: int) -> Chunks:
+    """Yield the rows of an array in a .npz file."""
+    import tempfile
+    import zipfile
+
+    check_regular(path)
+    with reading(path, "a .npz file of real numbers"), zipfile.ZipFile(path) as archive:
+        name = _member(part, path, archive.namelist())
+        with archive.open(name) as member:
+            header = _header(member, path)
+            shape = rows_shape(header.shape, part.argument, path)
+            held = archive.getinfo(name).file_size - member.tell()
+            if header.size != held:
+                raise TableError(f"{path} must hold {header.size} bytes in {name}, got {held}")
+            header = header._replace(shape=shape)
+            if not _is_by_columns(header):
+                yield from _chunks(member, header, path, elements)
+                return
+            with tempfile.TemporaryFile() as unpacked:  # rows are all over it
+                _unpack(member, unpacked)
+                yield from _chunks(unpacked, header, path, elements)
+
+
+def check_together(wanted: Sequence[Columns], paths: Sequence[Sequence[str]]) -> None:
+    """Raise for .npy files whose shapes `hinge_loss` would refuse, before any is read."""
+    try:
+        preds, target, *weight = map(_stand_in, wanted, paths)
+        Batch(preds, target, weight[0] if weight else None, None)
+    except TableError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise TableError(f"{', '.join(part.path for part in wanted)}: {error}") from error
+
+
+def rows_shape(shape: tuple[int, ...], argument: str, path: str) -> tuple[int, ...]:
+    """Return (N,), or for preds (N, C): what `hinge_loss` makes of a shape.
+
+    Dimensions of size 1 are dropped, but for the first one of predictions for one sample.
+    """
+    kept = tuple(n for n in shape if n != 1)
+    if argument == "preds" and len(kept) < 2 and shape[:1] == (1,):
+        kept = (1, *kept)
+    if kept and kept[0] and not math.prod(kept[1:]):
+        raise TableError(f"{path} must have at least one column, got shape {shape}")
+    most, must = (2, "(N,) or (N, C)") if argument == "preds" else (1, "(N,)")
+    if not shape or len(kept) > most:
+        raise TableError(f"{path} must have shape {must}, got {shape}")
+    check_width(math.prod(kept[1:]), path)
+    return kept or (1,)
+
+
+def _stand_in(part: Columns, paths: Sequence[str]) -> Array:
+    """Return an array without memory, of the shape that files have together."""
+    first, *more = (npy_header(path, part) for path in paths)
+    shape = first.shape
+    if more:
+        shapes = [
+            rows_shape(header.shape, part.argument, path)
+            for header, path in zip((first, *more), paths, strict=True)
+        ]
+        shape = (sum(rows for rows, *_ in shapes), *shapes[0][1:])
+    return np.broadcast_to(np.zeros((), first.dtype), shape)
+
+
+@contextmanager
+def _opened(path: str, part: Columns) -> Iterator[tuple[Any, Header]]:
+    """Open a .npy file behind its header."""
+    if part.names is not None:
+        raise TableError(f"{path} must be a table to name columns of, got a .npy file")
+    check_regular(path)
+    with reading(path, "a .npy file of real numbers"), open(path, "rb", buffering=0) as file:
+        header = _header(file, path)
+        held = os.fstat(file.fileno()).st_size - file.tell()
+        if held < header.size:
+            raise TableError(f"{path} must hold {header.size} bytes behind its header, got {held}")
+        yield file, header
+
+
+def _header(file: Any, path: str) -> Header:
+    """Return the header of the array that comes next."""
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise TableError(f"{path} must hold arrays of .npy format 1.0 or 2.0, got {version}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what NumPy thinks of a header is no news here
+        if version == (1, 0):
+            header = Header(*np.lib.format.read_array_header_1_0(file))
+        else:
+            header = Header(*np.lib.format.read_array_header_2_0(file))
+    if header.dtype.kind not in "fiub":
+        got = "Python objects" if header.dtype.hasobject else f"dtype {header.dtype}"
+        raise TableError(f"{path} must hold real numbers, got {got}")
+    if min(header.shape, default=0) < 0:
+        raise TableError(f"{path} must have a shape, got {header.shape}")
+    return header
+
+
+def _member(part: Columns, path: str, names: Sequence[str]) -> str:
+    """Return the name in the archive of the array that is asked for."""
+    arrays = [name.removesuffix(".npy") for name in names]
+    if not arrays:
+        raise TableError(f"{path} must hold arrays, got none")
+    if part.names is None and len(names) == 1:
+        return names[0]
+    asked = None if part.names is None else ",".join(part.names)
+    if asked in arrays:
+        return names[arrays.index(asked)]
+    got = "no name" if asked is None else quoted(asked)
+    raise TableError(f"{path}:NAME must name one of {listed(arrays)}, got {got}")
+
+
+def _is_by_columns(header: Header) -> bool:
+    """Tell whether an array of (N,) or (N, C) has its columns, not its rows, in one piece."""
+    return header.fortran and len(header.shape) > 1
+
+
+def _unpack(member: Any, unpacked: Any) -> None:
+    """Write the rest of a member of an archive to a file."""
+    import shutil
+
+    shutil.copyfileobj(member, unpacked)
+    unpacked.seek(0)
+
+
+def _chunks(file: Any, header: Header, path: str, elements: int) -> Chunks:
+    """Yield the rows of the array that begins where a file stands, all in one buffer.
+
+    Without it the system would have to make memory ready for each chunk, which takes as long again.
+    """
+    (count, *rest), by_columns = header.shape, _is_by_columns(header)
+    width = math.prod(rest)
+    rows = max(min(elements // max(width, 1), count), 1)
+    begin = file.tell() if by_columns else 0
+    buffer = np.empty(rows * width, header.dtype)
+    for start in range(0, count, rows):
+        here = min(rows, count - start)
+        chunk = buffer[: here * width]
+        if by_columns:
+            chunk = chunk.reshape(width, here)
+            for column, values in enumerate(chunk):
+                file.seek(begin + (column * count + start) * header.dtype.itemsize)
+                _fill(values, file, path)
+            yield [chunk.T]
+        else:
+            _fill(chunk, file, path)
+            yield [chunk.reshape(here, *rest)]
+
+
+def _fill(array: Array, file: Any, path: str) -> None:
+    """Read a contiguous array."""
+    left = array.view(np.uint8).data
+    while left:
+        read = file.readinto(left)
+        if not read:
+            raise TableError(f"{path} must stay as long as it is while it is read, got its end")
+        left = left[read:]
