@@ -260,9 +260,9 @@ class TestSeveralFiles:
 
     def test_none(self, tmp_path):
         wanted = of_one_file(tmp_path / "p-*.csv", ("0", "1", None))
-        with pytest.raises(TableError, match=says("p-*.csv", "no match")):
+        with pytest.raises(TableError, match=says("p-*.csv", "No such file", "pattern")):
             list(blocks(*wanted))
-        with pytest.raises(TableError, match=says("p-*.csv", "no match")):
+        with pytest.raises(TableError, match=says("p-*.csv", "No such file", "pattern")):
             row_count(wanted[0])
 
     @pytest.mark.parametrize("second", ["b,a\n1,0\n", "a\n1\n", "a,b,c\n1,0,1\n", "1,0\n"])

@@ -138,7 +138,7 @@ def paths_of(path: str) -> list[str]:
         return [path]
     matches = sorted(glob(path))
     if not matches:
-        raise TableError(f"{path} must be a file or a pattern that matches some, got no match")
+        raise TableError(f"{path}: No such file, and none that matches it as a pattern")
     return [
         file
         for match in matches
