@@ -57,6 +57,10 @@ CASES = {
     "tiny": ([0, 1, 1], [-1.0, 1 - 1e-7, 1.0], {}),
 }
 LAYOUTS = (None, "constrained", "tight")
+LAYOUT_BY_LAYOUT = (  # drawing takes seconds: only without one in every run
+    None,
+    *(pytest.param(layout, marks=pytest.mark.slow) for layout in LAYOUTS[1:]),
+)
 SIZES = {
     "4 x 3": ((4, 3), 1),
     "8 x 6": ((8, 6), 1),
@@ -120,7 +124,7 @@ def test_own_figures(case):
     assert_apart(found)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", LAYOUT_BY_LAYOUT)
 @pytest.mark.parametrize("size", ["4 x 3", "halves of 10 x 4"])
 @pytest.mark.parametrize("case", CASES)
 def test_given_axes(case, size, layout):
@@ -158,7 +162,7 @@ def ink(png):
     return [np.flatnonzero(pixels.any(axis=axis))[[0, -1]] for axis in (0, 1)], pixels.shape
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", LAYOUT_BY_LAYOUT)
 @pytest.mark.parametrize("case", ["two", "long names", "Cauchy"])
 def test_saved_as_tight_as_can_be(case, layout):
     """It cuts off nothing, and afterwards the figure is as it was."""
