@@ -64,6 +64,21 @@ def test_the_error_of_the_first_item(number):
     assert len(called) < 1000
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_an_error_that_comes_once(number):
+    """As a signal handler raises it, in the calling thread: it comes out all the same."""
+    caller, raised = threading.get_ident(), []
+
+    def once(item):
+        time.sleep(0.001)
+        if threading.get_ident() == caller and not raised:
+            raised.append(item)
+            raise TimeoutError("of a handler")
+
+    with pytest.raises(TimeoutError, match="of a handler"):
+        in_threads(once, range(50), number)
+
+
 class Kept:
     """What an array is to a call."""
 
