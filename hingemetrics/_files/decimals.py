@@ -10,7 +10,7 @@ left to `float`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from hingemetrics.exact import Floats, Ints
 
 _Words = npt.NDArray[np.uint64]
 _Bools = npt.NDArray[np.bool_]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 _DIGITS = 8  # in a word
 _PADDING = b"0" * _DIGITS  # so that there are eight characters before each
@@ -33,7 +34,7 @@ _BYTE, _TWO_BYTES, _FOUR_BYTES = (np.uint64(bits) for bits in (8, 16, 32))
 _MOST_BEHIND = 22  # digits behind the point: 10**22 is the last power that a double holds
 _POWERS: Floats = np.array([float(10**k) for k in range(_MOST_BEHIND + 1)])
 _WHOLE_POWERS = np.array([10**k if k < 20 else 0 for k in range(_MOST_BEHIND + 1)], np.uint64)
-_MOST = 1.8e19  # of m, so that it does not wrap around
+_MOST = 1.8e19  # of m without its last 16 digits, so that it does not wrap around
 _SPLITTER = 134217729.0  # 2**27 + 1
 _ERROR = 2.0**-50  # relative, of a correction: four times what its roundings can make
 
@@ -51,7 +52,7 @@ class Fields(NamedTuple):
 
     def of_columns(self, numbers: list[int]) -> Fields:
         """Return the fields of some columns."""
-        offsets = (of.reshape(-1, self.width)[:, numbers].ravel() for of in self[3:])
+        offsets = (of.reshape(-1, self.width).take(numbers, axis=1).ravel() for of in self[3:])
         return Fields(self.text, self.words, len(numbers), *offsets)
 
     def texts(self, which: Ints) -> list[str]:
@@ -88,57 +89,61 @@ def split(text: bytes, delimiter: bytes, width: int) -> Fields | None:
 
 def decimals(fields: Fields) -> tuple[Floats, Ints]:
     """Return the fields as doubles, row by row, and which of them `float` must read."""
-    text, words, _, start, end, point, points = fields
-    first = np.frombuffer(text, np.uint8)[start]
+    start, end, point = fields.start, fields.end, fields.point
+    first = np.frombuffer(fields.text, np.uint8)[start]
     negative = first == _MINUS
-    plain = points < 2
-    end, exponent = _without_exponents(fields)
-    point = np.minimum(point, end)
+    which, marks, exponents = _exponents(fields)
+    if len(which):
+        end = end.copy()
+        end[which] = marks
+        point = np.minimum(point, end)
     before = point - start - (negative | (first == _PLUS))
     behind = np.maximum(end - point - 1, 0)
-    power = behind - exponent
-    plain &= (before >= 0) & (before <= _DIGITS) & (before + behind > 0)
-    plain &= (behind <= _MOST_BEHIND) & (power >= 0) & (power <= _MOST_BEHIND)
-    before, behind, power = before * plain, behind * plain, power * plain
-    mantissa, are_digits = _number(words[point], before)
+    power = behind.copy()
+    power[which] -= exponents
+    # What is below 0 is more than any bound as an unsigned number.
+    plain = (fields.points < 2) & (before.astype(np.uint64) <= _DIGITS) & (before + behind > 0)
+    plain &= (behind <= _MOST_BEHIND) & (power.astype(np.uint64) <= _MOST_BEHIND)
+    mantissa, are_digits = _number(_taken(fields.words, point), _taken(_LAST, before))
     plain &= are_digits
-    size = mantissa * _POWERS[behind]  # in doubles, which do not wrap around
-    mantissa *= _WHOLE_POWERS[behind]
-    for k in range(0, int(behind.max()), _DIGITS):
-        count = np.minimum(np.maximum(behind - k, 0), _DIGITS)
-        # Below 0 there are no digits to take, and words from the end: a text is longer than k.
-        part, are_digits = _number(words[end - k], count)
+    size = mantissa * _taken(_POWERS, behind)  # in doubles, which do not wrap around
+    mantissa *= _taken(_WHOLE_POWERS, behind)
+    for k in range(0, min(int(behind.max()), _MOST_BEHIND), _DIGITS):
+        part, are_digits = _number(_taken(fields.words, end - k), _taken(_LAST, behind - k))
         plain &= are_digits
-        size += part * _POWERS[k]
-        mantissa += part * _WHOLE_POWERS[k]
+        if k == 2 * _DIGITS:
+            size += part * _POWERS[k]
+        part *= _WHOLE_POWERS[k]
+        mantissa += part
     plain &= size < _MOST
     mantissa *= plain
-    quotient, is_sure = _quotient(mantissa, _POWERS[power])
+    quotient, is_sure = _quotient(mantissa, _taken(_POWERS, power))
     return np.where(negative, -quotient, quotient), np.flatnonzero(~(plain & is_sure))
 
 
-def _without_exponents(fields: Fields) -> tuple[Ints, Ints]:
-    """Return ends of fields before an exponent of two digits, such as e-05, and the exponents."""
+def _taken(values: npt.NDArray[_Scalar], which: Ints) -> npt.NDArray[_Scalar]:
+    """Return values by their places, the first or last one for a place outside."""
+    return values.take(which, mode="clip")
+
+
+def _exponents(fields: Fields) -> tuple[Ints, Ints, Ints]:
+    """Return which fields have an exponent of two digits (e-05), where it is, and what it is."""
     data = np.frombuffer(fields.text, np.uint8)
     marks = np.flatnonzero((data == _LOWER_E) | (data == _UPPER_E))
-    if not len(marks):
-        return fields.end, np.zeros(1, np.int64)
     which = np.searchsorted(fields.end, marks)
     marks, which = marks[which < len(fields.end)], which[which < len(fields.end)]
-    size, are_digits = _number(fields.words[fields.end[which]], np.full(len(which), 2))
+    size, are = _number(fields.words[fields.end[which]], _LAST[np.full(len(which), 2)])
     sign = data[marks + 1]
-    are = (fields.end[which] - marks == len("e-05")) & (marks >= fields.start[which])
-    are &= are_digits & ((sign == _PLUS) | (sign == _MINUS))
-    end, exponent = fields.end.copy(), np.zeros_like(fields.end)
-    end[which[are]] = marks[are]
-    exponent[which[are]] = np.where(sign == _MINUS, -1, 1)[are] * size[are].astype(np.int64)
-    return end, exponent
+    are &= (sign == _PLUS) | (sign == _MINUS)
+    are &= (fields.end[which] - marks == len("e-05")) & (marks >= fields.start[which])
+    exponents = np.where(sign == _MINUS, -1, 1) * size.astype(np.int64)
+    return which[are], marks[are], exponents[are]
 
 
-def _number(word: _Words, count: Ints) -> tuple[_Words, _Bools]:
-    """Return the numbers that the last so many characters of words spell, if all are digits."""
+def _number(word: _Words, mask: _Words) -> tuple[_Words, _Bools]:
+    """Return the numbers that some characters of words spell, and whether all are digits."""
     word ^= _ZEROS
-    word &= _LAST[count]
+    word &= mask
     others = word + _ABOVE_NINE
     others |= word
     others &= _HIGH_BITS
