@@ -8,7 +8,8 @@ over, also in the middle of a call: by then NumPy has cost about as much time as
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -136,6 +137,21 @@ def warmup() -> None:
     >>> hingemetrics.warmup()
     """
     _import_kernels().warmup()
+
+
+@contextmanager
+def changed_settings(backend: str | None, num_threads: int | None) -> Iterator[None]:
+    """Change what is not None for the time of a with block; what was undecided is so again."""
+    global _backend, _num_threads
+    before = _backend, _num_threads
+    try:
+        if backend is not None:
+            set_backend(backend)
+        if num_threads is not None:
+            set_num_threads(num_threads)
+        yield
+    finally:
+        _backend, _num_threads = before
 
 
 def count_work(work: int) -> None:

@@ -19,6 +19,7 @@ from hingemetrics.state import BINARY
 
 _SEARCHED_ROWS = 1 << 18
 _MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
+_EXACT = 1 << 53  # float64 has each integer up to it
 _NOT_A_LABEL = int(np.iinfo(np.int64).min)  # stands for a target that no int64 can hold
 _INT64 = np.dtype(np.int64)
 _FLOAT32 = np.dtype(np.float32)
@@ -43,6 +44,7 @@ class Batch:
         self, preds: object, target: object, sample_weight: object, ignore_index: int | None
     ) -> None:
         self.target = _column(as_array(target, "target"), "target")
+        _check_unrounded(target, self.target, ignore_index)
         self.rows = len(self.target)
         self.preds = _matrix(as_array(preds, "preds"), self.rows)
         self.dtype = _FLOAT32 if self.preds.dtype == _FLOAT32 else _FLOAT64
@@ -142,6 +144,19 @@ def checked_ignore_index(value: object) -> int | None:
             f"ignore_index must be of at most {_MOST_IGNORE_BITS} bits, got {number.bit_length()}"
         )
     return number
+
+
+def _check_unrounded(target: object, array: Array, ignored: int | None) -> None:
+    """Raise for an integer that NumPy has rounded in a list, if what it became is ignored."""
+    if ignored is None or abs(ignored) < _EXACT or array.dtype.kind != "f":
+        return
+    if isinstance(target, (list, tuple)):
+        for index, item in enumerate(np.asarray(target, dtype=object).ravel()):
+            if isinstance(item, int) and item != float(item):
+                raise ValueError(
+                    f"target must hold integers that float64 holds, among numbers that make it "
+                    f"float64, got {item} at index {index}; pass an array of integers"
+                )
 
 
 def checked_int(value: object, name: str, least: int, bits: int | None = None) -> int:

@@ -10,7 +10,7 @@ from pyarrow import feather, parquet
 from reference import expected
 
 import hingemetrics
-from hingemetrics import _files
+from hingemetrics import _files, backend
 from hingemetrics.cli import arguments, run
 
 
@@ -200,6 +200,18 @@ class TestSettings:
             loss(PREDS, TARGET, "--threads", "2", "--backend", "numpy")
         assert (hingemetrics.get_backend(), hingemetrics.get_num_threads()) == ("auto", 3)
 
+    def test_what_was_undecided_is_so_again(self, loss, monkeypatch):
+        """Also where the environment would be refused."""
+        monkeypatch.setattr(backend, "_backend", None)
+        monkeypatch.setattr(backend, "_num_threads", None)
+        monkeypatch.setenv("HINGEMETRICS_BACKEND", "fast")
+        monkeypatch.setenv("HINGEMETRICS_NUM_THREADS", "many")
+        assert loss(PREDS, TARGET, "--threads", "2", "--backend", "numpy").returncode == 0
+        with pytest.raises(ValueError, match="HINGEMETRICS_BACKEND"):
+            hingemetrics.get_backend()
+        with pytest.raises(ValueError, match="HINGEMETRICS_NUM_THREADS"):
+            hingemetrics.get_num_threads()
+
     @pytest.mark.parametrize("backend", ["auto", "numpy", "numba"])
     @pytest.mark.parametrize("threads", ["1", "2"])
     def test_to_the_bit(self, loss, backend, threads):
@@ -215,6 +227,11 @@ class TestSettings:
     def test_no_number_of_threads(self, command, text):
         done = command("a.npy", "b.npy", f"--threads={text}")
         refused(done, "--threads: must be a whole number >= 1, got ")
+        assert len(done.stderr) < 200
+
+    def test_no_label(self, command):
+        done = command("a.npy", "b.npy", f"--ignore-index={'9' * 5000}")
+        refused(done, "--ignore-index: must be an int, got ")
         assert len(done.stderr) < 200
 
     def test_the_environment_decides_nothing_then(self, python, tmp_path):

@@ -188,6 +188,23 @@ class TestWhatIsThere:
         refused(run, f"{option} must be another file than standard output, got {out}\n")
         assert out.read_bytes() == b""
 
+    @pytest.mark.parametrize(("number", "name"), [(1, "standard output"), (2, "standard error")])
+    def test_a_pipe_that_is_printed_to(self, python, tmp_path, number, name):
+        """The bytes of a state would stand between lines; to another pipe they go."""
+        path = f"/dev/fd/{number}"
+        code = "import sys; from hingemetrics.cli import main; sys.exit(main())"
+        done = python("-c", code, "no.npy", "no.npy", "--state-out", path)
+        refused(done, f"--state-out must be another file than {name}, got {path}")
+
+    def test_standard_error_is_kept(self, python, tmp_path):
+        out = tmp_path / "out"
+        out.write_bytes(b"")
+        code = "import os, sys; os.dup2(os.open(sys.argv.pop(1), os.O_WRONLY), 2); "
+        code += "from hingemetrics.cli import main; sys.exit(main())"
+        done = python("-c", code, out, "no.npy", "no.npy", "--state-out", out)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+        assert "must be another file than standard error" in out.read_text()
+
     def test_what_is_read_only(self, command, monkeypatch, tmp_path):
         """Even where the folder would let another file take its place."""
         (tmp_path / "a.state").write_bytes(b"before")

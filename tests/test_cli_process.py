@@ -51,6 +51,14 @@ class TestStandardOutput:
         run = python("-c", ELSEWHERE, "", *files, *option)
         assert (run.returncode, run.stderr) == (0, "")
 
+    def test_a_host_keeps_its_output(self, python, files):
+        """Called in a process, the command takes nothing away that is not its own."""
+        code = "import os, sys; from hingemetrics.cli import main\n"
+        code += "os.dup2(os.open('/dev/full', os.O_WRONLY), 1)\n"
+        code += "try: main(sys.argv[1:])\nexcept SystemExit as end: code = end.code\n"
+        code += "assert os.readlink('/proc/self/fd/1') == '/dev/full'; os._exit(code)"
+        refused(python("-c", code, *files), "standard output: No space left on device")
+
     def test_a_reader_that_has_gone_hides_no_failure(self, python, files):
         run = python("-c", ELSEWHERE, "", *files, "--fail-above", "0")
         assert run.returncode == 1

@@ -43,13 +43,25 @@ class TestNumbers:
         assert target.tolist() == [int(float(t)) if len(t) < 9 else int(t) for t in texts]
 
     @pytest.mark.parametrize(
-        "text", ["0.5", "nan", "inf", "9223372036854775808", "1e300", "1" + "0" * 400, "9" * 5000]
+        "text", ["0.5", "nan", "inf", "9223372036854775808", "1e300", "-1e19", "9" * 5000]
     )
     def test_what_is_no_label_is_left_to_the_metric(self, text, tmp_path):
         wanted = (one_column(tmp_path, ["1", "2"]), one_column(tmp_path, ["1", text], "target"))
         preds, target, _ = read(wanted)
         with pytest.raises(ValueError, match=says("target", "index 1")):
             HingeLoss().update(preds, target)
+
+    @pytest.mark.parametrize("text", [str(2**63 + 1), str(-(2**63) - 1), "1" + "0" * 400])
+    def test_labels_that_would_be_rounded(self, text, tmp_path):
+        """They would be taken for others, perhaps for one that is ignored."""
+        wanted = (one_column(tmp_path, ["1", "2"]), one_column(tmp_path, ["1", text], "target"))
+        with pytest.raises(TableError, match=says("labels that int64 or float64 holds", "line 2")):
+            read(wanted)
+
+    def test_the_least_label(self, tmp_path):
+        texts = [str(-(2**63)), str(2**53 + 1)]
+        wanted = (one_column(tmp_path, ["1", "2"]), one_column(tmp_path, texts, "target"))
+        assert read(wanted)[1].tolist() == [-(2**63), 2**53 + 1]
 
 
 class TestColumns:

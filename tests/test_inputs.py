@@ -438,6 +438,18 @@ WIDE = [
 class TestIgnoreIndex:
     """Rows of exactly this target are left out, whatever the dtype."""
 
+    @pytest.mark.parametrize(
+        ("target", "ignored"),
+        [([2**63 + 1, 1], 2**63), ([2**53 + 1, 0.0, 1], 2**53), ((1.0, 2**53 + 1), 2**60)],
+    )
+    def test_integers_that_a_list_rounds(self, target, ignored):
+        """NumPy makes float64 of such a list, and of the label one that might be ignored."""
+        label = max(target)
+        with pytest.raises(ValueError, match=says("target", f"got {label} at index")):
+            hinge_loss([0.5] * len(target), target, ignore_index=ignored)
+        array = np.array([2**63 + 1, 1], "u8")
+        assert hinge_loss([0.5, 0.25], array, ignore_index=2**63 + 1) == 0.75
+
     @pytest.mark.parametrize("dtype", REALS)
     @pytest.mark.parametrize("ignored", NUMBERS, ids=lambda n: str(n)[:24])
     def test_exact(self, dtype, ignored):

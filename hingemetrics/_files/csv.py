@@ -297,7 +297,11 @@ def _label(text: str) -> float:
         if not number.is_integer():
             return number
         label = int(number)
-    return label if label.bit_length() < 64 else float(text)
+    if -(1 << 63) <= label < 1 << 63:
+        return label
+    if (number := float(text)) != label:  # it would be taken for another label
+        raise ValueError("a label that float64 does not hold")
+    return number
 
 
 def _is_number(text: str, argument: str) -> bool:
@@ -320,7 +324,9 @@ def _not_a_number(
         if not _is_number(record[column], argument)
     )
     text = records[line][column]
+    is_label = argument == "target" and _is_number(text, "preds")
+    must = "labels that int64 or float64 holds" if is_label else "numbers"
     return TableError(
-        f"{shown(layout.path)} must hold numbers, got {quoted(text) if text else 'nothing'} "
+        f"{shown(layout.path)} must hold {must}, got {quoted(text) if text else 'nothing'} "
         f"in line {start + line}, {column_label(column, layout.names)}"
     )

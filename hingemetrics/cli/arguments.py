@@ -101,7 +101,7 @@ def _add_input(group: Any) -> None:
         "--sample-weight", metavar="FILE", help="weights: (N,); with --preds, a column of FILE"
     )
     group.add_argument(
-        "--ignore-index", type=int, metavar="LABEL", help="leave out rows with this label"
+        "--ignore-index", type=_label, metavar="LABEL", help="leave out rows with this label"
     )
     group.add_argument(
         "--merge",
@@ -204,6 +204,14 @@ def _limit(text: str) -> float:
     if math.isnan(limit):
         raise argparse.ArgumentTypeError(f"must be a number, got {_shortened(text)}")
     return limit
+
+
+def _label(text: str) -> int:
+    """Return the label that an argument names."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an int, got {_shortened(text)}") from None
 
 
 def _count(text: str) -> int:

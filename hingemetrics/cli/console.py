@@ -57,13 +57,24 @@ def progress_bar(total: Callable[[], int | None]) -> Any:
     return tqdm(total=total(), unit=" rows", unit_scale=True, delay=1, leave=False)
 
 
+def end_streams() -> None:
+    """Before the process ends: what a stream could not take is dropped, or Python would fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and _failed(stream.flush):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
 def _print(text: str, stream: TextIO) -> OSError | None:
-    """Print; return the error of a stream that cannot take it, and then gets nothing any more."""
+    """Print, or return the error of a stream that cannot take it."""
+    return _failed(lambda: print(text, file=stream, flush=True))
+
+
+def _failed(write: Callable[[], None]) -> OSError | None:
+    """Return the error of a stream that is written to, if there is one."""
     try:
-        print(text, file=stream, flush=True)
+        write()
     except OSError as error:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # or Python would try again at exit, and fail
-        os.close(nowhere)
         return error
     return None

@@ -19,7 +19,7 @@ from functools import partial
 from io import FileIO
 from itertools import combinations
 
-_STANDARD_OUTPUT = 1
+_STREAMS = {"standard output": 1, "standard error": 2}
 _MOST_NAMES = 100  # to try; the first of them is as good as sure to do
 
 
@@ -36,10 +36,10 @@ def check_outputs(outputs: Mapping[str, str], inputs: Sequence[str | int]) -> No
         is_loop = os.path.islink(place)
         if os.path.isdir(path) or is_loop or not os.path.isdir(os.path.dirname(place)):
             raise ValueError(f"{option} must be a file in a folder that exists, got {path}")
+        if (stream := _standard_stream(path)) is not None:
+            raise ValueError(f"{option} must be another file than {stream}, got {path}")
         if not os.path.isfile(path):
             continue
-        if _is_standard_output(path):
-            raise ValueError(f"{option} must be another file than standard output, got {path}")
         if not os.access(path, os.W_OK):
             raise ValueError(f"{option} must be a file that may be written to, got {path}")
         if any(os.path.samefile(path, read) for read in inputs):
@@ -69,12 +69,15 @@ def _is_same(path: str, other: str) -> bool:
     )
 
 
-def _is_standard_output(path: str) -> bool:
-    """Whether what is printed goes to that file: one of both would be lost."""
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(_STANDARD_OUTPUT))
-    except OSError:  # it is closed
-        return False
+def _standard_stream(path: str) -> str | None:
+    """Return which stream of the process goes to that file or pipe: one of both would be lost."""
+    status = _status(path)
+    if status is not None and not stat.S_ISCHR(status.st_mode):  # a terminal, or /dev/null
+        for stream, descriptor in _STREAMS.items():
+            with suppress(OSError):  # it is closed
+                if os.path.samestat(status, os.fstat(descriptor)):
+                    return stream
+    return None
 
 
 def _status(path: str) -> os.stat_result | None:

@@ -7,16 +7,15 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import ExitStack, closing, nullcontext
 from importlib.util import find_spec
-from typing import TypeVar
 
 from hingemetrics._files import STDIN, Block, Blocks, Columns, blocks, paths_of, row_count
-from hingemetrics.backend import get_backend, get_num_threads, set_backend, set_num_threads
+from hingemetrics.backend import changed_settings, get_backend, get_num_threads
 from hingemetrics.cli.arguments import check_merging, inputs, parsed
 from hingemetrics.cli.breakdown import ClassLosses, Picture, WorstSamples, kept_rows
-from hingemetrics.cli.console import fail, note, progress_bar, reason, say, show
+from hingemetrics.cli.console import end_streams, fail, note, progress_bar, reason, say, show
 from hingemetrics.cli.gate import complaint
 from hingemetrics.cli.merging import merged_state
 from hingemetrics.cli.outputs import check_outputs, write
@@ -24,8 +23,6 @@ from hingemetrics.cli.report import Report, as_json, as_text
 from hingemetrics.metric import HingeLoss
 
 ABOVE_LIMIT = 1
-
-T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,17 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments is None:  # this is the command: Python ends it by SIGINT, without a traceback
             sys.excepthook = lambda *_: None
         raise
+    finally:
+        if arguments is None:
+            end_streams()
 
 
 def _run(options: argparse.Namespace) -> int:
     """Do what the arguments say and return the exit status."""
     with ExitStack() as settings:
         try:
-            for setting in (
-                _setting(get_backend, set_backend, options.backend, "auto"),
-                _setting(get_num_threads, set_num_threads, options.threads, 1),
-            ):
-                settings.enter_context(setting)
+            settings.enter_context(changed_settings(options.backend, options.threads))
             _check_environment(options)
             report = _merged(options) if options.merge else _measured(options)
             if options.state_out is not None:
@@ -81,25 +77,6 @@ def _run(options: argparse.Namespace) -> int:
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             fail(reason(error))
         return _told(report, options)
-
-
-@contextmanager
-def _setting(
-    get: Callable[[], T], put: Callable[[T], None], value: T | None, default: T
-) -> Iterator[None]:
-    """Change a setting of the process for the time of a with block, unless the value is None."""
-    if value is None:
-        yield
-        return
-    try:
-        before = get()
-    except ValueError:  # what the environment says is refused, but here it decides nothing
-        before = default
-    put(value)
-    try:
-        yield
-    finally:
-        put(before)
 
 
 def _told(report: Report, options: argparse.Namespace) -> int:
