@@ -94,9 +94,10 @@ def _measure(batch: Batch, onto: HingeState) -> HingeState:
         for start, stop in spans:
             onto = _measure_span(batch, onto, start, stop)
         return onto
-    # Whoever has to wait for a compiler does so here: it may be this very thread's, interrupted by
-    # a signal handler, and none of the others could know.
-    backend.kernel(onto._config.form(batch.num_classes), batch.dtype)
+    if backend.get_backend() == "numba":
+        # Who has to wait for a compiler does so here: it may be this very thread's, interrupted by
+        # a signal handler, and none of the others could know. With "auto" nobody has to.
+        backend.kernel(onto._config.form(batch.num_classes), batch.dtype)
     empty, elements = onto._emptied(), _NUMBA_ELEMENTS // threads
     parts = in_threads(
         lambda span: _measure_span(batch, empty, *span, elements, wait=False), spans, threads
