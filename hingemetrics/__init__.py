@@ -1,6 +1,7 @@
 """Exact hinge loss: the same bits for any order, batching, thread count, machine and merge tree."""
 
-from hingemetrics.backend import (
+from hingemetrics._core.config import MulticlassMode
+from hingemetrics._engine.backend import (
     get_backend,
     get_num_threads,
     set_backend,
@@ -8,15 +9,15 @@ from hingemetrics.backend import (
     warmup,
 )
 from hingemetrics.functional import hinge_loss
-from hingemetrics.metric import HingeLoss
-from hingemetrics.resampling import (
+from hingemetrics.metrics.bootstrap import (
     BootstrapHingeLoss,
     Interval,
     bootstrap_interval,
     leave_one_out,
 )
-from hingemetrics.running import RunningHingeLoss
-from hingemetrics.state import HingeState, MulticlassMode
+from hingemetrics.metrics.hinge import HingeLoss
+from hingemetrics.metrics.running import RunningHingeLoss
+from hingemetrics.state import HingeState
 
 __version__ = "0.1.0"
 

@@ -17,11 +17,12 @@ from uuid import uuid4
 
 import numpy as np
 
-from hingemetrics import engine
-from hingemetrics.arrays import as_array
-from hingemetrics.exact import Array, Floats
-from hingemetrics.inputs import Batch, checked_ignore_index
-from hingemetrics.state import HingeState, MulticlassMode, _check_reduction
+from hingemetrics._core.config import MulticlassMode
+from hingemetrics._core.typing import Array, Floats
+from hingemetrics._engine import measure as engine
+from hingemetrics._inputs.arrays import as_array
+from hingemetrics._inputs.batch import Batch, checked_ignore_index
+from hingemetrics.state import HingeState, _check_reduction
 
 _FAN_IN = 8  # states that one task of Dask adds
 _SPARK_MERGES = 4  # tasks of Spark that add all states: adding takes microseconds, a task far more

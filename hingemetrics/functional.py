@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, overload
 
-from hingemetrics import engine
-from hingemetrics.exact import Floats
-from hingemetrics.inputs import Batch, checked_ignore_index
-from hingemetrics.state import HingeState, MulticlassMode, OneNumber
+from hingemetrics._core.config import MulticlassMode, OneNumber
+from hingemetrics._core.typing import Floats
+from hingemetrics._engine import measure as engine
+from hingemetrics._inputs.batch import Batch, checked_ignore_index
+from hingemetrics.state import HingeState
 
 _REDUCTIONS = ("mean", "sum", "none")
 

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 import hingemetrics
-from hingemetrics.exact import Floats
-from hingemetrics.labels import decisions, labelled, of_classes
+from hingemetrics._core.config import Config, MulticlassMode
+from hingemetrics._core.typing import Floats
+from hingemetrics._inputs.labels import decisions, labelled, of_classes
 from hingemetrics.plot import HingeLossDisplay
-from hingemetrics.state import Config, MulticlassMode
 
 __all__ = ["HingeLossDisplay", "HingeScorer", "hinge_loss", "hinge_scorer", "make_hinge_scorer"]
 

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import enum
 import itertools
 import math
 import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, overload
 
-import numpy as np
-
-from hingemetrics.exact import (
+from hingemetrics._core.config import BINARY, Config, MulticlassMode, OneNumber
+from hingemetrics._core.exact import (
     COUNTERS,
     LOWEST,
     NEAR_LIMIT,
     ONE,
     Column,
-    Floats,
     Sums,
     Totals,
     stacked,
     unstacked,
 )
-from hingemetrics.float_unit import check_float_unit
+from hingemetrics._core.float_unit import check_float_unit
+from hingemetrics._core.typing import Value_co
 
 if TYPE_CHECKING:
     from fractions import Fraction
-
-    from typing_extensions import TypeVar
-
-    # What a value is: a float, or for one-vs-all perhaps an array. It is only ever given out, so
-    # that what gives floats will do where either is expected.
-    Value_co = TypeVar("Value_co", bound=float | Floats, covariant=True, default=float | Floats)
-else:
-    from typing import TypeVar
-
-    Value_co = TypeVar("Value_co", covariant=True)
 
 _MAGIC = b"hinge\x01"  # the format's name and version
 _CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
@@ -48,53 +36,6 @@ _LARGEST_BITS = _LARGEST.bit_length()
 _LONGEST_NUMBER = 280  # bytes: every sum of fewer than 2**128 doubles
 _TOO_MANY_CLASSES = 1 << 63  # for any array
 _TOO_MANY_SAMPLES = 1 << 128  # more than any data; bounds what hostile bytes can ask for
-BINARY = 1  # the `num_classes` of binary data
-
-
-class MulticlassMode(str, enum.Enum):
-    """The two multi-class hinge losses; names are matched without regard to case, `-` or `_`."""
-
-    CRAMMER_SINGER = "crammer-singer"
-    ONE_VS_ALL = "one-vs-all"
-
-    @classmethod
-    def _missing_(cls, value: object) -> MulticlassMode | None:
-        if isinstance(value, str):
-            wanted = value.lower().replace("_", "-")
-            return next((mode for mode in cls if mode.value == wanted), None)
-        return None
-
-
-OneNumber = Literal["crammer-singer", MulticlassMode.CRAMMER_SINGER] | None
-"""The modes of which the value is a float for certain."""
-
-
-class Config(NamedTuple):
-    """What must agree before two states can be merged."""
-
-    squared: bool
-    multiclass_mode: MulticlassMode
-
-    def form(self, num_classes: int) -> str:
-        """Return which of the three losses data of so many classes have."""
-        return "binary" if num_classes == BINARY else self.multiclass_mode._value_
-
-    @classmethod
-    def checked(cls, squared: object, multiclass_mode: object) -> Config:
-        """Return the configuration; None stands for Crammer-Singer."""
-        if not isinstance(squared, (bool, np.bool_)):
-            raise TypeError(f"squared must be a bool, got {squared!r}")
-        if multiclass_mode is None:
-            return cls(bool(squared), MulticlassMode.CRAMMER_SINGER)
-        try:
-            return cls(bool(squared), MulticlassMode(multiclass_mode))
-        except ValueError:
-            choices = ", ".join(repr(mode.value) for mode in MulticlassMode)
-            raise ValueError(
-                f"multiclass_mode must be None, {choices} or a MulticlassMode, "
-                f"got {multiclass_mode!r}"
-            ) from None
-
 
 SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED = range(COUNTERS)
 """What the counters count: samples seen, binary targets 0 and -1, samples without a weight."""

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, settings
 
 import hingemetrics
 import hingemetrics.sklearn
-from hingemetrics import _files, cli, engine
+from hingemetrics import _files, cli
+from hingemetrics._engine import measure as engine
 
 settings.register_profile(
     "hingemetrics",
@@ -72,7 +73,7 @@ def short_spans(set_num_threads, monkeypatch):
 @pytest.fixture(scope="session")
 def python():
     """Run a fresh interpreter that finds the package and the modules beside this file."""
-    path = [Path(hingemetrics.__file__).parents[1], Path(__file__).parent]
+    path = [Path(hingemetrics.__file__).parents[1], Path(__file__).parent / "tools"]
     inherited = {k: v for k, v in os.environ.items() if k != "HINGEMETRICS_BACKEND"}
 
     def run(*arguments, **environment):
@@ -119,7 +120,7 @@ def calls(monkeypatch):
 
 
 ASSEMBLY = """
-from hingemetrics import kernels
+from hingemetrics._engine import kernels
 kernels.warmup()
 for (form, dtype), kernel in kernels._compiled.items():
     print(f"== {form} {dtype}", *kernel.inspect_asm().values(), sep="\\n")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from hingemetrics._core.typing import Array
 from hingemetrics._files.columns import Chunks, Table, column_number
 from hingemetrics._files.refusals import TableError, check_regular, column_label, quoted, reading
-from hingemetrics.exact import Array
 
 _PARQUET_BUFFER = 1 << 16  # bytes read at once of a column: not a whole row group
 _FLOATS = {"halffloat": "f2", "float": "f4", "double": "f8"}  # Arrow's names of NumPy's dtypes

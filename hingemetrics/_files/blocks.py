@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
+from hingemetrics._core.typing import Array
+from hingemetrics._engine.backend import get_num_threads
 from hingemetrics._files.arrow import arrow_chunks, parquet_chunks, parquet_rows
 from hingemetrics._files.columns import Chunks, Columns, Table, kind_of, paths_of
 from hingemetrics._files.npy import check_together, npy_chunks, npy_header, npz_chunks, rows_shape
 from hingemetrics._files.refusals import STDIN, TableError, shown
-from hingemetrics.backend import get_num_threads
-from hingemetrics.exact import Array
 
 ELEMENTS = 1 << 18  # predictions in a block: 2 MiB
 SHARED_ELEMENTS = 1 << 20  # in one of .npy files that threads share: enough for them to pay

@@ -9,6 +9,8 @@ from glob import glob, has_magic
 from itertools import chain
 from typing import NamedTuple
 
+from hingemetrics._core.text import closest
+from hingemetrics._core.typing import Array
 from hingemetrics._files.refusals import (
     STDIN,
     TableError,
@@ -18,8 +20,6 @@ from hingemetrics._files.refusals import (
     quoted,
     shown,
 )
-from hingemetrics.exact import Array
-from hingemetrics.spelling import closest
 
 Chunks = Generator[list[Array], None, None]  # an array for each of the columns asked for
 GZIPPED = ".gz"

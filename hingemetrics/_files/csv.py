@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hingemetrics._core.typing import Array
 from hingemetrics._files.columns import GZIPPED, Chunks, Table, is_number, kind_of
 from hingemetrics._files.decimals import Fields, decimals, split
 from hingemetrics._files.refusals import (
@@ -22,7 +23,6 @@ from hingemetrics._files.refusals import (
     reading,
     shown,
 )
-from hingemetrics.exact import Array
 
 if TYPE_CHECKING:
     from gzip import GzipFile

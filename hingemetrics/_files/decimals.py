@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hingemetrics.exact import Floats, Ints
+from hingemetrics._core.typing import Floats, Ints
 
 _Words = npt.NDArray[np.uint64]
 _Bools = npt.NDArray[np.bool_]

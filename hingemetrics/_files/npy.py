@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hingemetrics._core.typing import Array
 from hingemetrics._files.columns import Chunks, Columns
 from hingemetrics._files.refusals import (
     TableError,
@@ -23,8 +24,7 @@ from hingemetrics._files.refusals import (
     quoted,
     reading,
 )
-from hingemetrics.exact import Array
-from hingemetrics.inputs import Batch
+from hingemetrics._inputs.batch import Batch
 
 
 class Header(NamedTuple):

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from hingemetrics import __version__
+from hingemetrics._core.config import MulticlassMode
+from hingemetrics._core.text import closest
 from hingemetrics._files import Columns, columns, columns_of
 from hingemetrics.cli.console import fail
-from hingemetrics.spelling import closest
-from hingemetrics.state import MulticlassMode
 
 _BACKENDS = ("auto", "numpy", "numba")
 _SHOWN = 40  # characters of what was got

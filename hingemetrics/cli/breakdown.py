@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hingemetrics._core.config import BINARY, MulticlassMode
+from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics._files import Block
-from hingemetrics.exact import Array, Floats, Ints
+from hingemetrics._inputs.batch import Batch
 from hingemetrics.functional import hinge_loss
-from hingemetrics.inputs import Batch
-from hingemetrics.metric import HingeLoss
-from hingemetrics.state import BINARY, HingeState, MulticlassMode
+from hingemetrics.metrics.hinge import HingeLoss
+from hingemetrics.state import HingeState
 
 _SHOWN_ROWS = 100_000
 _SHOWN_ELEMENTS = 1 << 23  # 64 MiB, where there are many classes

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from hingemetrics.exact import Floats
+from hingemetrics._core.typing import Floats
 
 _FEWEST_DIGITS, _MOST_DIGITS = 4, 17
 

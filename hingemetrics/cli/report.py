@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hingemetrics._core.exact import Column
+from hingemetrics._core.typing import Floats
 from hingemetrics.cli.breakdown import ClassLoss, Picture, WorstSample
-from hingemetrics.exact import Column, Floats
 from hingemetrics.state import HingeState
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing, nullcontext
 from importlib.util import find_spec
 
+from hingemetrics._engine.backend import changed_settings, get_backend, get_num_threads
 from hingemetrics._files import STDIN, Block, Blocks, Columns, blocks, paths_of, row_count
-from hingemetrics.backend import changed_settings, get_backend, get_num_threads
 from hingemetrics.cli.arguments import check_merging, inputs, parsed
 from hingemetrics.cli.breakdown import ClassLosses, Picture, WorstSamples, kept_rows
 from hingemetrics.cli.console import end_streams, fail, note, progress_bar, reason, say, show
@@ -20,7 +20,7 @@ from hingemetrics.cli.gate import complaint
 from hingemetrics.cli.merging import merged_state
 from hingemetrics.cli.outputs import check_outputs, write
 from hingemetrics.cli.report import Report, as_json, as_text
-from hingemetrics.metric import HingeLoss
+from hingemetrics.metrics.hinge import HingeLoss
 
 ABOVE_LIMIT = 1
 

@@ -1,0 +1,1 @@
+"""Exact sums, losses and tallies: everything that needs NumPy alone."""

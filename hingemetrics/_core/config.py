@@ -1,0 +1,55 @@
+"""Which loss it is: the multi-class mode, squared or not."""
+
+from __future__ import annotations
+
+import enum
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+BINARY = 1  # the `num_classes` of binary data
+
+
+class MulticlassMode(str, enum.Enum):
+    """The two multi-class hinge losses; names are matched without regard to case, `-` or `_`."""
+
+    CRAMMER_SINGER = "crammer-singer"
+    ONE_VS_ALL = "one-vs-all"
+
+    @classmethod
+    def _missing_(cls, value: object) -> MulticlassMode | None:
+        if isinstance(value, str):
+            wanted = value.lower().replace("_", "-")
+            return next((mode for mode in cls if mode.value == wanted), None)
+        return None
+
+
+OneNumber = Literal["crammer-singer", MulticlassMode.CRAMMER_SINGER] | None
+"""The modes of which the value is a float for certain."""
+
+
+class Config(NamedTuple):
+    """What must agree before two states can be merged."""
+
+    squared: bool
+    multiclass_mode: MulticlassMode
+
+    def form(self, num_classes: int) -> str:
+        """Return which of the three losses data of so many classes have."""
+        return "binary" if num_classes == BINARY else self.multiclass_mode._value_
+
+    @classmethod
+    def checked(cls, squared: object, multiclass_mode: object) -> Config:
+        """Return the configuration; None stands for Crammer-Singer."""
+        if not isinstance(squared, (bool, np.bool_)):
+            raise TypeError(f"squared must be a bool, got {squared!r}")
+        if multiclass_mode is None:
+            return cls(bool(squared), MulticlassMode.CRAMMER_SINGER)
+        try:
+            return cls(bool(squared), MulticlassMode(multiclass_mode))
+        except ValueError:
+            choices = ", ".join(repr(mode.value) for mode in MulticlassMode)
+            raise ValueError(
+                f"multiclass_mode must be None, {choices} or a MulticlassMode, "
+                f"got {multiclass_mode!r}"
+            ) from None

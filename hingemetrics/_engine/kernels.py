@@ -1,0 +1,790 @@
+"""The losses again, compiled: each kernel reads its arrays once and adds to exact sums.
+
+A kernel works in blocks of rows that stay in the L1 cache: it checks their labels, computes their
+losses into a buffer, and peels the buffer into integers (see `exact`). It returns the row at which
+it stopped: the end, or a row before which everything was added, because after it comes a label or
+weight that cannot be, or a double that needs the whole grid of digits when none was given.
+
+Kernels, helpers and constants share this file because Numba's cache sees no edits elsewhere. Each
+kernel is a function of its own with one signature: several signatures in one cache entry can race
+between processes and load the wrong code. No fastmath, no parallel. Only uint64 wraps around, never
+an int64 on valid data, so the same source gives the same bits under NUMBA_DISABLE_JIT=1.
+"""
+# Numba infers the types below, and mypy cannot follow it there.
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numba import config, from_dtype, njit, types
+
+from hingemetrics._core.config import MulticlassMode
+from hingemetrics._core.exact import Accumulator
+from hingemetrics._core.losses import losses
+
+BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
+SHORT = 12  # Crammer-Singer rows of fewer classes are worked on together ...
+TILE = 8192  # ... so many bytes of predictions at a time
+JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this length
+PASSES = 4  # so many of them share one pass over the accumulators
+FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay below 2**62
+
+# What `exact` and `state` say too, written out again so that an edit changes this file; a test
+# holds both together.
+MAGIC0, MAGIC1, MAGIC2 = 1.5 * 2.0**31, 1.5 * 2.0**-19, 1.5 * 2.0**-69
+BITS0, BITS1, BITS2 = map(np.uint64, (0x41E8 << 48, 0x3EC8 << 48, 0x3BA8 << 48))
+PLACE0, PLACE1, PLACE2 = 1056, 1006, 956
+NEAR_FIRST, NEAR_ROWS, NAN_ROW, INF_ROW, FAR_ROWS = 29, 7, 67, 68, 69
+SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED, COUNTERS = 0, 1, 2, 3, 4
+
+NO_SUMS = (np.uint64(0), np.uint64(0), np.uint64(0), BITS0, np.uint64(0))  # of no patterns
+LIMIT = 2.0**30 - 2.0**-22  # from here on the first level carries into bit 51
+TOP0 = 0x41E8 >> 3  # what every pattern of the first level begins with, above bit 51
+# Of as many patterns as share a pass; sums of patterns may wrap around.
+ALL0, ALL1, ALL2 = (np.uint64(PASSES * int(bits) % 2**64) for bits in (BITS0, BITS1, BITS2))
+LOW = (1 << 32) - 1
+MANTISSA = (1 << 52) - 1
+SIGN = np.uint64(63)
+
+
+# Helpers are only called by kernels, and a quarter quicker to compile for knowing it.
+_helper = njit(  # type: ignore[call-overload]
+    error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
+
+
+# Exact integers
+
+
+@_helper
+def _pattern(x):
+    """Return the bit pattern of a double."""
+    return np.float64(x).view(np.uint64)
+
+
+@_helper
+def _level(x, magic):
+    """Return the pattern that holds the integer which a level takes off x, and what it leaves."""
+    rounded = x + magic
+    return _pattern(rounded), x - (rounded - magic)
+
+
+@_helper
+def _signed(patterns):
+    """Return a sum of integers from patterns as a signed integer."""
+    return np.uint64(patterns).view(np.int64)
+
+
+@_helper
+def _is_big(patterns):
+    """Return whether the first level met too big a double: `patterns` is the OR of its patterns.
+
+    From the limit on they have other high bits, of which none is missing in those of the others.
+    """
+    return _signed(patterns) >> 51 != TOP0
+
+
+@_helper
+def _fold(digits, at, columns, place, amount):
+    """Add amount * 2**(place + LOWEST) to a column of digits; digit 0 of it would be at `at`."""
+    at += (place >> 5) * columns
+    shift = place & 31
+    low, high = (amount & LOW) << shift, (amount >> 32) << shift
+    digits[at] += low & LOW
+    digits[at + columns] += (low >> 32) + (high & LOW)
+    digits[at + 2 * columns] += high >> 32
+
+
+@_helper
+def _fold_levels(hot, column, columns, levels):
+    """Add the sums of the three levels to a column of near digits."""
+    first, second, third = levels
+    at = COUNTERS - NEAR_FIRST * columns + column
+    _fold(hot, at, columns, PLACE0, first)
+    _fold(hot, at, columns, PLACE1, second)
+    if third:
+        _fold(hot, at, columns, PLACE2, third)
+
+
+@_helper
+def _add_far(x, far, column):
+    """Add a double of any size and sign to the whole grid."""
+    columns = len(far) // FAR_ROWS
+    bits = np.float64(x).view(np.int64)
+    exponent, mantissa = (bits >> 52) & 0x7FF, bits & MANTISSA
+    if exponent == 0x7FF:
+        far[(NAN_ROW if mantissa else INF_ROW) * columns + column] += 1
+        return
+    if exponent:
+        mantissa |= MANTISSA + 1
+    else:
+        exponent = 1
+    _fold(far, column, columns, exponent + 2, -mantissa if bits < 0 else mantissa)
+
+
+@_helper
+def _add_levels(sums, x, deep):
+    """Add the patterns of a double to their sums, one a level, and to what tells if all fit.
+
+    Two levels do for plain losses: they are multiples of 2**-53. `deep` is a constant at every
+    call, so that LLVM makes two loops of one.
+    """
+    first, second, third, big, fine = sums
+    pattern, rest = _level(x, MAGIC0)
+    first += pattern
+    big |= pattern
+    pattern, rest = _level(rest, MAGIC1)
+    second += pattern
+    if deep:
+        pattern, rest = _level(rest, MAGIC2)
+        third += pattern
+        fine |= _pattern(rest)
+    return first, second, third, big, fine
+
+
+@_helper
+def _integers(n, sums, deep):
+    """Return the sums of the integers that n doubles left, and if any was too big or too fine.
+
+    Taking the constants off at the end saves an operation for each double and level.
+    """
+    count = np.uint64(n)
+    first, second, third, big, fine = sums
+    levels = (
+        _signed(first - count * BITS0),
+        _signed(second - count * BITS1),
+        _signed(third - count * BITS2) if deep else 0,
+    )
+    return levels, _is_big(big), fine != 0
+
+
+@_helper
+def _peel(x, n, deep):
+    """Return the sums of two or three levels over n doubles, and if any is too big or too fine."""
+    sums = NO_SUMS
+    for i in range(n):
+        sums = _add_levels(sums, x[i], deep)
+    return _integers(n, sums, deep)
+
+
+@_helper
+def _move_big(x, n, far, column, width):
+    """Move what is too big for the first level, inf and NaN to the whole grid; tell if any was.
+
+    `x` holds rows of `width` doubles, which belong to the columns from `column` on.
+    """
+    moved = False
+    for i in range(n):
+        if not x[i] < LIMIT:
+            _add_far(x[i], far, column + i % width)
+            x[i] = 0.0
+            moved = True
+    return moved
+
+
+@_helper
+def _add_rests(x, n, far, column, width):
+    """Add what the third level leaves to the whole grid."""
+    for i in range(n):
+        rest = _level(x[i], MAGIC0)[1]
+        rest = _level(rest, MAGIC1)[1]
+        rest = _level(rest, MAGIC2)[1]
+        if rest != 0.0:
+            _add_far(rest, far, column + i % width)
+
+
+@_helper
+def _peel_all(x, n, deep, far, column):
+    """Return the sums of the levels over n doubles >= 0, and False if those need a grid."""
+    levels, big, fine = _peel(x, n, True) if deep else _peel(x, n, False)
+    if (big or fine) and not len(far):
+        return levels, False
+    if big:
+        _move_big(x, n, far, column, 1)
+        levels, big, fine = _peel(x, n, True)
+    if fine:
+        _add_rests(x, n, far, column, 1)
+    return levels, True
+
+
+# Blocks
+
+
+@_helper
+def _count(hot, n, weight):
+    """Count n samples."""
+    hot[SAMPLES] += n
+    if not len(weight):
+        hot[UNWEIGHTED] += n
+
+
+@_helper
+def _copy_labels(target, classes, labels):
+    """Copy labels, and return whether all are in [0, classes).
+
+    The copy is what is used: the caller's array may be written by another thread meanwhile.
+    """
+    outside = np.int64(0)
+    for i in range(len(target)):
+        labels[i] = target[i]
+        outside |= np.int64(np.uint64(target[i]) >= np.uint64(classes))  # also if it is negative
+    return outside == 0
+
+
+@_helper
+def _loss(margin, squared):
+    """Return max(0, 1 - margin), where NaN stays NaN, or its square."""
+    loss = 1.0 - margin
+    loss = 0.0 if loss < 0.0 else loss
+    return loss * loss if squared else loss
+
+
+@_helper
+def _weigh(x, weight, n):
+    """Multiply n losses by their weights."""
+    for i in range(n):
+        x[i] *= weight[i]
+
+
+@_helper
+def _add_weights(weight, n, x, hot, far, column):
+    """Add n weights to a column; False, and nothing added, if it cannot be or they need a grid."""
+    signs = np.uint64(0)
+    for i in range(n):
+        signs |= _pattern(weight[i])
+    levels, big, fine = _peel(weight, n, True)
+    fits = not (big or fine or signs >> SIGN)
+    if not fits:  # some may be valid but huge, tiny or -0.0: now slowly
+        for i in range(n):
+            if not 0.0 <= weight[i] < np.inf:
+                return False
+            x[i] = weight[i] + 0.0  # -0.0 becomes 0.0
+        levels, fits = _peel_all(x, n, True, far, column)
+    if fits:
+        _fold_levels(hot, column, column + 1, levels)
+    return fits
+
+
+@_helper
+def _add_block(x, n, weight, row, deep, hot, far):
+    """Add the losses of n rows and their weights; False, and nothing added, if it cannot."""
+    weights = weight[row : row + n]
+    if len(weights):
+        _weigh(x, weights, n)
+    levels, fits = _peel_all(x, n, deep, far, 0)
+    if fits and len(weights):
+        fits = _add_weights(weights, n, x, hot, far, 1)
+    if fits:
+        _fold_levels(hot, 0, 2, levels)
+    return fits
+
+
+# Binary
+
+
+@_helper
+def _binary_loss(x, positive, squared):
+    """Return the loss if `positive` is 1 or 0: x itself or its negative is the margin."""
+    flipped = np.float64(x).view(np.int64) ^ (positive << 63)
+    return _loss(-np.int64(flipped).view(np.float64), squared)
+
+
+@_helper
+def _binary_label(target):
+    """Return 1 for a positive label and 0 for a negative one, and -1 for a negative one of -1.
+
+    Of any other label the first is neither 0 nor 1.
+    """
+    negative = target >> 63
+    return target - negative, negative
+
+
+@_helper
+def _binary_losses(preds, target, squared, x):
+    """Compute the losses of rows; return the OR of what should be 0 or 1, and label counts."""
+    outside = positives = negatives = np.int64(0)
+    for i in range(len(target)):
+        positive, negative = _binary_label(target[i])
+        outside |= positive
+        positives += positive
+        negatives -= negative
+        x[i] = _binary_loss(preds[i], positive, squared)
+    return outside, positives, negatives
+
+
+@_helper
+def _peel_binary(preds, target, weight, squared, weighted):
+    """Do what _binary_losses, _weigh and _peel do, in one loop, a quarter faster than in three.
+
+    Return the OR of what should be 0 or 1, label counts, the sums of the levels, and if all fit.
+    """
+    outside = positives = negatives = np.int64(0)
+    sums = NO_SUMS
+    deep = squared or weighted
+    for i in range(len(target)):
+        positive, negative = _binary_label(target[i])
+        outside |= positive
+        positives += positive
+        negatives -= negative
+        loss = _binary_loss(preds[i], positive, squared)
+        if weighted:
+            loss *= weight[i]
+        sums = _add_levels(sums, loss, deep)
+    levels, big, fine = _integers(len(target), sums, deep)
+    return outside, positives, negatives, levels, not (big or fine or outside >> 1)
+
+
+@_helper
+def _binary(preds, target, weight, squared, row, hot, far):
+    """Add rows from `row` on; return where it stopped."""
+    x, stop = np.empty(BLOCK), len(target)
+    weighted = len(weight) > 0
+    fused = True
+    while row < stop:
+        n = min(BLOCK, stop - row)
+        block, labels, weights = preds[row : row + n], target[row : row + n], weight[row : row + n]
+        added = False
+        if fused:
+            if weighted:
+                found = _peel_binary(block, labels, weights, squared, True)
+            elif squared:
+                found = _peel_binary(block, labels, weights, True, False)
+            else:
+                found = _peel_binary(block, labels, weights, False, False)
+            outside, positives, negatives, levels, added = found
+            if added and weighted:
+                added = _add_weights(weights, n, x, hot, far, 1)
+            if added:
+                _fold_levels(hot, 0, 2, levels)
+        if not added:
+            outside, positives, negatives = _binary_losses(block, labels, squared, x)
+            if len(far) and not weighted:  # one big loss seldom comes alone: next time start here
+                fused = not _move_big(x, n, far, 0, 1)
+            if outside >> 1 or not _add_block(x, n, weight, row, squared or weighted, hot, far):
+                return row
+        hot[ZEROS] += n - positives - negatives
+        hot[NEGATIVES] += negatives
+        _count(hot, n, weight)
+        row += n
+    return row
+
+
+# Crammer-Singer
+
+
+@_helper
+def _rival(patterns, own, infinity, lowest, integer):
+    """Return the pattern of the greatest prediction but the own class's, and whether any is NaN.
+
+    Bit patterns are compared as signed integers: if any prediction is >= 0, the greatest pattern is
+    the greatest prediction; if all are negative, the smallest pattern is. The own class counts as
+    -inf (`lowest`), which changes neither. A NaN, less its sign, is above `infinity`. All of the
+    loop is in one integer width: a stray int64 would halve the lanes of float32. The pattern is
+    used before the choice, or LLVM makes a masked load of it, twice as slow from memory.
+    """
+    unsigned = integer(infinity | ~lowest)
+    greatest = smallest = lowest
+    below = integer(0)
+    for j in range(len(patterns)):
+        pattern = patterns[j]
+        below = integer(below | integer(infinity - integer(pattern & unsigned)))
+        pattern = lowest if integer(j) == own else pattern
+        greatest = max(greatest, pattern)
+        smallest = min(smallest, pattern)
+    return greatest if greatest >= 0 else smallest, below < 0
+
+
+@_helper
+def _long_rows(preds, patterns, labels, n, squared, infinity, lowest, integer, rivals, x):
+    """Compute the losses of n rows of many classes, one row at a time."""
+    classes = len(preds) // n
+    rival_patterns = rivals.view(integer)
+    for i in range(n):
+        a, b = i * classes, (i + 1) * classes
+        rival_patterns[i], nan = _rival(
+            patterns[a:b], integer(labels[i]), infinity, lowest, integer
+        )
+        loss = _loss(np.float64(preds[a + labels[i]]) - np.float64(rivals[i]), squared)
+        x[i] = np.nan if nan else loss
+
+
+@_helper
+def _copy_predictions(preds, copy, integer):
+    """Copy predictions, and return whether any is NaN."""
+    nan = integer(0)
+    for i in range(len(preds)):
+        x = preds[i]
+        copy[i] = x
+        nan = integer(nan | integer(-integer(x != x)))
+    return nan != 0
+
+
+@_helper
+def _take_own(values, labels, n, classes, own):
+    """Move each row's own prediction to `own`, and put -inf in its place."""
+    first = np.uintp(0)  # unsigned: no test for an index from the end
+    for i in range(n):
+        at = first + np.uintp(labels[i])
+        own[i] = values[at]
+        values[at] = -np.inf
+        first += np.uintp(classes)
+
+
+@_helper
+def _widen_windows(maxima, wider, shift):
+    """Turn maxima of `shift` predictions from each on into maxima of twice as many."""
+    shifted = maxima[shift:]
+    for i in range(len(shifted)):
+        wider[i] = maxima[i] if maxima[i] > shifted[i] else shifted[i]
+
+
+@_helper
+def _row_maxima(heads, tails, n, classes, maxima):
+    """Compute the maxima of n rows from those of the windows at both ends of each."""
+    first = np.uintp(0)
+    for i in range(n):
+        head, tail = heads[first], tails[first]
+        maxima[i] = head if head > tail else tail
+        first += np.uintp(classes)
+
+
+@_helper
+def _short_rows(preds, labels, n, squared, integer, values, wider, own, x):
+    """Compute the losses of n rows of few classes, all rows as one long row.
+
+    Maxima of windows of 2, 4, 8 ... predictions from each on; a row's is that of the two windows at
+    its ends. So nothing is transposed, and the only strided work is one read a row and window.
+    """
+    classes = len(preds) // n
+    nan = _copy_predictions(preds, values, integer)
+    _take_own(values, labels, n, classes, own)
+    window = 1
+    while 2 * window <= classes:
+        _widen_windows(values[: n * classes], wider, window)
+        values, wider = wider, values
+        window *= 2
+    _row_maxima(values, values[classes - window :], n, classes, wider)
+    for i in range(n):  # apart from the strided reads, so that it is vectorised
+        x[i] = _loss(np.float64(own[i]) - np.float64(wider[i]), squared)
+    if nan:
+        for i in range(n * classes):
+            if preds[i] != preds[i]:
+                x[i // classes] = np.nan
+
+
+@_helper
+def _crammer_singer(preds, infinity, lowest, integer, target, weight, squared, row, hot, far):
+    """Add rows from `row` on; return where it stopped."""
+    stop, classes = preds.shape
+    preds = preds.ravel()  # a view
+    patterns = preds.view(integer)
+    rows = BLOCK if classes >= SHORT else min(BLOCK, max(8, TILE // (classes * preds.itemsize)))
+    room = rows * classes if classes < SHORT else rows
+    values, wider = np.empty(room, preds.dtype), np.empty(room, preds.dtype)
+    own, labels, x = np.empty(rows, preds.dtype), np.empty(rows, np.int64), np.empty(rows)
+    while row < stop:
+        n = min(rows, stop - row)
+        if not _copy_labels(target[row : row + n], classes, labels):
+            return row
+        a, b = row * classes, (row + n) * classes
+        if classes < SHORT:
+            _short_rows(preds[a:b], labels, n, squared, integer, values, wider, own, x)
+        else:
+            _long_rows(
+                preds[a:b], patterns[a:b], labels, n, squared, infinity, lowest, integer, values, x
+            )
+        if not _add_block(x, n, weight, row, squared or len(weight) > 0, hot, far):
+            return row
+        _count(hot, n, weight)
+        row += n
+    return row
+
+
+# One-vs-all
+
+
+@_helper
+def _row_losses(preds, labels, n, classes, squared, x):
+    """Compute the losses of n rows, first as if every class were wrong."""
+    for i in range(n * classes):
+        x[i] = _loss(-np.float64(preds[i]), squared)
+    first = np.uintp(0)  # unsigned: no test for an index from the end
+    for i in range(n):
+        at = first + np.uintp(labels[i])
+        x[at] = _loss(np.float64(preds[at]), squared)
+        first += np.uintp(classes)
+
+
+@_helper
+def _weigh_rows(x, weight, n, classes):
+    """Multiply the losses of n rows by their weights."""
+    for i in range(n):
+        for j in range(i * classes, (i + 1) * classes):
+            x[j] *= weight[i]
+
+
+@_helper
+def _peel_rows(x, width, deep, first, second, third):
+    """Add the levels of PASSES rows of losses to integers, one a column; tell what does not fit."""
+    big = fine = np.uint64(0)
+    x0, x1, x2, x3 = x[:width], x[width:], x[2 * width :], x[3 * width :]
+    for j in range(width):
+        a, rest0 = _level(x0[j], MAGIC0)
+        b, rest1 = _level(x1[j], MAGIC0)
+        c, rest2 = _level(x2[j], MAGIC0)
+        d, rest3 = _level(x3[j], MAGIC0)
+        first[j] += (a + b) + (c + d) - ALL0
+        big |= (a | b) | (c | d)
+        a, rest0 = _level(rest0, MAGIC1)
+        b, rest1 = _level(rest1, MAGIC1)
+        c, rest2 = _level(rest2, MAGIC1)
+        d, rest3 = _level(rest3, MAGIC1)
+        second[j] += (a + b) + (c + d) - ALL1
+        if deep:
+            a, rest0 = _level(rest0, MAGIC2)
+            b, rest1 = _level(rest1, MAGIC2)
+            c, rest2 = _level(rest2, MAGIC2)
+            d, rest3 = _level(rest3, MAGIC2)
+            third[j] += (a + b) + (c + d) - ALL2
+            fine |= (_pattern(rest0) | _pattern(rest1)) | (_pattern(rest2) | _pattern(rest3))
+    return _is_big(big), fine != 0
+
+
+@_helper
+def _fold_rows(hot, classes, first, second, third):
+    """Fold the integers of joined rows into the digits of their classes, and clear them."""
+    for j in range(len(first)):
+        levels = _signed(first[j]), _signed(second[j]), _signed(third[j])
+        _fold_levels(hot, j % classes, classes + 1, levels)
+        first[j] = second[j] = third[j] = 0
+
+
+@_helper
+def _one_vs_all(preds, target, weight, squared, row, hot, far):
+    """Add rows from `row` on; return where it stopped, which is where the last fold ended."""
+    stop, classes = preds.shape
+    preds = preds.ravel()  # a view
+    joined = max(1, JOINED // classes)
+    width, rows = joined * classes, joined * PASSES
+    x, labels = np.zeros(width * PASSES), np.empty(rows, np.int64)
+    first, second = np.zeros(width, np.uint64), np.zeros(width, np.uint64)
+    third = np.zeros(width, np.uint64)
+    weighted = len(weight) > 0
+    deep = squared or weighted
+    buffer, weight_digits = np.empty(rows), np.zeros(len(hot) if weighted else 0, np.int64)
+    while row < stop:
+        end = min(row + FOLD * rows, stop)
+        for at in range(row, end, rows):
+            n = min(rows, end - at)
+            if not _copy_labels(target[at : at + n], classes, labels):
+                return row
+            block = preds[at * classes : (at + n) * classes]
+            if squared:
+                _row_losses(block, labels, n, classes, True, x)
+            else:
+                _row_losses(block, labels, n, classes, False, x)
+            for i in range(n * classes, len(x)):
+                x[i] = 0.0
+            if weighted:
+                weights = weight[at : at + n]
+                _weigh_rows(x, weights, n, classes)
+                if not _add_weights(weights, n, buffer, weight_digits, far, classes):
+                    return row
+            if len(far):
+                _move_big(x, n * classes, far, 0, classes)
+            if deep:
+                big, fine = _peel_rows(x, width, True, first, second, third)
+            else:
+                big, fine = _peel_rows(x, width, False, first, second, third)
+            if big or (fine and not len(far)):
+                return row
+            if fine:
+                _add_rests(x, n * classes, far, 0, classes)
+        _fold_rows(hot, classes, first, second, third)
+        for i in range(len(weight_digits)):
+            hot[i] += weight_digits[i]
+            weight_digits[i] = 0
+        _count(hot, end - row, weight)
+        row = end
+    return row
+
+
+# One function and one signature for each kind of loss and dtype
+
+
+def binary_float32(preds, target, weight, squared, row, hot, far):
+    """Binary losses of float32 predictions."""
+    return _binary(preds, target, weight, squared, row, hot, far)
+
+
+def binary_float64(preds, target, weight, squared, row, hot, far):
+    """Binary losses of float64 predictions."""
+    return _binary(preds, target, weight, squared, row, hot, far)
+
+
+def crammer_singer_float32(preds, target, weight, squared, row, hot, far):
+    """Crammer-Singer losses of float32 predictions."""
+    infinity, lowest = np.float32(np.inf).view(np.int32), np.float32(-np.inf).view(np.int32)
+    return _crammer_singer(
+        preds, infinity, lowest, np.int32, target, weight, squared, row, hot, far
+    )
+
+
+def crammer_singer_float64(preds, target, weight, squared, row, hot, far):
+    """Crammer-Singer losses of float64 predictions."""
+    infinity, lowest = np.float64(np.inf).view(np.int64), np.float64(-np.inf).view(np.int64)
+    return _crammer_singer(
+        preds, infinity, lowest, np.int64, target, weight, squared, row, hot, far
+    )
+
+
+def one_vs_all_float32(preds, target, weight, squared, row, hot, far):
+    """One-vs-all losses of float32 predictions."""
+    return _one_vs_all(preds, target, weight, squared, row, hot, far)
+
+
+def one_vs_all_float64(preds, target, weight, squared, row, hot, far):
+    """One-vs-all losses of float64 predictions."""
+    return _one_vs_all(preds, target, weight, squared, row, hot, far)
+
+
+_KERNELS: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {
+    ("binary", np.dtype(np.float32)): binary_float32,
+    ("binary", np.dtype(np.float64)): binary_float64,
+    ("crammer-singer", np.dtype(np.float32)): crammer_singer_float32,
+    ("crammer-singer", np.dtype(np.float64)): crammer_singer_float64,
+    ("one-vs-all", np.dtype(np.float32)): one_vs_all_float32,
+    ("one-vs-all", np.dtype(np.float64)): one_vs_all_float64,
+}
+_compiled: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {}
+_lock = threading.Lock()  # one thread compiles, and nothing is compiled twice
+_compiling: int | None = None  # which thread that is
+_stuck = False  # a fork copied the lock, and Numba's own, while another thread held them
+
+
+def get(form: str, dtype: np.dtype[Any], wait: bool) -> Callable[..., int] | None:
+    """Return the kernel for binary data or a multi-class mode, compiled at its first use.
+
+    None if that would be to wait, unwanted, for another thread that is compiling, or forever: in a
+    signal handler for the compiler it interrupts, in a forked child for one its parent has.
+    """
+    global _compiling
+    kernel = _compiled.get((form, dtype))
+    this = threading.get_ident()
+    if kernel is not None or _stuck or _compiling == this or (_lock.locked() and not wait):
+        return kernel
+    with _lock:  # an interrupt between a call of acquire and a try would leave it locked
+        try:
+            _compiling = this
+            kernel = _compiled.get((form, dtype))
+            if kernel is None:
+                kernel = _compiled[form, dtype] = _compile(form, dtype)
+        finally:
+            _compiling = None
+    return kernel
+
+
+def warmup() -> None:
+    """Compile every kernel."""
+    for form, dtype in _KERNELS:
+        get(form, dtype, wait=True)
+
+
+def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
+    """Compile a kernel, with Numba's cache on disk if that works."""
+
+    def array(dtype: Any, readonly: bool, dimensions: int = 1) -> types.Array:
+        return types.Array(from_dtype(np.dtype(dtype)), dimensions, "C", readonly=readonly)
+
+    signature = types.int64(
+        array(dtype, readonly=True, dimensions=1 if form == "binary" else 2),
+        array(np.int64, readonly=True),
+        array(np.float64, readonly=True),
+        types.boolean,
+        types.int64,
+        array(np.int64, readonly=False),
+        array(np.int64, readonly=False),
+    )
+    function = _KERNELS[form, dtype]
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return _quiet(function)
+    kernel = njit(error_model="numpy", nogil=True)(function)
+    with suppress(RuntimeError):  # there is no place for a cache
+        kernel.enable_caching()
+    with suppress(Exception):  # the entry is damaged, or cannot be written once all is compiled
+        kernel.compile(signature)
+    if kernel.overloads:
+        kernel.disable_compile()  # what is called is this signature
+    if not kernel.overloads or not _is_right(kernel, form, dtype):
+        kernel = njit(signature, error_model="numpy", nogil=True)(function)
+    return kernel
+
+
+def _is_right(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
+    """Return whether a kernel gives known sums: a cache may hold other or damaged code."""
+    try:
+        return _gives_known_sums(kernel, form, dtype)
+    except Exception:  # what was loaded does not even run
+        return False
+
+
+def _gives_known_sums(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
+    """Return whether a kernel agrees with NumPy, also on what needs the whole grid of digits."""
+    rows = np.arange(2 * BLOCK + 7)
+    target, weight = rows % 2, rows % 5 / 2
+    preds = (np.outer(rows, (5, 6, 7)) % 31 / 8 - 2).astype(dtype)
+    preds[[3, -2], [0, 1]] = np.nan, -1e30
+    if form == "binary":
+        preds = preds[:, 0].copy()
+    mode = MulticlassMode.ONE_VS_ALL if form == "one-vs-all" else MulticlassMode.CRAMMER_SINGER
+    for squared, weights in ((False, None), (True, weight)):
+        loss = losses(preds, target, mode, squared, weights)
+        columns = loss.shape[1] + 1
+        known = Accumulator.empty(columns)
+        found = Accumulator(_spacious(len(known.hot)))
+        known.add(loss)
+        if weights is not None:
+            known.add(weights[:, np.newaxis], first=columns - 1)
+        known.hot[SAMPLES] = len(rows)
+        known.hot[ZEROS] = np.count_nonzero(target == 0) if form == "binary" else 0
+        known.hot[UNWEIGHTED] = len(rows) if weights is None else 0
+        found.new_far = _spacious(FAR_ROWS * columns)
+        given = np.empty(0) if weights is None else weights
+        if kernel(preds, target, given, squared, 0, found.hot, found.new_far) != len(rows):
+            return False
+        if found.finished().totals() != known.finished().totals():
+            return False
+    return True
+
+
+def _spacious(length: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return zeros with room behind them, where code that is made for more columns may write."""
+    return np.zeros(2 * length + 1024, np.int64)[:length]
+
+
+def _quiet(function: Callable[..., int]) -> Callable[..., int]:
+    """Return a kernel as plain Python, where int64 sums that are thrown away would warn."""
+
+    def quiet(*arguments: Any) -> int:
+        with np.errstate(all="ignore"):
+            return function(*arguments)
+
+    return quiet
+
+
+def _after_fork() -> None:
+    """In a forked child, never wait for a thread that only the parent has."""
+    global _compiling, _lock, _stuck
+    _stuck = _lock.locked()
+    _compiling = None
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

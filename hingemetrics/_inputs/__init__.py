@@ -1,0 +1,1 @@
+"""What callers hand in, checked and made into arrays, labels and batches."""

@@ -1,0 +1,251 @@
+"""Whatever holds real numbers, as a NumPy array: no framework is imported, and nothing guessed.
+
+`np.asarray` does the work and copies nothing that NumPy can read in place. What it would change in
+silence is refused before: a null would become NaN, a masked entry a number. DLPack is not used, for
+it loses the sign of torch's lazily negated views.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from hingemetrics._core.typing import Array, Floats
+
+_REFUSED = {
+    "c": "complex numbers",
+    "U": "strings",
+    "S": "strings",
+    "T": "strings",
+    "M": "dates",
+    "m": "time differences",
+    "V": "records",
+}
+_FLOATS_OF_TORCH = ("bfloat16", "float8", "float4")  # those that NumPy has not
+_ENCODED = ("dictionary", "run_end_encoded")  # types of pyarrow whose nulls are not counted
+_NUMBERS = {float, int, bool, np.float64, np.float32, np.int64, np.bool_}  # that hide nothing
+_REMEDIES = ("toarray", "collect")  # methods of sparse matrices and of lazy frames
+
+
+def as_array(value: object, name: str) -> Array:
+    """Return an argument as an array of real numbers."""
+    array = value if type(value) is np.ndarray else _converted(value, name)
+    if array.dtype.kind not in "fiub" and not _is_extension_float(array.dtype):
+        _refuse(value, array, name)
+    return array
+
+
+def as_float64(array: Array) -> Floats:
+    """Return real numbers as float64, whatever the caller's NumPy raises for.
+
+    What is beyond float64 becomes inf or 0, and a signaling NaN a quiet one.
+    """
+    with np.errstate(all="ignore"):
+        return array.astype(np.float64, copy=False)
+
+
+def _converted(value: Any, name: str) -> Array:
+    """Return what NumPy makes of an argument, or say why it must not or cannot."""
+    try:
+        if _is_of_dask(value):
+            value = value.compute()  # once, and with what its __array__ would hide
+        _refuse_elsewhere(value, name)
+        _refuse_hidden(value, name)
+        array = _of_frame(value) if _is_frame(value) else np.asanyarray(value)
+    except Exception as error:
+        if isinstance(error, MemoryError) or str(error).startswith(f"{name} must "):
+            raise
+        if isinstance(error, ValueError):
+            if "inhomogeneous" in str(error):
+                raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
+            raise
+        dtype = str(getattr(value, "dtype", ""))  # a framework's own refusal names no argument
+        if any(small in dtype for small in _FLOATS_OF_TORCH):
+            why = f"must have a dtype that NumPy has, got {dtype}; pass {name}.float()"
+        else:
+            kind, reason = type(value).__name__, str(error).partition("\n")[0]
+            why = f"must be an array that NumPy can read, got a {kind}: {reason}"
+        raise TypeError(f"{name} {why}") from error
+    return _unmasked(array, name) if _is_masked_array(array) else np.asarray(array)
+
+
+def _is_of_dask(value: object) -> bool:
+    """Tell what is still to be computed by Dask."""
+    graph = getattr(value, "__dask_graph__", None)
+    return graph is not None and graph() is not None  # xarray says None where nothing is
+
+
+def _is_masked_array(value: object) -> bool:
+    """Tell a masked array, without importing numpy.ma where nobody else did."""
+    ma = sys.modules.get("numpy.ma")
+    masked = getattr(ma, "MaskedArray", None)  # not there yet while a thread imports it
+    return masked is not None and isinstance(value, masked)
+
+
+def _unmasked(value: Any, name: str) -> Array:
+    """Return the data of a masked array in which nothing is masked."""
+    masked = np.argwhere(np.ma.getmaskarray(value))
+    if masked.size:
+        raise ValueError(
+            f"{name} must have no masked entries, got one at index {_index(masked[0])}; "
+            f"drop them, or mark their targets and pass ignore_index"
+        )
+    return np.asarray(value.data)
+
+
+def _refuse_elsewhere(value: Any, name: str) -> None:
+    """Raise for a tensor that is not plain numbers in the CPU's memory."""
+    kind = type(value).__name__
+    if getattr(value, "requires_grad", False) is True:
+        raise TypeError(
+            f"{name} must not require gradients, got a {kind} that does; pass {name}.detach()"
+        )
+    device = getattr(value, "device", None)
+    place = getattr(device, "type", None) or getattr(device, "platform", None)  # torch, JAX
+    if hasattr(value, "__cuda_array_interface__") or place not in (None, "cpu"):
+        raise TypeError(
+            f"{name} must be in the memory of the CPU, got a {kind} on {device}; copy it there, "
+            f"with {name}.cpu() or what its library has for that"
+        )
+    if _has_negative_bit(value):
+        raise TypeError(
+            f"{name} must not be a lazily negated view, got a {kind} that is one; "
+            f"pass {name}.resolve_neg()"
+        )
+
+
+def _has_negative_bit(value: Any) -> bool:
+    """Tell a torch tensor whose signs are flipped when it is read."""
+    return callable(getattr(value, "resolve_neg", None)) and value.is_neg() is True
+
+
+def _refuse_hidden(value: Any, name: str) -> None:
+    """Raise for a missing entry of a column, a table, or a sequence of them."""
+    if isinstance(value, Sequence) and not isinstance(value, (str, memoryview)):
+        _refuse_inside(value, name)
+    elif _is_frame(value):
+        for index in _own_dtypes(value):
+            _refuse_nulls(value.iloc[:, index], name, f" of column {index}")
+    elif (columns := _columns(value)) is not None:
+        for index, column in enumerate(columns):
+            _refuse_nulls(column, name, f" of column {index}")
+    else:
+        _refuse_nulls(value, name, "")
+
+
+def _refuse_inside(sequence: Sequence[Any], name: str) -> None:
+    """Raise for what hides something in a sequence, at any depth."""
+    kinds = set(map(type, sequence)) - _NUMBERS
+    others = [item for item in sequence if type(item) in kinds] if kinds else []
+    if others and kinds <= {list, tuple}:  # all rows at once: four times as fast
+        _refuse_inside([*chain.from_iterable(others)], name)
+        return
+    for item in others:
+        if _is_of_dask(item):
+            raise TypeError(f"{name} must be one collection of Dask, got a sequence of them")
+        if _is_masked_array(item):
+            raise ValueError(f"{name} must be one masked array, got a sequence of them")
+        _refuse_hidden(item, name)
+
+
+def _is_frame(value: Any) -> bool:
+    """Tell a DataFrame of pandas."""
+    return hasattr(value, "iloc") and getattr(value, "ndim", 0) == 2
+
+
+def _own_dtypes(frame: Any) -> list[int]:
+    """Return the columns of a frame that have a dtype of pandas, in which missing is not NaN."""
+    return [i for i, dtype in enumerate(frame.dtypes) if not isinstance(dtype, np.dtype)]
+
+
+def _of_frame(frame: Any) -> Array:
+    """Return a frame as an array: column by column where it would become one of objects."""
+    if _own_dtypes(frame):
+        columns = range(frame.shape[1])
+        return np.column_stack([np.asarray(frame.iloc[:, index]) for index in columns])
+    return np.asarray(frame)
+
+
+def _columns(value: Any) -> Sequence[Any] | None:
+    """Return the columns of a table of polars or pyarrow; None if it is none."""
+    if hasattr(value, "get_columns"):
+        return value.get_columns()  # type: ignore[no-any-return]
+    return getattr(value, "columns", None) if hasattr(value, "column_names") else None
+
+
+def _refuse_nulls(column: Any, name: str, where: str) -> None:
+    """Raise for a missing entry, which NumPy would take for NaN."""
+    if str(getattr(column, "type", "")).startswith(_ENCODED):
+        raise TypeError(
+            f"{name} must hold plain numbers, got {column.type}{where}; decode it, or cast it to "
+            f"the type of its values"
+        )
+    null = _nulls(column)
+    if null is not None and null.any():
+        raise ValueError(
+            f"{name} must have no nulls, got one at index {int(null.argmax())}{where}; "
+            f"null is not NaN: drop such rows or fill them"
+        )
+
+
+def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:
+    """Tell which entries of a column are null; None if none can be."""
+    if hasattr(column, "null_count") and hasattr(column, "is_null"):  # polars and pyarrow
+        level = column
+        while not _null_count(level) and _is_nested(level):
+            level = level.explode()
+        if not _null_count(level):
+            return None
+        null: npt.NDArray[np.bool_] = np.asarray(level.is_null())
+        return np.asarray(null.reshape(len(column), -1).any(axis=1))
+    if hasattr(column, "isna") and not isinstance(getattr(column, "dtype", None), np.dtype):
+        return np.asarray(column.isna())  # a dtype of pandas, in which missing is not NaN
+    return None
+
+
+def _is_nested(column: Any) -> bool:
+    """Tell a column of arrays, as polars has them."""
+    return bool(getattr(getattr(column, "dtype", None), "shape", None))
+
+
+def _null_count(column: Any) -> int:
+    """Return how many entries are null: without reading them all."""
+    count = column.null_count
+    return int(count() if callable(count) else count)  # a method in polars, a number in pyarrow
+
+
+def _is_extension_float(dtype: np.dtype[Any]) -> bool:
+    """Tell a real dtype that NumPy does not have itself, as bfloat16 of ml_dtypes."""
+    return dtype.kind == "V" and np.can_cast(dtype, np.float64)
+
+
+def _refuse(value: object, array: Array, name: str) -> NoReturn:
+    """Raise for an argument that is not an array of real numbers."""
+    must = f"{name} must hold real numbers"
+    if array.dtype.kind in _REFUSED:
+        raise TypeError(f"{must}, got {_REFUSED[array.dtype.kind]} (dtype {array.dtype})")
+    if array.ndim == 0:
+        remedies = [f"{name}.{method}()" for method in _REMEDIES if hasattr(value, method)]
+        remedy = remedies[0] if remedies else "an array or a list"
+        raise TypeError(f"{must}, got a {type(value).__name__}; pass {remedy}")
+    for index, item in np.ndenumerate(array):
+        if item is None:
+            raise TypeError(f"{must}, got None at index {_index(index)}; missing is not NaN")
+        if not isinstance(item, (int, float, np.number, np.bool_)):
+            raise TypeError(f"{must}, got {item!r} at index {_index(index)}")
+        if isinstance(item, int) and not -(1 << 63) <= item < 1 << 64:
+            raise ValueError(
+                f"{must} of 64 bits, got an int of {item.bit_length()} bits "
+                f"at index {_index(index)}"
+            )
+    raise TypeError(f"{must}, got an object array; convert it with .astype(float)")
+
+
+def _index(index: Any) -> str:
+    """Return an index as a user writes it."""
+    return ", ".join(str(int(i)) for i in index)

@@ -1,0 +1,258 @@
+"""Arrays, made into a batch: shapes, dtypes, labels and weights, and the text of their refusals.
+
+A refusal names the argument, what it must be, what it was, and at which index. Nothing is guessed
+from values: shapes alone tell binary from multi-class.
+"""
+
+from __future__ import annotations
+
+import operator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hingemetrics._core.config import BINARY
+from hingemetrics._core.typing import Array, Floats, Ints
+from hingemetrics._inputs.arrays import as_array
+
+_SEARCHED_ROWS = 1 << 18
+_MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
+_EXACT = 1 << 53  # float64 has each integer up to it
+_NOT_A_LABEL = int(np.iinfo(np.int64).min)  # stands for a target that no int64 can hold
+_INT64 = np.dtype(np.int64)
+_FLOAT32 = np.dtype(np.float32)
+_FLOAT64 = np.dtype(np.float64)
+
+
+class Batch:
+    """Arrays of agreeing shapes and real dtypes; their values are checked block by block."""
+
+    __slots__ = (
+        "_ignore_index",
+        "dtype",
+        "in_place",
+        "num_classes",
+        "preds",
+        "rows",
+        "target",
+        "weight",
+    )
+
+    def __init__(
+        self, preds: object, target: object, sample_weight: object, ignore_index: int | None
+    ) -> None:
+        self.target = _column(as_array(target, "target"), "target")
+        _check_unrounded(target, self.target, ignore_index)
+        self.rows = len(self.target)
+        self.preds = _matrix(as_array(preds, "preds"), self.rows)
+        self.dtype = _FLOAT32 if self.preds.dtype == _FLOAT32 else _FLOAT64
+        self.num_classes = BINARY if self.preds.ndim == 1 else self.preds.shape[1]
+        self.weight = None
+        if sample_weight is not None:
+            self.weight = _column(
+                as_array(sample_weight, "sample_weight"), "sample_weight", self.rows
+            )
+        self._ignore_index = ignore_index
+        self.in_place = (  # whether kernels read all of it where it is
+            ignore_index is None
+            and _is_readable(self.preds, self.dtype)
+            and _is_readable(self.target, _INT64)
+            and (self.weight is None or _is_readable(self.weight, _FLOAT64))
+        )
+
+    def block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
+        """Return preds, target and weight of some rows: views where kernels can read them."""
+        if self.in_place and stop - start == self.rows:
+            return self.preds, self.target, self.weight
+        labels, weight, kept = self._labels_and_weight(start, stop)
+        return self._kept(start, stop, labels, weight, kept)
+
+    def checked_block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
+        """Return a block, or raise for the first label or weight in it that cannot be."""
+        labels, weight, kept = self._labels_and_weight(start, stop)
+        if self.num_classes == BINARY:
+            label_fits, must = (labels >= -1) & (labels <= 1), "in {0, 1} or {-1, +1}"
+        else:
+            label_fits = (labels >= 0) & (labels < self.num_classes)
+            must = f"a class index in [0, {self.num_classes})"
+        fits = label_fits if weight is None else label_fits & np.isfinite(weight) & (weight >= 0)
+        if kept is not None:
+            fits |= ~kept
+        if fits.all():
+            return self._kept(start, stop, labels, weight, kept)
+        row = int(fits.argmin())
+        if label_fits[row]:
+            assert self.weight is not None
+            raise ValueError(
+                f"sample_weight must be finite and >= 0, "
+                f"got {self.weight[start + row]} at index {start + row}"
+            )
+        got = self.target[start + row]
+        hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[row] == -1 else ""
+        raise ValueError(f"target must be {must}, got {got} at index {start + row}{hint}")
+
+    def first(self, label: int) -> int:
+        """Return the first row with a label, or the number of rows if there is none."""
+        for start in range(0, self.rows, _SEARCHED_ROWS):
+            labels, _, kept = self._labels_and_weight(start, start + _SEARCHED_ROWS)
+            found = np.flatnonzero(labels == label if kept is None else (labels == label) & kept)
+            if found.size:
+                return start + int(found[0])
+        return self.rows
+
+    def _kept(
+        self,
+        start: int,
+        stop: int,
+        labels: Ints,
+        weight: Floats | None,
+        kept: npt.NDArray[np.bool_] | None,
+    ) -> tuple[Array, Ints, Floats | None]:
+        """Return the rows of a block that are not ignored."""
+        preds = self.preds if stop - start == self.rows else self.preds[start:stop]
+        if kept is not None and not kept.all():
+            preds, labels = preds[kept], labels[kept]
+            weight = None if weight is None else weight[kept]
+        return _readable(preds, self.dtype), labels, weight
+
+    def _labels_and_weight(
+        self, start: int, stop: int
+    ) -> tuple[Ints, Floats | None, npt.NDArray[np.bool_] | None]:
+        """Return labels and weight as kernels take them, and which rows are not ignored."""
+        target, weight = self.target, self.weight
+        if stop - start < self.rows:
+            target = target[start:stop]
+            weight = None if weight is None else weight[start:stop]
+        labels = _labels(target)
+        kept = None
+        if self._ignore_index is not None:
+            kept = _differs(target, labels, self._ignore_index)
+        return labels, None if weight is None else _readable(weight, _FLOAT64), kept
+
+
+def checked_ignore_index(value: object) -> int | None:
+    """Return `ignore_index` as an int or None."""
+    if value is None:
+        return None
+    number = _as_int(value)
+    if number is None:
+        raise TypeError(f"ignore_index must be None or an int, got {value!r}")
+    if number.bit_length() > _MOST_IGNORE_BITS:
+        raise ValueError(
+            f"ignore_index must be of at most {_MOST_IGNORE_BITS} bits, got {number.bit_length()}"
+        )
+    return number
+
+
+def _check_unrounded(target: object, array: Array, ignored: int | None) -> None:
+    """Raise for an integer that NumPy has rounded in a list, if what it became is ignored."""
+    if ignored is None or abs(ignored) < _EXACT or array.dtype.kind != "f":
+        return
+    if isinstance(target, (list, tuple)):
+        for index, item in enumerate(np.asarray(target, dtype=object).ravel()):
+            if isinstance(item, int) and item != float(item):
+                raise ValueError(
+                    f"target must hold integers that float64 holds, among numbers that make it "
+                    f"float64, got {item} at index {index}; pass an array of integers"
+                )
+
+
+def checked_int(value: object, name: str, least: int, bits: int | None = None) -> int:
+    """Return an int that is at least `least`, and of so many bits at most."""
+    number = _as_int(value)
+    if number is None:
+        raise TypeError(f"{name} must be an int, got {value!r}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    if bits is not None and number >> bits:
+        raise ValueError(f"{name} must be below 2**{bits}, got {value}")
+    return number
+
+
+def _as_int(value: Any) -> int | None:
+    """Return an int, or None for what is none; neither is a bool."""
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def _column(array: Array, name: str, rows: int | None = None) -> Array:
+    """Return a target or weight as (N,)."""
+    if array.ndim != 1:
+        shape = tuple(n for n in array.shape if n != 1) or (1,)
+        if array.ndim == 0 or len(shape) > 1:
+            raise ValueError(f"{name} must have shape (N,), got {array.shape}")
+        array = array.reshape(shape)
+    if rows is not None and len(array) != rows:
+        raise ValueError(f"{name} must have shape ({rows},) like target, got {array.shape}")
+    return array
+
+
+def _matrix(preds: Array, rows: int) -> Array:
+    """Return predictions as (N,) or (N, C): what is left when dimensions of size 1 are dropped.
+
+    One exception: if the first dimension is 1 and one other is left, it is one sample of C classes.
+    """
+    if preds.ndim == 1 and len(preds) == rows:  # as most are: nothing to drop
+        return preds
+    if preds.ndim == 2 and len(preds) == rows and preds.shape[1] > 1:
+        return preds
+    shape = tuple(n for n in preds.shape if n != 1)
+    if preds.ndim and len(shape) < 2 and preds.shape[0] == 1:
+        shape = (1, *shape)
+    if preds.ndim == 0 or len(shape) > 2 or shape[0] != rows or 0 in shape[1:]:
+        raise ValueError(
+            f"preds must have shape (N,) or (N, C), C >= 2, with target of shape (N,), "
+            f"got {preds.shape} with ({rows},)"
+        )
+    return preds.reshape(shape)
+
+
+def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]:
+    """Tell which targets are not `ignored`: exactly, in whatever dtype they came."""
+    differs: npt.NDArray[np.bool_] = np.ones(len(target), bool)
+    if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:
+        differs = labels != ignored
+    elif target.dtype.kind in "fV":
+        if target.dtype.kind == "V":  # of ml_dtypes, whose scalars take no large int
+            target = target.astype(np.float64)
+        with suppress(OverflowError), np.errstate(all="ignore"):  # beyond any float of the dtype
+            number = target.dtype.type(ignored)
+            if int(number) == ignored:  # else it was rounded, and no target is it
+                differs = target != number
+    elif np.can_cast(np.min_scalar_type(ignored), target.dtype):
+        differs = target != np.array(ignored, target.dtype)
+    return differs
+
+
+def _is_readable(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Tell whether a kernel can read an array where it is."""
+    flags = array.flags
+    return array.dtype == dtype and (
+        flags.carray or (flags.c_contiguous and flags.aligned)  # carray: also writable
+    )
+
+
+def _readable(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return an array that a kernel can read: the very one if it can be."""
+    if _is_readable(array, dtype):
+        return array
+    with np.errstate(all="ignore"):  # a longdouble beyond float64 becomes inf or 0
+        return np.require(array, dtype, ["C", "A"])
+
+
+def _labels(target: Array) -> Ints:
+    """Return targets as int64; what no int64 can hold becomes a value that is never a label."""
+    if target.dtype.kind in "ib" or (target.dtype.kind == "u" and target.dtype.itemsize < 8):
+        return _readable(target, _INT64)
+    if target.dtype.kind == "V":  # compares with int64 in its own few digits
+        target = target.astype(np.float64)
+    with np.errstate(all="ignore"):  # NaN, and what no int64 can hold
+        labels = target.astype(np.int64)
+        labels[labels != target] = _NOT_A_LABEL
+    return labels

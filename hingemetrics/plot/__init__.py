@@ -1,0 +1,6 @@
+"""Pictures of the hinge loss: where it comes from, and its values. matplotlib is optional."""
+
+from hingemetrics.plot._display import HingeLossDisplay
+from hingemetrics.plot._values import plot_value
+
+__all__ = ["HingeLossDisplay", "plot_value"]

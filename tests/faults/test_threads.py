@@ -1,0 +1,321 @@
+"""Threads that share a call: as hard to break as one thread, and nothing of them is left."""
+
+import gc
+import sys
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+from oracle import bits, expected
+
+from hingemetrics import HingeLoss
+from hingemetrics._engine import measure as engine
+from hingemetrics._engine import threads
+from hingemetrics._engine.threads import in_threads
+
+NUMBERS = [1, 2, 3, 5]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("items", [0, 1, 2, 7, 400])
+def test_each_item_once_and_in_order(number, items):
+    called = []
+
+    def double(item):
+        called.append(item)
+        return 2 * item
+
+    assert in_threads(double, range(items), number) == [2 * item for item in range(items)]
+    assert sorted(called) == list(range(items))
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_so_many_work_at_once(number):
+    """Nobody passes the barrier alone."""
+    barrier = threading.Barrier(number)
+    assert len(in_threads(lambda _: barrier.wait(timeout=60), range(number), number)) == number
+
+
+def test_the_caller_is_one_of_them():
+    barrier = threading.Barrier(2)
+
+    def where(_):
+        barrier.wait(timeout=60)
+        return threading.get_ident()
+
+    found = in_threads(where, range(2), 2)
+    assert threading.get_ident() in found
+    assert len(set(found)) == 2
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_error_of_the_first_item(number):
+    """However late it is raised; what comes after it is given up."""
+    called = []
+
+    def check(item):
+        called.append(item)
+        time.sleep(0.05 if item == 3 else 0.001)
+        if item in (3, 4):
+            raise ValueError(f"item {item}")
+
+    with pytest.raises(ValueError, match="item 3"):
+        in_threads(check, range(1000), number)
+    assert len(called) < 1000
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_an_error_that_comes_once(number):
+    """As a signal handler raises it, in the calling thread: it comes out all the same."""
+    caller, raised = threading.get_ident(), []
+
+    def once(item):
+        time.sleep(0.001)
+        if threading.get_ident() == caller and not raised:
+            raised.append(item)
+            raise TimeoutError("of a handler")
+
+    with pytest.raises(TimeoutError, match="of a handler"):
+        in_threads(once, range(50), number)
+
+
+class Kept:
+    """What an array is to a call."""
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_is_kept(number, fails):
+    """Not in a cycle that only the collector would find."""
+    kept = Kept()
+    gone = weakref.ref(kept)
+
+    def use(_, kept=kept):
+        if fails:
+            raise ValueError
+
+    gc.collect()
+    gc.disable()
+    try:
+        try:
+            in_threads(use, range(9), number)
+        except ValueError:
+            assert fails
+        del use, kept
+        deadline = time.monotonic() + 60  # for a thread that is just ending
+        while gone() is not None and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_no_thread_to_be_had():
+    """The caller does it all: a stack of 2**46 bytes is more than any system has."""
+    before = threading.stack_size(1 << 46)
+    try:
+        with pytest.raises(RuntimeError):
+            threading.Thread(target=int).start()
+        where = in_threads(lambda _: threading.get_ident(), range(50), 4)
+    finally:
+        threading.stack_size(before)
+    assert set(where) == {threading.get_ident()}
+
+
+def test_an_error_of_a_signal_handler_while_a_thread_is_started(monkeypatch):
+    """It is not taken for the system's own refusal."""
+
+    def interrupted(function, arguments):
+        raise RuntimeError("of a handler")
+
+    monkeypatch.setattr(threads, "start_new_thread", interrupted)
+    with pytest.raises(RuntimeError, match="of a handler"):
+        in_threads(str, range(50), 4)
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_call_inside_a_call(number):
+    """As in a signal handler, or an `__array__`: neither waits for the other."""
+
+    def outer(item):
+        return sum(in_threads(lambda inner: item * inner, range(20), number))
+
+    assert in_threads(outer, range(20), number) == [item * 190 for item in range(20)]
+
+
+# Whole processes: each prints "right", and nothing else, and ends
+
+BEGIN = """
+import os, signal, sys, threading, time
+import numpy as np
+import hingemetrics as h
+from hingemetrics._engine import measure as engine
+
+h.set_backend(sys.argv[1])
+h.set_num_threads(int(sys.argv[2]))
+engine._THREAD_ELEMENTS = 1000
+preds, target = np.linspace(-3, 3, 20_000), np.arange(20_000) % 2
+wanted = h.HingeLoss()
+wanted.update(preds[:500], target[:500])
+for start in range(500, 20_000, 500):
+    wanted.update(preds[start:start + 500], target[start:start + 500])
+wanted = wanted.state
+
+
+def seen():
+    metric = h.HingeLoss()
+    metric.update(preds, target)
+    return metric.state
+"""
+SCENES = {
+    # A handler that updates, wherever it interrupts an update
+    "handler": """
+inner = h.HingeLoss()
+calls = 0
+
+
+def update(*_):
+    global calls
+    calls += 1
+    inner.update(preds, target)
+    if calls < 100:  # one at a time, or the update that is interrupted never gets on
+        signal.setitimer(signal.ITIMER_REAL, 1e-5 * (calls + 1))
+
+
+signal.signal(signal.SIGALRM, update)
+signal.setitimer(signal.ITIMER_REAL, 1e-3)
+while inner.update_count < 100:
+    assert seen() == wanted
+assert inner.compute() == wanted.value()
+print("right")
+""",
+    # A thread that still works when the main one has ended
+    "outlives": """
+def work():
+    threading.main_thread().join()
+    for _ in range(3):
+        assert seen() == wanted
+    print("right", flush=True)
+
+
+threading.Thread(target=work).start()
+""",
+    "at exit": """
+import atexit
+
+
+@atexit.register
+def last():
+    assert seen() == wanted
+    print("right", flush=True)
+""",
+    # Later still: no thread can be started any more
+    "finalizer": """
+class Last:
+    def __del__(self):
+        assert seen() == wanted
+        print("right", flush=True)
+
+
+last = Last()
+""",
+    # A daemon thread that is in the midst of it when the process ends
+    "daemon": """
+def work():
+    while True:
+        assert seen() == wanted
+
+
+threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+print("right")
+""",
+    # Ctrl-C, and the process ends by it while others may still work
+    "interrupt": """
+def late():
+    time.sleep(0.1)
+    signal.raise_signal(signal.SIGINT)
+
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+threading.Thread(target=late, daemon=True).start()
+try:
+    while True:
+        assert seen() == wanted
+except KeyboardInterrupt:
+    print("right")
+""",
+    # A fork while another thread has an item in its hands: the child has no such thread
+    "fork": """
+measured, child = engine._measure_span, None
+
+
+def forking(*arguments, **options):
+    global child
+    if child is None and threading.current_thread() is threading.main_thread():
+        time.sleep(0.02)  # the others take theirs
+        child = os.fork()
+    elif child is None:
+        time.sleep(0.05)
+    return measured(*arguments, **options)
+
+
+engine._measure_span = forking
+assert seen() == wanted
+if not child:
+    assert seen() == wanted
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print("right")
+""",
+    # The same where the fork is a signal handler's, which returns into the interrupted call
+    "forking handler": """
+children = []
+signal.signal(signal.SIGALRM, lambda *_: children.append(os.fork()))
+for k in range(1000):
+    signal.setitimer(signal.ITIMER_REAL, 1e-5 * (k % 60 + 1))
+    assert seen() == wanted
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if 0 in children:
+        os._exit(0)
+    if len(children) == 20:
+        break
+for pid in children:
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+assert children
+print("right")
+""",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals, nor forks")
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("scene", SCENES)
+def test_whatever_happens_to_a_process(python, backend, scene, number):
+    run = python("-W", "ignore:.*fork", "-c", BEGIN + SCENES[scene], backend, number)
+    assert (run.stdout, run.stderr, run.returncode) == ("right\n", "", 0)
+
+
+# One metric, in this process
+
+
+@pytest.mark.usefixtures("backend")
+def test_large_calls_from_many_threads_at_once(set_num_threads, monkeypatch):
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    set_num_threads(3)
+    rng = np.random.default_rng(0)
+    preds, target = rng.random(12_000), rng.integers(0, 2, 12_000)
+    metric = HingeLoss()
+    callers = [
+        threading.Thread(target=lambda: [metric.update(preds, target) for _ in range(5)])
+        for _ in range(4)
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(timeout=120)
+    assert metric.update_count == 20
+    assert metric.state.count == 20 * 12_000
+    assert bits(metric.compute()) == bits(expected(preds, target))

@@ -1,0 +1,205 @@
+"""What another implementation can check itself with, golden.json, is what this one gives.
+
+The file is made from the oracle and the description of the format (make_golden.py), not from the
+package. `check()` holds the package against it, in this process or in any other.
+"""
+
+import functools
+import json
+import platform
+import re
+import warnings
+
+import make_golden
+import numpy as np
+import pytest
+from places import ROOT
+from read_state import read_state
+
+import hingemetrics
+from hingemetrics import HingeLoss, HingeState
+
+PROCESS = "import test_golden; print(test_golden.check())"
+
+
+@functools.cache
+def golden():
+    return json.loads(make_golden.FILE.read_text("utf-8"))
+
+
+@functools.cache
+def arrays(place):
+    """Predictions, targets and weights of a case."""
+    case = golden()["cases"][place]
+    preds, target, weight = make_golden.inputs(case)
+    shape = (case["rows"],) if case["classes"] == 1 else (case["rows"], case["classes"])
+    return (
+        np.array(preds, case["dtype"]).reshape(shape),
+        np.array(target, np.int64),
+        None if weight is None else np.array(weight, np.float64),
+    )
+
+
+def seen(place):
+    """The package's state of a case."""
+    case = golden()["cases"][place]
+    metric = HingeLoss(case["squared"], case["mode"], ignore_index=case["ignore_index"])
+    metric.update(*arrays(place))
+    return metric.state
+
+
+def states():
+    """Each entry of the file, with the package's state of it."""
+    found = [seen(place) for place in range(len(golden()["cases"]))]
+    yield from zip(golden()["cases"], found, strict=True)
+    for entry in golden()["sums"]:
+        state = sum(found[place] for place in entry["plus"])
+        for place in entry["minus"]:
+            state -= found[place]
+        yield entry, state
+
+
+def as_written(value):
+    return make_golden.written(value.tolist() if isinstance(value, np.ndarray) else value)
+
+
+def results(state):
+    """State and values in the words of the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the mean of nothing
+        return {
+            "state": make_golden.written_state(state.to_bytes()),
+            "mean": as_written(state.value()),
+            "sum": as_written(state.value("sum")),
+        }
+
+
+def check():
+    """Hold the package against the file; return how many of its entries there are."""
+    entries = list(states())
+    for entry, state in entries:
+        got = results(state)
+        assert got == {name: entry[name] for name in got}, (entry, got)
+    return len(entries)
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Every entry, from the oracle and the independent writer, and the bytes of its state."""
+    return list(make_golden.entries())
+
+
+def test_the_file_is_what_its_script_makes(made):
+    assert make_golden.golden(made) == make_golden.FILE.read_text("utf-8")
+
+
+def test_the_file_has_everything():
+    cases = golden()["cases"]
+    for what, values in {
+        "rows": {*make_golden.ROWS},
+        "classes": {1, *make_golden.CLASSES},
+        "negative": {None, 0, -1},
+        "mode": {"crammer-singer", "one-vs-all"},
+        "weights": {None, "plain", "wild"},
+        "special": {None, "finite", "broken"},
+        "ignore_index": {None, 0, -1},
+    }.items():
+        assert {case[what] for case in cases} >= values
+    forms = {(case["classes"], case["negative"], case["mode"]) for case in cases}
+    for form in forms:
+        own = [c for c in cases if (c["classes"], c["negative"], c["mode"]) == form]
+        assert {case["dtype"] for case in own} == {"float32", "float64"}, form
+        assert {case["squared"] for case in own} == {False, True}, form
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_this_process(backend, short_spans, threads):
+    short_spans(threads)
+    assert check() == len(golden()["cases"]) + len(golden()["sums"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86-64 processors")
+@pytest.mark.parametrize("name", ["haswell", "generic", "NumPy without AVX2"])
+def test_another_processor(python, processors, name):
+    # NumPy warns of features that this processor lacks anyway.
+    run = python("-W", "ignore", "-c", PROCESS, **processors.environment(name))
+    assert run.stderr == ""
+    assert int(run.stdout) == len(golden()["cases"]) + len(golden()["sums"])
+
+
+def test_without_the_compiler(python):
+    run = python("-c", PROCESS, HINGEMETRICS_BACKEND="numba", NUMBA_DISABLE_JIT="1")
+    assert run.stderr == ""
+    assert int(run.stdout) == len(golden()["cases"]) + len(golden()["sums"])
+
+
+def test_the_values_of_the_function_too(backend):
+    """hinge_loss gives a value a class where a state has forgotten how many there were."""
+    for place, case in enumerate(golden()["cases"]):
+        preds, target, weight = arrays(place)
+        for reduction in ("mean", "sum"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                got = hingemetrics.hinge_loss(
+                    preds,
+                    target,
+                    case["squared"],
+                    case["mode"],
+                    sample_weight=weight,
+                    ignore_index=case["ignore_index"],
+                    reduction=reduction,
+                )
+            wanted = case[reduction]
+            if np.ndim(got) and wanted == as_written(got[0].item()):
+                assert seen(place).count == 0
+                got = got[0]
+            assert as_written(got) == wanted, case
+
+
+def test_the_package_reads_what_others_write(made):
+    for entry, data, values, _ in made:
+        state = HingeState.from_bytes(data)
+        assert state.to_bytes() == data, entry
+        assert results(state)["mean"] == make_golden.written(values["mean"]), entry
+
+
+@pytest.fixture(scope="module")
+def reader_of_the_docs():
+    page = ROOT / "docs" / "state_format.md"
+    block = re.search(r"^(import zlib\n.*?)^found = ", page.read_text("utf-8"), re.M | re.S)
+    namespace = {}
+    exec(block[1], namespace)
+    return namespace["read_state"]
+
+
+class TestReader:
+    """read_state.py, which is of neither the package nor the writer."""
+
+    def test_values(self, made):
+        for entry, data, values, _ in made:
+            state = read_state(data)
+            assert make_golden.written(state.value()) == make_golden.written(values["mean"]), entry
+            assert make_golden.written(state.value(1)) == make_golden.written(values["sum"]), entry
+
+    def test_it_agrees_with_the_package(self, made):
+        for entry, data, *_ in made:
+            state, package = read_state(data), HingeState.from_bytes(data)
+            assert state.samples == package.count, entry
+            assert state.classes == (package.num_classes or 0), entry
+            assert state.squared == package.squared, entry
+            assert state.one_vs_all == (package.multiclass_mode == "one-vs-all"), entry
+
+    def test_it_agrees_with_the_docs(self, made, reader_of_the_docs):
+        for _, data, *_ in made:
+            assert read_state(data)._asdict() == reader_of_the_docs(data)
+
+    def test_damage(self, made):
+        data = max((data for _, data, *_ in made), key=len)
+        for place in range(0, len(data), 101):
+            with pytest.raises(ValueError, match="damaged"):
+                read_state(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+
+    def test_it_needs_nothing_else(self, python):
+        code = "import sys, read_state; print({'numpy', 'hingemetrics'} & set(sys.modules))"
+        assert python("-c", code).stdout == "set()\n"

@@ -1,0 +1,46 @@
+"""What tests of the command share: data, and what a run of it must look like."""
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+from oracle import cells
+
+PREDS, TARGET = [-2.2, 2.4, 0.1], [0, 1, 1]
+ROWS, CLASSES = [[-1.0, 0.9, 0.2], [0.5, -1.1, 0.8], [2.2, -0.5, 0.3]], [0, 1, 2]
+
+
+class Run(NamedTuple):
+    """What the command did, called in this process."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def printed(run):
+    """The value on stdout: a float, or an array when there are several lines."""
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.endswith("\n")
+    lines = [float(line) for line in run.stdout.splitlines()]
+    assert [repr(value) for value in lines] == run.stdout.splitlines()
+    return lines[0] if len(lines) == 1 else np.array(lines)
+
+
+def refused(run, *words):
+    """Status 2, nothing on stdout, one line and no traceback on stderr."""
+    assert (run.returncode, run.stdout) == (2, ""), run.stderr
+    assert run.stderr.count("\n") == 1, run.stderr
+    assert run.stderr.startswith("hingemetrics: error:")
+    assert all(word in run.stderr for word in words), run.stderr
+
+
+def json_of(run):
+    assert (run.returncode, run.stderr) == (0, "")
+    return json.loads(run.stdout)
+
+
+def losses_of(case):
+    """The losses of each sample, in a list."""
+    rows = zip(case.preds.tolist(), case.target.tolist(), strict=True)
+    return [cells(row, label, case.squared, case.mode) for row, label in rows]

@@ -1,0 +1,245 @@
+"""Who does the work, and in how many threads; that it never shows in the bits is a law."""
+
+import multiprocessing
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import cache
+
+import numpy as np
+import pytest
+from oracle import bits, expected
+
+import hingemetrics
+from hingemetrics import HingeLoss, hinge_loss
+from hingemetrics._engine import backend as backends
+from hingemetrics._engine import measure as engine
+
+
+@pytest.fixture
+def auto(set_backend, monkeypatch):
+    set_backend("auto")
+    monkeypatch.setattr(backends, "_work", 0)
+
+
+def test_backends_are_named(set_backend):
+    for name in ("numpy", "numba", "auto"):
+        set_backend(name)
+        assert hingemetrics.get_backend() == name
+
+
+@pytest.mark.parametrize("name", ["cuda", "", "NumPy", None, 3])
+def test_other_backends_are_refused(name):
+    before = hingemetrics.get_backend()
+    with pytest.raises(ValueError, match="'auto', 'numpy', 'numba', got"):
+        hingemetrics.set_backend(name)
+    assert hingemetrics.get_backend() == before
+
+
+@pytest.mark.parametrize("name", ["auto", "numpy", "numba"])
+def test_backend_of_the_environment(python, name):
+    run = python(
+        "-c", "import hingemetrics; print(hingemetrics.get_backend())", HINGEMETRICS_BACKEND=name
+    )
+    assert (run.stdout, run.stderr) == (f"{name}\n", "")
+
+
+def test_wrong_backend_of_the_environment(python):
+    """It is refused at the first use, for an import should not fail."""
+    use = "import hingemetrics; print('imported'); hingemetrics.hinge_loss([0.5], [1])"
+    run = python("-c", use, HINGEMETRICS_BACKEND="fast")
+    assert (run.returncode, run.stdout) == (1, "imported\n")
+    assert "HINGEMETRICS_BACKEND must be one of" in run.stderr
+
+
+def test_small_work_never_loads_numba(python):
+    code = "import sys, hingemetrics as h; h.hinge_loss([0.5], [1]); print('numba' in sys.modules)"
+    assert python("-c", code).stdout == "False\n"
+
+
+NO_NUMBA = "import sys; sys.modules['numba'] = None; import hingemetrics as h\n"
+
+
+def test_auto_does_without_numba(python):
+    code = NO_NUMBA + "from hingemetrics._engine import backend; backend.SWITCH_WORK = 0\n"
+    assert python("-c", code + "print(h.hinge_loss([0.5], [1]))").stdout == "0.5\n"
+
+
+@pytest.mark.parametrize("choose", ["h.set_backend('numba')", "h.hinge_loss([0.5], [1])"])
+def test_numba_must_be_there_when_chosen(python, choose):
+    run = python("-c", NO_NUMBA + choose, HINGEMETRICS_BACKEND="numba")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1].startswith("ImportError: the numba backend needs a working")
+
+
+@pytest.mark.usefixtures("auto")
+def test_calls_count_as_work(monkeypatch):
+    monkeypatch.setattr(backends, "SWITCH_WORK", 3 * backends.CALL_WORK)
+    calls = 0
+    while backends.kernel("binary", np.dtype(float)) is None:
+        HingeLoss().update([0.5], [1])
+        calls += 1
+    assert calls == 3
+
+
+@pytest.mark.usefixtures("auto")
+def test_auto_does_not_wait_for_a_compiler(monkeypatch):
+    """While another thread compiles, this one goes on in NumPy."""
+    from hingemetrics._engine import kernels
+
+    monkeypatch.setattr(backends, "SWITCH_WORK", 0)
+    monkeypatch.setattr(kernels, "_compiled", {})
+    with kernels._lock:
+        assert backends.kernel("binary", np.dtype(float)) is None
+        assert hinge_loss([0.5], [1]) == 0.5
+    assert backends.kernel("binary", np.dtype(float)) is not None
+
+
+@pytest.mark.usefixtures("auto")
+def test_auto_outlives_a_compiler_that_fails(monkeypatch):
+    """And asks it once."""
+    from hingemetrics._engine import kernels
+
+    monkeypatch.setattr(backends, "SWITCH_WORK", 0)
+    monkeypatch.setattr(backends, "_broken", set())
+    monkeypatch.setattr(kernels, "_compiled", {})
+    tried = []
+    monkeypatch.setattr(kernels, "_compile", lambda *key: tried.append(key) or 1 / 0)
+    for _ in range(3):
+        assert hinge_loss([0.5], [1]) == 0.5
+    assert tried == [("binary", np.dtype(float))]
+
+
+def test_warmup_compiles_everything(python):
+    code = "import hingemetrics as h; h.warmup(); from hingemetrics._engine import kernels as k; "
+    run = python("-c", code + "print(set(k._compiled) == set(k._KERNELS))")
+    assert (run.stdout, run.stderr) == ("True\n", "")
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_too_few_threads(number):
+    with pytest.raises(ValueError, match=f"number must be at least 1, got {number}"):
+        hingemetrics.set_num_threads(number)
+
+
+@pytest.mark.parametrize("number", [None, "2", 1.5, True])
+def test_no_number_of_threads(number):
+    with pytest.raises(TypeError, match="number must be an int, got"):
+        hingemetrics.set_num_threads(number)
+
+
+def test_threads_of_the_environment(python):
+    code = "import hingemetrics; print(hingemetrics.get_num_threads())"
+    assert python("-c", code).stdout == "1\n"
+    assert python("-c", code, HINGEMETRICS_NUM_THREADS="3").stdout == "3\n"
+    assert python("-c", code, HINGEMETRICS_NUM_THREADS="").stdout == "1\n"
+    for text in ("0", "-1", "two", "1.5", "9" * 5000):
+        run = python("-c", code, HINGEMETRICS_NUM_THREADS=text)
+        assert "HINGEMETRICS_NUM_THREADS must be" in run.stderr, text
+        assert len(run.stderr.splitlines()[-1]) < 120, text
+
+
+def large(classes):
+    rng = np.random.default_rng(0)
+    shape = 20_011 if classes is None else (20_011, classes)
+    preds = rng.normal(size=shape)
+    preds.flat[::997] = np.resize([1e300, 2.0**31, 1e-200, np.inf], preds.size // 997 + 1)
+    return preds, rng.integers(0, classes or 2, 20_011), rng.random(20_011)
+
+
+@cache
+def loss_of_large(classes, mode, weighted):
+    """What the oracle says."""
+    preds, target, weight = large(classes)
+    return bits(expected(preds, target, mode=mode, sample_weight=weight if weighted else None))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("classes", [None, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_any_number_of_threads(backend, set_num_threads, monkeypatch, threads, classes, weighted):
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    set_num_threads(threads)
+    preds, target, weight = large(classes)
+    weight = weight if weighted else None
+    for mode in ("crammer-singer", "one-vs-all"):
+        got = hinge_loss(preds, target, multiclass_mode=mode, sample_weight=weight)
+        assert bits(got) == loss_of_large(classes, mode, weighted)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_large_calls_use_threads(backend, set_num_threads, monkeypatch, threads):
+    """As many as there may be: nobody passes the barrier alone."""
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    set_num_threads(threads)
+    measure, barrier, first = engine._measure_span, threading.Barrier(threads), [0] * threads
+
+    def meet(*arguments, **options):
+        if first:
+            first.pop()
+            barrier.wait(timeout=60)
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr(engine, "_measure_span", meet)
+    preds, target, _ = large(None)
+    assert bits(hinge_loss(preds, target)) == loss_of_large(None, None, False)
+    assert not first
+
+
+def test_the_first_bad_row_is_named_with_threads(backend, set_num_threads, monkeypatch):
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    set_num_threads(3)
+    preds, target, _ = large(None)
+    target[[9_000, 15_000]] = 5
+    metric = HingeLoss()
+    with pytest.raises(ValueError, match="got 5 at index 9000"):
+        metric.update(preds, target)
+    assert not metric.update_called
+
+
+def loss_of(seed):
+    rng = np.random.default_rng(seed)
+    return hinge_loss(rng.normal(size=30_000), rng.integers(0, 2, 30_000))
+
+
+def test_concurrent_calls_that_use_threads(backend, set_num_threads, monkeypatch):
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    wanted = [loss_of(seed) for seed in range(16)]
+    set_num_threads(3)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(loss_of, range(16))) == wanted
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
+@pytest.mark.filterwarnings("ignore:.*fork")  # of Python, and of JAX where it was imported
+def test_forked_children_after_use(backend, set_num_threads, monkeypatch):
+    """A child has none of its parent's threads, and makes its own."""
+    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    set_num_threads(2)
+    wanted = [loss_of(seed) for seed in range(4)]
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+        assert list(pool.map(loss_of, range(4))) == wanted
+
+
+def test_spawned_children(backend):
+    wanted = [loss_of(seed) for seed in range(2)]
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        assert list(pool.map(loss_of, range(2))) == wanted
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
+def test_fork_while_another_thread_compiles(python):
+    """The child must not wait for a compiler that only its parent has."""
+    code = """
+import os, sys, hingemetrics as h
+from hingemetrics._engine import kernels
+h.set_backend("numba")
+kernels._lock.acquire()
+child = os.fork()
+if not child:
+    os._exit(0 if h.hinge_loss([0.5], [1]) == 0.5 else 1)
+kernels._lock.release()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), h.hinge_loss([0.5], [1]))
+"""
+    run = python("-W", "ignore", "-c", code)
+    assert (run.stdout, run.stderr) == ("0 0.5\n", "")
