@@ -199,3 +199,12 @@ def name(case):
     """What to call a case of `forms` in a report."""
     form = case.mode or "binary"
     return "-".join([form, *["squared"] * case.squared, *["weighted"] * (case.weight is not None)])
+
+
+def one_row(preds, label, weight=None, mode=None):
+    weight = None if weight is None else np.array([weight])
+    return Case(np.array([preds]), np.array([label]), weight, mode=mode).state()
+
+
+EXAMPLE = Case(np.array([-2.2, 2.4, 0.1]), np.array([0, 1, 1]))
+BROKEN_EXAMPLE = Case(np.array([*BROKEN, 0.1]), np.array([0, 0, 1, 1]), np.array([0.1, 1, 2, 3]))
