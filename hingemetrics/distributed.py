@@ -18,11 +18,12 @@ from uuid import uuid4
 import numpy as np
 
 from hingemetrics._core.config import MulticlassMode
+from hingemetrics._core.tally import check_reduction
 from hingemetrics._core.typing import Array, Floats
-from hingemetrics._engine import measure as engine
+from hingemetrics._inputs.arguments import checked_ignore_index
 from hingemetrics._inputs.arrays import as_array
-from hingemetrics._inputs.batch import Batch, checked_ignore_index
-from hingemetrics.state import HingeState, _check_reduction
+from hingemetrics._inputs.batch import Batch
+from hingemetrics.state import HingeState, grown, tally_of
 
 _FAN_IN = 8  # states that one task of Dask adds
 _SPARK_MERGES = 4  # tasks of Spark that add all states: adding takes microseconds, a task far more
@@ -147,7 +148,7 @@ def dask_hinge_loss(
     """
     from dask.delayed import delayed
 
-    _check_reduction(reduction)
+    check_reduction(reduction)
     preds = _collection(preds, "preds")
     state = dask_hinge_state(
         preds,
@@ -157,7 +158,7 @@ def dask_hinge_loss(
         sample_weight=sample_weight,
         ignore_index=ignore_index,
     )
-    return delayed(engine.reduced, pure=False)(state, _width(preds), reduction)
+    return delayed(_value, pure=False)(state, _width(preds), reduction)
 
 
 def spark_hinge_state(
@@ -272,7 +273,7 @@ def spark_hinge_loss(
     >>> spark_hinge_loss(df, "score", "label")  # doctest: +SKIP
     0.3
     """
-    _check_reduction(reduction)
+    check_reduction(reduction)
     state = spark_hinge_state(
         df,
         preds,
@@ -283,7 +284,7 @@ def spark_hinge_loss(
         ignore_index=ignore_index,
     )
     columns = (state.num_classes or 1) if isinstance(preds, str) else len(preds)
-    return engine.reduced(state, columns, reduction)
+    return _value(state, columns, reduction)
 
 
 # From rows to a number
@@ -300,7 +301,12 @@ def _measured(
 ) -> HingeState:
     """Return a state with a block of rows added."""
     with _told(where):
-        return engine.measure(Batch(preds, target, sample_weight, ignore_index), onto)
+        return grown(onto, Batch(preds, target, sample_weight, ignore_index))
+
+
+def _value(state: HingeState, num_classes: int, reduction: str) -> float | Floats:
+    """Return the value of a state of data of so many classes, all of which may be ignored."""
+    return tally_of(state).value(reduction, num_classes)
 
 
 def _merged(where: str, *states: HingeState) -> HingeState:

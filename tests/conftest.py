@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 import hingemetrics
 import hingemetrics.sklearn
 from hingemetrics import _files, cli
-from hingemetrics._engine import measure as engine
+from hingemetrics._engine import measure
 
 settings.register_profile(
     "hingemetrics",
@@ -66,7 +66,7 @@ def set_num_threads():
 @pytest.fixture
 def short_spans(set_num_threads, monkeypatch):
     """Threads share also what is small."""
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 500)
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 500)
     return set_num_threads
 
 
@@ -120,9 +120,9 @@ def calls(monkeypatch):
 
 
 ASSEMBLY = """
-from hingemetrics._engine import kernels
-kernels.warmup()
-for (form, dtype), kernel in kernels._compiled.items():
+from hingemetrics._engine import machine_code
+machine_code.warmup()
+for (form, dtype), kernel in machine_code._compiled.items():
     print(f"== {form} {dtype}", *kernel.inspect_asm().values(), sep="\\n")
 """
 # Both the names up to NumPy 2.3 and those since, which are of whole levels.

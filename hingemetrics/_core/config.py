@@ -38,6 +38,17 @@ class Config(NamedTuple):
         """Return which of the three losses data of so many classes have."""
         return "binary" if num_classes == BINARY else self.multiclass_mode._value_
 
+    def is_per_class(self, num_classes: int) -> bool:
+        """Return whether data of so many classes have one loss per class."""
+        return self.form(num_classes) == "one-vs-all"
+
+    def losses_per_sample(self, num_classes: int) -> int:
+        """Return how many losses a sample of so many classes has."""
+        return num_classes if self.is_per_class(num_classes) else 1
+
+    def __str__(self) -> str:
+        return f"squared={self.squared}, multiclass_mode={self.multiclass_mode.value!r}"
+
     @classmethod
     def checked(cls, squared: object, multiclass_mode: object) -> Config:
         """Return the configuration; None stands for Crammer-Singer."""

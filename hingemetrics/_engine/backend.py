@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hingemetrics._inputs.batch import checked_int
+from hingemetrics._inputs.arguments import checked_int
 
 SWITCH_WORK = 1 << 25
 CALL_WORK = 1 << 12
@@ -52,7 +52,7 @@ def set_backend(name: str) -> None:
     global _backend
     chosen = _checked_backend(name, "name")
     if chosen == "numba":
-        _import_kernels()
+        _import_machine_code()
     _backend = chosen
 
 
@@ -136,7 +136,7 @@ def warmup() -> None:
     >>> import hingemetrics
     >>> hingemetrics.warmup()
     """
-    _import_kernels().warmup()
+    _import_machine_code().warmup()
 
 
 @contextmanager
@@ -171,8 +171,8 @@ def kernel(form: str, dtype: np.dtype[Any], wait: bool = True) -> Callable[..., 
     if chosen == "auto" and (form, dtype) in _broken:
         return None
     try:
-        kernels = _kernels or _import_kernels()
-        return kernels.get(form, dtype, wait and chosen == "numba")  # type: ignore[no-any-return]
+        machine_code = _machine_code or _import_machine_code()
+        return machine_code.get(form, dtype, wait and chosen == "numba")  # type: ignore[no-any-return]
     except Exception:  # whatever keeps Numba from working, NumPy does the same
         if chosen == "numba":
             raise
@@ -180,17 +180,17 @@ def kernel(form: str, dtype: np.dtype[Any], wait: bool = True) -> Callable[..., 
         return None
 
 
-def _import_kernels() -> ModuleType:
+def _import_machine_code() -> ModuleType:
     """Return the module of compiled kernels; ImportError says why there is none."""
-    global _kernels, _no_kernels
-    if _kernels is None and not _no_kernels:
+    global _machine_code, _no_machine_code
+    if _machine_code is None and not _no_machine_code:
         try:
-            from hingemetrics._engine import kernels as _kernels
+            from hingemetrics._engine import machine_code as _machine_code
         except Exception as error:  # a Numba that does not fit this NumPy raises all sorts
-            _no_kernels = f"the numba backend needs a working Numba, got {error!r}"
-    if _kernels is None:
-        raise ImportError(_no_kernels)
-    return _kernels
+            _no_machine_code = f"the numba backend needs a working Numba, got {error!r}"
+    if _machine_code is None:
+        raise ImportError(_no_machine_code)
+    return _machine_code
 
 
 def _checked_backend(name: object, source: str) -> str:
@@ -212,7 +212,7 @@ def _threads_of_the_environment() -> int:
 
 _backend: str | None = None  # the environment says, at first use: to refuse it fails no import
 _num_threads: int | None = None  # as well
-_kernels: ModuleType | None = None
-_no_kernels = ""  # why there are none
+_machine_code: ModuleType | None = None
+_no_machine_code = ""  # why there are none
 _broken: set[tuple[str, np.dtype[Any]]] = set()  # kernels that cannot be compiled
 _work = 0

@@ -6,7 +6,6 @@ from values: shapes alone tell binary from multi-class.
 
 from __future__ import annotations
 
-import operator
 from contextlib import suppress
 from typing import Any
 
@@ -15,15 +14,18 @@ import numpy.typing as npt
 
 from hingemetrics._core.config import BINARY
 from hingemetrics._core.typing import Array, Floats, Ints
+from hingemetrics._inputs.arguments import RowError
 from hingemetrics._inputs.arrays import as_array
 
 _SEARCHED_ROWS = 1 << 18
-_MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
 _EXACT = 1 << 53  # float64 has each integer up to it
 _NOT_A_LABEL = int(np.iinfo(np.int64).min)  # stands for a target that no int64 can hold
 _INT64 = np.dtype(np.int64)
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
+
+Arrays = tuple[Array, Ints, Floats | None]
+"""preds (n,) or (n, C), target (n,) and weight (n,), as kernels read them."""
 
 
 class Batch:
@@ -62,15 +64,15 @@ class Batch:
             and (self.weight is None or _is_readable(self.weight, _FLOAT64))
         )
 
-    def block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
-        """Return preds, target and weight of some rows: views where kernels can read them."""
+    def arrays(self, start: int, stop: int) -> Arrays:
+        """Return what is not ignored of some rows: views where kernels can read them."""
         if self.in_place and stop - start == self.rows:
             return self.preds, self.target, self.weight
         labels, weight, kept = self._labels_and_weight(start, stop)
         return self._kept(start, stop, labels, weight, kept)
 
-    def checked_block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
-        """Return a block, or raise for the first label or weight in it that cannot be."""
+    def checked_arrays(self, start: int, stop: int) -> Arrays:
+        """Return the same, or raise for the first label or weight that cannot be."""
         labels, weight, kept = self._labels_and_weight(start, stop)
         if self.num_classes == BINARY:
             label_fits, must = (labels >= -1) & (labels <= 1), "in {0, 1} or {-1, +1}"
@@ -82,16 +84,13 @@ class Batch:
             fits |= ~kept
         if fits.all():
             return self._kept(start, stop, labels, weight, kept)
-        row = int(fits.argmin())
-        if label_fits[row]:
+        at = int(fits.argmin())
+        row = start + at
+        if label_fits[at]:
             assert self.weight is not None
-            raise ValueError(
-                f"sample_weight must be finite and >= 0, "
-                f"got {self.weight[start + row]} at index {start + row}"
-            )
-        got = self.target[start + row]
-        hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[row] == -1 else ""
-        raise ValueError(f"target must be {must}, got {got} at index {start + row}{hint}")
+            raise RowError(f"sample_weight must be finite and >= 0, got {self.weight[row]}", row)
+        hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[at] == -1 else ""
+        raise RowError(f"target must be {must}, got {self.target[row]}", row, hint)
 
     def first(self, label: int) -> int:
         """Return the first row with a label, or the number of rows if there is none."""
@@ -109,8 +108,8 @@ class Batch:
         labels: Ints,
         weight: Floats | None,
         kept: npt.NDArray[np.bool_] | None,
-    ) -> tuple[Array, Ints, Floats | None]:
-        """Return the rows of a block that are not ignored."""
+    ) -> Arrays:
+        """Return the rows that are not ignored."""
         preds = self.preds if stop - start == self.rows else self.preds[start:stop]
         if kept is not None and not kept.all():
             preds, labels = preds[kept], labels[kept]
@@ -132,18 +131,23 @@ class Batch:
         return labels, None if weight is None else _readable(weight, _FLOAT64), kept
 
 
-def checked_ignore_index(value: object) -> int | None:
-    """Return `ignore_index` as an int or None."""
-    if value is None:
-        return None
-    number = _as_int(value)
-    if number is None:
-        raise TypeError(f"ignore_index must be None or an int, got {value!r}")
-    if number.bit_length() > _MOST_IGNORE_BITS:
-        raise ValueError(
-            f"ignore_index must be of at most {_MOST_IGNORE_BITS} bits, got {number.bit_length()}"
-        )
-    return number
+class Block:
+    """Some rows of a batch."""
+
+    __slots__ = ("_batch", "start", "stop")
+
+    def __init__(self, batch: Batch, start: int, stop: int) -> None:
+        self._batch = batch
+        self.start = start
+        self.stop = stop
+
+    def arrays(self) -> Arrays:
+        """Return preds, target and weight of the rows that are not ignored, unchecked."""
+        return self._batch.arrays(self.start, self.stop)
+
+    def checked_arrays(self) -> Arrays:
+        """Return the same, or raise for the first label or weight that cannot be."""
+        return self._batch.checked_arrays(self.start, self.stop)
 
 
 def _check_unrounded(target: object, array: Array, ignored: int | None) -> None:
@@ -153,32 +157,12 @@ def _check_unrounded(target: object, array: Array, ignored: int | None) -> None:
     if isinstance(target, (list, tuple)):
         for index, item in enumerate(np.asarray(target, dtype=object).ravel()):
             if isinstance(item, int) and item != float(item):
-                raise ValueError(
+                raise RowError(
                     f"target must hold integers that float64 holds, among numbers that make it "
-                    f"float64, got {item} at index {index}; pass an array of integers"
+                    f"float64, got {item}",
+                    index,
+                    "; pass an array of integers",
                 )
-
-
-def checked_int(value: object, name: str, least: int, bits: int | None = None) -> int:
-    """Return an int that is at least `least`, and of so many bits at most."""
-    number = _as_int(value)
-    if number is None:
-        raise TypeError(f"{name} must be an int, got {value!r}")
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    if bits is not None and number >> bits:
-        raise ValueError(f"{name} must be below 2**{bits}, got {value}")
-    return number
-
-
-def _as_int(value: Any) -> int | None:
-    """Return an int, or None for what is none; neither is a bool."""
-    if isinstance(value, (bool, np.bool_)):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
 
 
 def _column(array: Array, name: str, rows: int | None = None) -> Array:

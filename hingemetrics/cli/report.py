@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hingemetrics._core.exact import Column
 from hingemetrics._core.typing import Floats
 from hingemetrics.cli.breakdown import ClassLoss, Picture, WorstSample
-from hingemetrics.state import HingeState
+from hingemetrics.state import HingeState, tally_of
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 class Report(NamedTuple):
@@ -64,8 +66,7 @@ def as_json(report: Report, value: float | Floats) -> str:
     from base64 import b64encode
 
     state = report.state
-    record = state._record()
-    exact = [_ratio(column, record.weight) for column in record.losses] or [None]
+    exact = [_ratio(loss) for loss in tally_of(state).fractions()]
     found: dict[str, Any] = {
         "value": _jsonable(value),
         "count": state.count,
@@ -101,9 +102,6 @@ def _jsonable(value: float | list[float] | Floats) -> Any:
     return float(value) if math.isfinite(value) else None
 
 
-def _ratio(losses: Column, weight: int) -> str | None:
+def _ratio(loss: Fraction | None) -> str | None:
     """Return an exact mean as p/q, or None where there is none."""
-    if losses.nan or losses.inf or not weight:
-        return None
-    divisor = math.gcd(losses.total, weight)
-    return f"{losses.total // divisor}/{weight // divisor}"
+    return None if loss is None else f"{loss.numerator}/{loss.denominator}"

@@ -353,8 +353,8 @@ THREADS = """
 import json, resource, threading
 import probe
 import hingemetrics as h
-from hingemetrics._engine import measure as engine
-engine._THREAD_ELEMENTS = 20
+from hingemetrics._engine import measure
+measure._THREAD_ELEMENTS = 20
 wanted = list(probe.states())
 h.set_num_threads(4)
 resource.setrlimit(resource.RLIMIT_NPROC, (%s, %s))

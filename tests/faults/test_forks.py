@@ -8,7 +8,7 @@ FORKS = """
 import os, sys, threading
 import numpy as np
 import hingemetrics as h
-from hingemetrics.metrics import hinge as room
+from hingemetrics.metrics import _base as room
 
 h.set_backend(sys.argv[1])
 metric = h.HingeLoss()

@@ -22,9 +22,8 @@ from metrics import snapshot
 from oracle import bits
 
 from hingemetrics import HingeLoss
-from hingemetrics._engine import kernels
-from hingemetrics._engine import measure as engine
-from hingemetrics.metrics import hinge as room
+from hingemetrics._engine import machine_code, measure
+from hingemetrics.metrics import _base as room
 
 ROWS = 12
 
@@ -147,7 +146,7 @@ def test_an_error_anywhere_with_threads(
     set_backend, set_num_threads, monkeypatch, other_thread, tier, entry, number, error
 ):
     """The same where others help: which of the rows this thread takes is never the same twice."""
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 4)  # three spans
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 4)  # three spans
     set_backend(tier)
     set_num_threads(number)
     start, run = work(entry, BINARY)
@@ -226,17 +225,17 @@ def test_an_error_anywhere_in_a_call(set_backend, error):
 @pytest.mark.parametrize("wait", [False, True])
 def test_an_error_anywhere_on_the_way_to_a_kernel(monkeypatch, other_thread, wait):
     """No thread is left to wait for a compiler that was interrupted."""
-    monkeypatch.setattr(kernels, "_compile", lambda form, dtype: len)
+    monkeypatch.setattr(machine_code, "_compile", lambda form, dtype: len)
     key = ("binary", np.dtype(float))
     for k in count():
-        monkeypatch.setattr(kernels, "_compiled", {})
-        found = inject(raiser(KeyboardInterrupt), k, lambda: kernels.get(*key, wait))
+        monkeypatch.setattr(machine_code, "_compiled", {})
+        found = inject(raiser(KeyboardInterrupt), k, lambda: machine_code.get(*key, wait))
         if found.heard or not found.raised:
-            assert other_thread(lambda: is_free(kernels._lock)), (k, found)
-            assert kernels._compiling is None, (k, found)
-            assert other_thread(lambda: kernels.get(*key, wait=False)) is len
-        monkeypatch.setattr(kernels, "_compiling", None)
-        monkeypatch.setattr(kernels, "_lock", threading.Lock())
+            assert other_thread(lambda: is_free(machine_code._lock)), (k, found)
+            assert machine_code._compiling is None, (k, found)
+            assert other_thread(lambda: machine_code.get(*key, wait=False)) is len
+        monkeypatch.setattr(machine_code, "_compiling", None)
+        monkeypatch.setattr(machine_code, "_lock", threading.Lock())
         if not found.reached:
             break
     assert k > 10

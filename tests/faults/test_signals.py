@@ -47,11 +47,11 @@ SIGNALS = """
 import random, signal, sys
 import numpy as np
 import hingemetrics as h
-from hingemetrics._engine import measure as engine
+from hingemetrics._engine import measure
 
 h.set_backend(sys.argv[1])
 h.set_num_threads(int(sys.argv[3]))
-engine._THREAD_ELEMENTS = 300  # threads share what is small, too
+measure._THREAD_ELEMENTS = 300  # threads share what is small, too
 rng, metric = random.Random(int(sys.argv[4])), h.HingeLoss()
 preds, target = np.linspace(-2, 2, 3000), np.arange(3000) % 2
 batch = h.HingeLoss()

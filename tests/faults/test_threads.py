@@ -11,8 +11,7 @@ import pytest
 from oracle import bits, expected
 
 from hingemetrics import HingeLoss
-from hingemetrics._engine import measure as engine
-from hingemetrics._engine import threads
+from hingemetrics._engine import measure, threads
 from hingemetrics._engine.threads import in_threads
 
 NUMBERS = [1, 2, 3, 5]
@@ -151,11 +150,11 @@ BEGIN = """
 import os, signal, sys, threading, time
 import numpy as np
 import hingemetrics as h
-from hingemetrics._engine import measure as engine
+from hingemetrics._engine import measure
 
 h.set_backend(sys.argv[1])
 h.set_num_threads(int(sys.argv[2]))
-engine._THREAD_ELEMENTS = 1000
+measure._THREAD_ELEMENTS = 1000
 preds, target = np.linspace(-3, 3, 20_000), np.arange(20_000) % 2
 wanted = h.HingeLoss()
 wanted.update(preds[:500], target[:500])
@@ -249,7 +248,7 @@ except KeyboardInterrupt:
 """,
     # A fork while another thread has an item in its hands: the child has no such thread
     "fork": """
-measured, child = engine._measure_span, None
+measured, child = measure._measure_span, None
 
 
 def forking(*arguments, **options):
@@ -262,7 +261,7 @@ def forking(*arguments, **options):
     return measured(*arguments, **options)
 
 
-engine._measure_span = forking
+measure._measure_span = forking
 assert seen() == wanted
 if not child:
     assert seen() == wanted
@@ -303,7 +302,7 @@ def test_whatever_happens_to_a_process(python, backend, scene, number):
 
 @pytest.mark.usefixtures("backend")
 def test_large_calls_from_many_threads_at_once(set_num_threads, monkeypatch):
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 1000)
     set_num_threads(3)
     rng = np.random.default_rng(0)
     preds, target = rng.random(12_000), rng.integers(0, 2, 12_000)

@@ -108,7 +108,7 @@ def world():
 before = world()
 import hingemetrics
 from hingemetrics import cli
-from hingemetrics._engine import measure as engine
+from hingemetrics._engine import measure
 from hingemetrics._inputs import batch as inputs
 after = world()
 print([name for name in before if before[name] != after[name]])

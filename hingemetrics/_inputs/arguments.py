@@ -1,0 +1,75 @@
+"""Arguments that are no arrays, and refusals that know their row."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+_MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
+
+
+class RowError(ValueError):
+    """A refusal of one row; its message ends with the index, and perhaps a hint."""
+
+    def __init__(self, problem: str, row: int, hint: str = "") -> None:
+        super().__init__(problem, row, hint)
+
+    @property
+    def row(self) -> int:
+        """Index of the row."""
+        row: int = self.args[1]
+        return row
+
+    def shifted(self, by: int) -> RowError:
+        """Return the same refusal where `by` more rows come before."""
+        problem, row, hint = self.args
+        return RowError(problem, row + by, hint)
+
+    def __str__(self) -> str:
+        problem, row, hint = self.args
+        return f"{problem} at index {row}{hint}"
+
+
+def checked_ignore_index(value: object) -> int | None:
+    """Return `ignore_index` as an int or None."""
+    if value is None:
+        return None
+    number = _as_int(value)
+    if number is None:
+        raise TypeError(f"ignore_index must be None or an int, got {value!r}")
+    if number.bit_length() > _MOST_IGNORE_BITS:
+        raise ValueError(
+            f"ignore_index must be of at most {_MOST_IGNORE_BITS} bits, got {number.bit_length()}"
+        )
+    return number
+
+
+def checked_int(value: object, name: str, least: int, bits: int | None = None) -> int:
+    """Return an int that is at least `least`, and of so many bits at most."""
+    number = _as_int(value)
+    if number is None:
+        raise TypeError(f"{name} must be an int, got {value!r}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    if bits is not None and number >> bits:
+        raise ValueError(f"{name} must be below 2**{bits}, got {value}")
+    return number
+
+
+def _as_int(value: Any) -> int | None:
+    """Return an int, or None for what is none; neither is a bool."""
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def checked_bool(value: object, name: str) -> bool:
+    """Return a flag."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, got {value!r}")
+    return value
