@@ -238,14 +238,14 @@ class HingeState(Generic[Value_co]):
 
 
 def state_of(tally: Tally) -> HingeState[Any]:
-    """Return a tally as users see it."""
+    """Wrap a tally for users."""
     state: HingeState[Any] = object.__new__(HingeState)
     state._tally = tally
     return state
 
 
 def tally_of(state: HingeState[Any]) -> Tally:
-    """Return what is behind a state."""
+    """Return the tally behind a state."""
     return state._tally
 
 

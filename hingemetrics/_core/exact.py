@@ -68,7 +68,7 @@ class Sums:
 
     @classmethod
     def of(cls, totals: Totals) -> Sums:
-        """Return sums of these totals: as narrow digits where there are many that fit."""
+        """Return sums of these totals: as narrow digits where there are many, and all fit."""
         digits = _zeros(len(totals.columns))
         if len(totals.columns) < _MANY_COLUMNS or not totals.are_narrow():
             return cls(digits, _NO_WIDE, totals)
@@ -102,7 +102,7 @@ class Sums:
         return Sums(digits, wide if wide.any() else _NO_WIDE, None, extra)
 
     def carry(self) -> Sums:
-        """Return the same sums, with digits that nothing seems to have been added to."""
+        """Return the same sums with their digits carried, so that there is room to add to them."""
         digits, narrow = carry(_narrow(self.digits), self.wide.reshape(-1, self.columns))
         counters = self.digits[:COUNTERS]
         few = self.columns < _MANY_COLUMNS
@@ -124,7 +124,7 @@ class Sums:
         return (len(self.digits) - COUNTERS) // NARROW_ROWS
 
     def counters(self) -> list[int]:
-        """Return the counters."""
+        """Return the counters as plain integers."""
         counters: list[int] = self.digits[:COUNTERS].tolist()
         if self.carried is None:
             return counters
@@ -135,7 +135,7 @@ class Sums:
         return Totals(tuple(self.counters()), tuple(self.totals_of(slice(None))))
 
     def totals_of(self, columns: slice | npt.NDArray[np.intp]) -> Iterator[Total]:
-        """Yield the totals of some columns."""
+        """Yield the totals of the chosen columns."""
         totals: Iterator[Total] = (
             Total(0, 0, sum_of_digits(digits, NARROW.start))
             for digits in _narrow(self.digits)[:, columns].T.tolist()
@@ -189,11 +189,11 @@ class Accumulator:
 
     @classmethod
     def empty(cls, columns: int) -> Accumulator:
-        """Return an accumulator of nothing."""
+        """Return an accumulator that starts at zero."""
         return cls(_zeros(columns))
 
     def widen(self) -> Ints:
-        """Return the whole grid of digits, made at its first use."""
+        """Return the wide grid, allocated at its first use."""
         if not len(self.wide):
             self.wide = np.zeros(WIDE_ROWS * _narrow(self.digits).shape[1], np.int64)
         return self.wide
@@ -233,15 +233,16 @@ class Accumulator:
             np.add.at(wide, (digit, column), part)
 
     def sums(self) -> Sums:
-        """Return what was counted and added, as a value: nothing more may be added."""
-        onto = self._onto
+        """Return the sums as a value; nothing more may be added to this accumulator."""
+        onto, wide = self._onto, self.wide
         if onto is None:
-            return Sums(self.digits, self.wide, None)
-        return Sums(self.digits, _wide_sum(onto.wide, self.wide), onto.carried, onto.extra)
+            return Sums(self.digits, wide, None)
+        wide = _wide_sum(onto.wide, wide) if len(wide) else onto.wide
+        return Sums(self.digits, wide, onto.carried, onto.extra)
 
 
 def stacked(sums: Iterable[Sums]) -> list[tuple[Ints, Ints, Totals | None, int]]:
-    """Return sums of equal width as few large arrays, for `unstacked`."""
+    """Stack sums of equal width into a few large arrays, for `unstacked`."""
     groups = itertools.groupby(sums, lambda one: (len(one.wide), id(one.carried), one.extra))
     stacks = []
     for _, group in groups:
@@ -253,14 +254,14 @@ def stacked(sums: Iterable[Sums]) -> list[tuple[Ints, Ints, Totals | None, int]]
 
 
 def unstacked(stacks: list[tuple[Ints, Ints, Totals | None, int]]) -> Iterator[Sums]:
-    """Yield what was stacked; each has memory of its own."""
+    """Yield the sums that were stacked, each with memory of its own."""
     for all_digits, all_wide, carried, extra in stacks:
         for digits, wide in zip(all_digits, all_wide, strict=True):
             yield Sums(digits.copy(), wide.copy() if len(wide) else _NO_WIDE, carried, extra)
 
 
 def _spread(amount: Ints, place: Any) -> list[tuple[Any, Ints]]:
-    """Return the digits that amount * 2**(place + LOWEST) adds to, and what it adds to each."""
+    """Split amount * 2**(place + LOWEST) into the digits it touches and what it adds to each."""
     digit, shift = place >> 5, place & 31
     low, high = (amount & DIGIT_MASK) << shift, (amount >> DIGIT_BITS) << shift
     return [
@@ -288,5 +289,5 @@ def _narrow(digits: Ints) -> Ints:
 
 
 def _wide_total(rows: list[int]) -> Total:
-    """Return the total that WIDE_ROWS numbers stand for."""
+    """Return the total that one column of the wide grid stands for."""
     return Total(rows[NAN_ROW], rows[INF_ROW], sum_of_digits(rows[:DIGITS], 0))

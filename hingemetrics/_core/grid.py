@@ -43,7 +43,7 @@ def sum_of_digits(digits: list[int], first: int) -> int:
 
 
 def carry(narrow: Ints, wide: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Return narrow digits carried to the last one, and which columns these then hold in 32 bits.
+    """Carry narrow digits into the last one; also return which columns then fit 32 bits a digit.
 
     A sum below zero has a last digit below zero: it is the sum's floor in the digit's units.
     """

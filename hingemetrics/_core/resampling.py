@@ -27,7 +27,7 @@ _REACHED = np.array(
 
 
 def _random(seed: int, stream: int, part: int, number: int) -> Array:
-    """Return random 64-bit numbers, always the same for the same place in the same stream."""
+    """Return 64-bit random numbers; the same arguments always give the same ones."""
     return np.random.Philox(key=seed, counter=[0, part, stream, 0]).random_raw(number)
 
 

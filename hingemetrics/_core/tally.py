@@ -29,7 +29,7 @@ LARGEST = (1 << 53) - 1 << 971 - LOWEST  # units: the largest finite double
 
 
 class MixedCodingsError(ValueError):
-    """Binary targets 0 and -1 do not mix."""
+    """Binary targets must be all in {0, 1} or all in {-1, +1}."""
 
     problem = "target must use one coding of the negative class, got 0 and -1 mixed"
     hint = "; if -1 marks rows to leave out, pass ignore_index=-1"
@@ -67,7 +67,7 @@ class Tally:
 
     @classmethod
     def of_totals(cls, config: Config, num_classes: int, totals: Totals) -> Tally:
-        """Return the tally that `totals` gives, or raise where no data have such totals."""
+        """Return the tally with these totals (see `totals`), or raise where no data have them."""
         samples, zeros, negatives = totals.counters
         *losses, weights = totals.columns
         _check_counts(num_classes, samples, zeros, negatives, weights.finite)
@@ -87,7 +87,7 @@ class Tally:
         return 0 if self.sums is None else self.sums.counters()[counter]
 
     def accumulator(self, num_classes: int, rows: int) -> Accumulator:
-        """Return an accumulator on top of this, with room for so many rows of so many classes."""
+        """Return an accumulator that starts from this tally, with room for so many rows."""
         if self.sums is None:
             return Accumulator.empty(self.config.losses_per_sample(num_classes) + 1)
         return self.sums.accumulator(rows)
@@ -193,13 +193,13 @@ class Tally:
 
 
 def check_reduction(reduction: object) -> None:
-    """Raise unless sums can be reduced that way."""
+    """Raise unless `reduction` is one that sums have."""
     if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
 
 
 def packed(tallies: Iterable[Tally]) -> list[tuple[Any, ...]]:
-    """Return tallies as few large arrays, which pickle much faster, for `unpacked`."""
+    """Pack tallies into a few large arrays, which pickle much faster."""
     packs = []
     for num_classes, group in itertools.groupby(tallies, lambda tally: tally.num_classes):
         alike = list(group)
@@ -209,7 +209,7 @@ def packed(tallies: Iterable[Tally]) -> list[tuple[Any, ...]]:
 
 
 def unpacked(packs: list[tuple[Any, ...]]) -> Iterator[Tally]:
-    """Yield what was packed, tallies of one configuration."""
+    """Yield the tallies that were packed."""
     for config, num_classes, count, stacks in packs:
         if num_classes:
             for sums in unstacked(stacks):
@@ -225,7 +225,7 @@ def _weight_of(sums: Sums) -> int:
 
 
 def _check_rest(num_classes: int, rest: Sums) -> None:
-    """Raise for what no data could have left."""
+    """Raise if no data could be what is left after a subtraction."""
     samples, zeros, negatives, _ = rest.counters()
     weight = _weight_of(rest)
     _check_counts(num_classes, samples, zeros, negatives, weight)

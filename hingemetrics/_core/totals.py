@@ -26,7 +26,7 @@ class Total(NamedTuple):
         return Total(self.nan - other.nan, self.inf - other.inf, self.finite - other.finite)
 
     def is_narrow(self) -> bool:
-        """Whether narrow digits hold it, each in 32 bits."""
+        """Whether narrow digits of 32 bits hold it."""
         total = self.finite
         return not (self.nan or self.inf or total & _BELOW or not 0 <= total < NARROW_LIMIT)
 
@@ -63,7 +63,7 @@ class Totals(NamedTuple):
         )
 
     def are_narrow(self) -> bool:
-        """Whether narrow digits hold all, and so many as are added up hold the counters."""
+        """Whether narrow digits hold every column, and 32 bits every counter."""
         return all(counter >> DIGIT_BITS == 0 for counter in self.counters) and all(
             map(Total.is_narrow, self.columns)
         )

@@ -61,14 +61,14 @@ def from_bytes(raw: bytes) -> Tally:
 
 
 class _Reader:
-    """Reads numbers off bytes, each in the one form that it is written in."""
+    """A cursor over bytes that accepts each number in its one canonical spelling."""
 
     def __init__(self, data: bytes, start: int) -> None:
         self._data = data
         self._at = start
 
     def left(self) -> int:
-        """Return how many bytes are left."""
+        """Return the number of unread bytes."""
         return len(self._data) - self._at
 
     def byte(self) -> int:
@@ -97,7 +97,7 @@ class _Reader:
         return int.from_bytes(self._data[self._at - length : self._at], "little")
 
     def sum(self, samples: int) -> int:
-        """Return the next sum, which so many doubles must be able to reach."""
+        """Return the next sum, or raise if so many doubles cannot reach it."""
         exponent, mantissa = self.number(), self.number()
         if mantissa & 1 == 0 and (mantissa or exponent):
             raise ValueError("a non-canonical form: a sum with an even mantissa")

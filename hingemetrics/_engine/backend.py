@@ -141,7 +141,7 @@ def warmup() -> None:
 
 @contextmanager
 def changed_settings(backend: str | None, num_threads: int | None) -> Iterator[None]:
-    """Change what is not None for the time of a with block; what was undecided is so again."""
+    """Override what is not None inside a with block."""
     global _backend, _num_threads
     before = _backend, _num_threads
     try:
@@ -165,7 +165,7 @@ def kernel(form: str, dtype: np.dtype[Any], wait: bool = True) -> Callable[..., 
 
     "auto" never waits for another thread that is compiling, nor does anybody who must not.
     """
-    chosen = get_backend()
+    chosen = _backend or get_backend()
     if chosen == "numpy" or (chosen == "auto" and _work < SWITCH_WORK):
         return None
     if chosen == "auto" and (form, dtype) in _broken:
@@ -194,7 +194,7 @@ def _import_machine_code() -> ModuleType:
 
 
 def _checked_backend(name: object, source: str) -> str:
-    """Return a backend's name."""
+    """Return the name of a backend, or raise."""
     if not isinstance(name, str) or name not in _BACKENDS:
         choices = ", ".join(repr(choice) for choice in _BACKENDS)
         raise ValueError(f"{source} must be one of {choices}, got {name!r}")

@@ -77,7 +77,7 @@ def _signed(patterns):
 
 @_helper
 def _is_big(patterns):
-    """Return whether the first level met too big a double: `patterns` is the OR of its patterns.
+    """Whether the first level met too big a double, given the OR of its patterns.
 
     From the limit on they have other high bits, of which none is missing in those of the others.
     """
@@ -108,7 +108,7 @@ def _fold_levels(digits, column, columns, levels):
 
 @_helper
 def _add_wide(x, wide, column):
-    """Add a double of any size and sign to the whole grid."""
+    """Add a double of any size and sign to the wide grid."""
     columns = len(wide) // WIDE_ROWS
     bits = np.float64(x).view(np.int64)
     exponent, mantissa = (bits >> 52) & 0x7FF, bits & MANTISSA
@@ -169,7 +169,7 @@ def _peel(x, n, deep):
 
 @_helper
 def _move_big(x, n, wide, column, width):
-    """Move what is too big for the first level, inf and NaN to the whole grid; tell if any was.
+    """Move NaN, inf and what is too big for the first level to the wide grid; True if any was.
 
     `x` holds rows of `width` doubles, which belong to the columns from `column` on.
     """
@@ -184,7 +184,7 @@ def _move_big(x, n, wide, column, width):
 
 @_helper
 def _add_rests(x, n, wide, column, width):
-    """Add what the third level leaves to the whole grid."""
+    """Add what the third level leaves to the wide grid."""
     for i in range(n):
         rest = _level(x[i], MAGIC0)[1]
         rest = _level(rest, MAGIC1)[1]
@@ -195,7 +195,7 @@ def _add_rests(x, n, wide, column, width):
 
 @_helper
 def _peel_all(x, n, deep, wide, column):
-    """Return the sums of the levels over n doubles >= 0, and False if those need a grid."""
+    """Return the sums of the levels over n doubles >= 0; False if those need the wide grid."""
     levels, big, fine = _peel(x, n, True) if deep else _peel(x, n, False)
     if (big or fine) and not len(wide):
         return levels, False
@@ -659,7 +659,7 @@ KERNELS: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {
 
 
 def compiled(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
-    """Return a kernel compiled for its one signature."""
+    """Compile a kernel for its one signature."""
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return _quiet(KERNELS[form, dtype])
     signature = _signature(form, dtype)
@@ -668,7 +668,7 @@ def compiled(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
 
 
 def from_cache(form: str, dtype: np.dtype[Any]) -> Callable[..., int] | None:
-    """Return a kernel from Numba's cache on disk, or compiled and put there; None if that fails."""
+    """Load a kernel from Numba's cache on disk, or compile and store it; None if that fails."""
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return None
     kernel: Any = njit(error_model="numpy", nogil=True)(KERNELS[form, dtype])
@@ -700,7 +700,7 @@ def _signature(form: str, dtype: np.dtype[Any]) -> Any:
 
 
 def _quiet(function: Callable[..., int]) -> Callable[..., int]:
-    """Return a kernel as plain Python, where int64 sums that are thrown away would warn."""
+    """Return a kernel as plain Python without warnings of sums that are then thrown away."""
 
     def quiet(*arguments: Any) -> int:
         with np.errstate(all="ignore"):

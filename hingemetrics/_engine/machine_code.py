@@ -1,4 +1,4 @@
-"""Compiled kernels: made or loaded at their first use, checked, and never waited for in vain."""
+"""Compiled kernels: compiled or loaded at first use, checked, and never waited for in vain."""
 
 from __future__ import annotations
 
@@ -30,9 +30,11 @@ def get(form: str, dtype: np.dtype[Any], wait: bool) -> Callable[..., int] | Non
     """
     global _compiling
     kernel = _compiled.get((form, dtype))
-    this = threading.get_ident()
-    if kernel is not None or _stuck or _compiling == this or (_lock.locked() and not wait):
+    if kernel is not None:
         return kernel
+    this = threading.get_ident()
+    if _stuck or _compiling == this or (_lock.locked() and not wait):
+        return None
     with _lock:  # an interrupt between a call of acquire and a try would leave it locked
         try:
             _compiling = this
@@ -59,7 +61,7 @@ def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
 
 
 def _is_right(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
-    """Return whether a kernel gives known sums: a cache may hold other or damaged code."""
+    """Whether a kernel gives known sums: a cache may hold other or damaged code."""
     try:
         return _gives_known_sums(kernel, form, dtype)
     except Exception:  # what was loaded does not even run
@@ -67,7 +69,7 @@ def _is_right(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bo
 
 
 def _gives_known_sums(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
-    """Return whether a kernel agrees with NumPy, also on what needs the whole grid of digits."""
+    """Whether a kernel agrees with NumPy, also where the wide grid is needed."""
     rows = np.arange(2 * kernels.BLOCK + 7)
     target, weight = rows % 2, rows % 5 / 2
     preds = (np.outer(rows, (5, 6, 7)) % 31 / 8 - 2).astype(dtype)
@@ -96,7 +98,7 @@ def _gives_known_sums(kernel: Callable[..., int], form: str, dtype: np.dtype[Any
 
 
 def _spacious(length: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return zeros with room behind them, where code that is made for more columns may write."""
+    """Return zeros with spare room behind them, for wrong code that writes too far."""
     return np.zeros(2 * length + 1024, np.int64)[:length]
 
 

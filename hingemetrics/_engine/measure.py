@@ -15,7 +15,7 @@ from hingemetrics._core.typing import Floats
 from hingemetrics._engine import backend, tiers
 from hingemetrics._engine.threads import in_threads
 from hingemetrics._inputs.arguments import RowError
-from hingemetrics._inputs.batch import Batch, Block
+from hingemetrics._inputs.batch import Batch
 
 _SPAN_ROWS = 1 << 28  # few enough that no digit of an accumulator overflows
 _THREAD_ELEMENTS = 500_000  # below that, handing work to a thread costs more than it saves
@@ -51,8 +51,7 @@ def loss_blocks(batch: Batch, config: Config, rows: int) -> Iterator[tuple[Float
     check_float_unit()
     counted = Accumulator.empty(1)
     for start in range(0, batch.rows, rows):
-        block = Block(batch, start, min(start + rows, batch.rows))
-        preds, target, weight = block.checked_arrays()
+        preds, target, weight = batch.checked_block(start, min(start + rows, batch.rows))
         tiers.count(target, weight, batch.num_classes, counted)
         yield losses(preds, target, config.multiclass_mode, config.squared, weight), weight
     if counted.digits[ZEROS] and counted.digits[NEGATIVES]:
@@ -60,7 +59,7 @@ def loss_blocks(batch: Batch, config: Config, rows: int) -> Iterator[tuple[Float
 
 
 def _measure(batch: Batch, onto: Tally) -> Tally:
-    """Return a tally with a batch added, by as many threads as there should be."""
+    """Add a batch in as many threads as are worth it."""
     if batch.rows * batch.num_classes < 2 * _THREAD_ELEMENTS:
         return _measure_span(batch, onto, 0, batch.rows) if batch.rows else onto
     threads = backend.get_num_threads()
@@ -84,20 +83,20 @@ def _measure(batch: Batch, onto: Tally) -> Tally:
 def _measure_span(
     batch: Batch, onto: Tally, start: int, stop: int, threads: int = 1, wait: bool = True
 ) -> Tally:
-    """Return a tally with some rows added, at most _SPAN_ROWS."""
+    """Add a span of at most _SPAN_ROWS rows in one thread."""
     check_float_unit()
-    config, num_classes = onto.config, batch.num_classes
-    sums = onto.accumulator(num_classes, stop - start)
+    config = onto.config
+    sums = onto.accumulator(batch.num_classes, stop - start)
     while start < stop:
         tier = tiers.whose_turn(config, batch, wait)  # NumPy's may be over in the middle of a call
-        block = Block(batch, start, min(start + tier.rows(batch, threads), stop))
-        tier.add(block, config, num_classes, sums)
-        start = block.stop
-    return Tally.of(config, num_classes, sums.sums())
+        end = min(start + tier.block_rows(batch, threads), stop)
+        tier.add(batch, start, end, config, sums)
+        start = end
+    return Tally.of(config, batch.num_classes, sums.sums())
 
 
 def _mixed_codings(batch: Batch, onto: Tally) -> RowError:
-    """Return the refusal of the row from which on a batch's negatives are of another coding."""
+    """Return the error that names the row where a second coding of the negatives begins."""
     zero, negative = batch.first(0), batch.first(-1)
     if onto.counted(ZEROS):
         row = negative

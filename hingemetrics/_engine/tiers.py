@@ -14,7 +14,7 @@ from hingemetrics._core.losses import losses
 from hingemetrics._core.tally import NEGATIVES, SAMPLES, UNWEIGHTED, ZEROS
 from hingemetrics._core.typing import Floats, Ints
 from hingemetrics._engine import backend
-from hingemetrics._inputs.batch import Batch, Block
+from hingemetrics._inputs.batch import Batch
 
 _CONVERTED_ELEMENTS = 1 << 18  # a converted block takes 2 MiB
 _IN_PLACE_ELEMENTS = 1 << 22  # Ctrl-C is heard between blocks, some milliseconds each
@@ -22,27 +22,27 @@ _NO_WEIGHT = np.empty(0)
 
 
 class Tier(Protocol):
-    """Who turns blocks of rows into sums."""
+    """One way to turn blocks of rows into sums."""
 
-    def rows(self, batch: Batch, threads: int) -> int:
-        """Return how many rows a block should have, with so many threads at work."""
+    def block_rows(self, batch: Batch, threads: int) -> int:
+        """Return how many rows to take at a time, with so many threads at work."""
 
-    def add(self, block: Block, config: Config, num_classes: int, sums: Accumulator) -> None:
-        """Add losses, weights and counts of a block; raise where a label or weight cannot be."""
+    def add(self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator) -> None:
+        """Add losses, weights and counts of a block, or raise for an invalid label or weight."""
 
 
 class NumpyTier:
     """The specification: works at once, everywhere."""
 
-    def rows(self, batch: Batch, threads: int) -> int:
+    def block_rows(self, batch: Batch, threads: int) -> int:
         """Return how many rows stay in the L2 cache with their temporaries."""
         return BLOCK_ROWS // batch.num_classes or 1
 
-    def add(self, block: Block, config: Config, num_classes: int, sums: Accumulator) -> None:
+    def add(self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator) -> None:
         """Add a block, and count the work: when there is enough of it, kernels take over."""
-        backend.count_work((block.stop - block.start) * num_classes)
-        preds, target, weight = block.checked_arrays()
-        count(target, weight, num_classes, sums)
+        backend.count_work((stop - start) * batch.num_classes)
+        preds, target, weight = batch.checked_block(start, stop)
+        count(target, weight, batch.num_classes, sums)
         loss = losses(preds, target, config.multiclass_mode, config.squared, weight)
         sums.add(loss)
         if weight is not None:
@@ -52,28 +52,31 @@ class NumpyTier:
 class CompiledTier:
     """One compiled kernel."""
 
+    __slots__ = ("_kernel",)
+
     def __init__(self, kernel: Callable[..., int]) -> None:
         self._kernel = kernel
 
-    def rows(self, batch: Batch, threads: int) -> int:
-        """Return how many rows fit into the share of a cache, if they must be converted."""
+    def block_rows(self, batch: Batch, threads: int) -> int:
+        """Return how many rows fit into a share of the cache, if they must be converted."""
         elements = _IN_PLACE_ELEMENTS if batch.in_place else _CONVERTED_ELEMENTS // threads
         return elements // batch.num_classes or 1
 
-    def add(self, block: Block, config: Config, num_classes: int, sums: Accumulator) -> None:
+    def add(self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator) -> None:
         """Add a block; where the kernel stops, say why, or give it the wide grid of digits."""
-        preds, target, weight = block.arrays()
-        if not len(target):
+        preds, target, weight = batch.block(start, stop)
+        rows = len(target)
+        if not rows:
             return
         if weight is None:
             weight = _NO_WEIGHT
-        squared = config.squared
-        done = self._kernel(preds, target, weight, squared, 0, sums.digits, sums.wide)
-        if done == len(target):
+        done = self._kernel(preds, target, weight, config.squared, 0, sums.digits, sums.wide)
+        if done == rows:
             return
-        block.checked_arrays()  # no label or weight is wrong: a double needs the wide grid
-        done = self._kernel(preds, target, weight, squared, done, sums.digits, sums.widen())
-        if done < len(target):
+        batch.checked_block(start, stop)  # no label or weight is wrong: a double needs the grid
+        grid = sums.widen()
+        done = self._kernel(preds, target, weight, config.squared, done, sums.digits, grid)
+        if done < rows:
             raise RuntimeError("target or sample_weight changed while they were read")
 
 

@@ -47,7 +47,7 @@ def checked_ignore_index(value: object) -> int | None:
 
 
 def checked_int(value: object, name: str, least: int, bits: int | None = None) -> int:
-    """Return an int that is at least `least`, and of so many bits at most."""
+    """Return an int between `least` and 2**bits - 1."""
     number = _as_int(value)
     if number is None:
         raise TypeError(f"{name} must be an int, got {value!r}")
@@ -59,7 +59,7 @@ def checked_int(value: object, name: str, least: int, bits: int | None = None) -
 
 
 def _as_int(value: Any) -> int | None:
-    """Return an int, or None for what is none; neither is a bool."""
+    """Return anything with __index__ as an int, but None for a bool or anything else."""
     if isinstance(value, (bool, np.bool_)):
         return None
     try:
@@ -69,7 +69,7 @@ def _as_int(value: Any) -> int | None:
 
 
 def checked_bool(value: object, name: str) -> bool:
-    """Return a flag."""
+    """Return a bool, and nothing that merely acts like one."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be a bool, got {value!r}")
     return value

@@ -50,7 +50,7 @@ def as_float64(array: Array) -> Floats:
 
 
 def _converted(value: Any, name: str) -> Array:
-    """Return what NumPy makes of an argument, or say why it must not or cannot."""
+    """Convert an argument with NumPy, or raise a TypeError that names it."""
     try:
         if _is_of_dask(value):
             value = value.compute()  # once, and with what its __array__ would hide
@@ -75,13 +75,13 @@ def _converted(value: Any, name: str) -> Array:
 
 
 def _is_of_dask(value: object) -> bool:
-    """Tell what is still to be computed by Dask."""
+    """Whether it is a Dask collection that is yet to be computed."""
     graph = getattr(value, "__dask_graph__", None)
     return graph is not None and graph() is not None  # xarray says None where nothing is
 
 
 def _is_masked_array(value: object) -> bool:
-    """Tell a masked array, without importing numpy.ma where nobody else did."""
+    """Whether it is a masked array, found without importing numpy.ma."""
     ma = sys.modules.get("numpy.ma")
     masked = getattr(ma, "MaskedArray", None)  # not there yet while a thread imports it
     return masked is not None and isinstance(value, masked)
@@ -99,7 +99,7 @@ def _unmasked(value: Any, name: str) -> Array:
 
 
 def _refuse_elsewhere(value: Any, name: str) -> None:
-    """Raise for a tensor that is not plain numbers in the CPU's memory."""
+    """Raise for a tensor on another device, or one whose numbers are not stored as they are."""
     kind = type(value).__name__
     if getattr(value, "requires_grad", False) is True:
         raise TypeError(
@@ -120,7 +120,7 @@ def _refuse_elsewhere(value: Any, name: str) -> None:
 
 
 def _has_negative_bit(value: Any) -> bool:
-    """Tell a torch tensor whose signs are flipped when it is read."""
+    """Whether it is a torch tensor whose signs are flipped lazily."""
     return callable(getattr(value, "resolve_neg", None)) and value.is_neg() is True
 
 
@@ -139,7 +139,7 @@ def _refuse_hidden(value: Any, name: str) -> None:
 
 
 def _refuse_inside(sequence: Sequence[Any], name: str) -> None:
-    """Raise for what hides something in a sequence, at any depth."""
+    """Raise for anything inside a nested sequence that NumPy would change in silence."""
     kinds = set(map(type, sequence)) - _NUMBERS
     others = [item for item in sequence if type(item) in kinds] if kinds else []
     if others and kinds <= {list, tuple}:  # all rows at once: four times as fast
@@ -154,17 +154,17 @@ def _refuse_inside(sequence: Sequence[Any], name: str) -> None:
 
 
 def _is_frame(value: Any) -> bool:
-    """Tell a DataFrame of pandas."""
+    """Whether it is a pandas DataFrame."""
     return hasattr(value, "iloc") and getattr(value, "ndim", 0) == 2
 
 
 def _own_dtypes(frame: Any) -> list[int]:
-    """Return the columns of a frame that have a dtype of pandas, in which missing is not NaN."""
+    """Return the numbers of the columns with a pandas dtype, where missing is not NaN."""
     return [i for i, dtype in enumerate(frame.dtypes) if not isinstance(dtype, np.dtype)]
 
 
 def _of_frame(frame: Any) -> Array:
-    """Return a frame as an array: column by column where it would become one of objects."""
+    """Convert a frame column by column where NumPy would make an array of objects."""
     if _own_dtypes(frame):
         columns = range(frame.shape[1])
         return np.column_stack([np.asarray(frame.iloc[:, index]) for index in columns])
@@ -172,14 +172,14 @@ def _of_frame(frame: Any) -> Array:
 
 
 def _columns(value: Any) -> Sequence[Any] | None:
-    """Return the columns of a table of polars or pyarrow; None if it is none."""
+    """Return the columns of a polars or pyarrow table, or None for anything else."""
     if hasattr(value, "get_columns"):
         return value.get_columns()  # type: ignore[no-any-return]
     return getattr(value, "columns", None) if hasattr(value, "column_names") else None
 
 
 def _refuse_nulls(column: Any, name: str, where: str) -> None:
-    """Raise for a missing entry, which NumPy would take for NaN."""
+    """Raise for a missing entry, which NumPy would turn into NaN."""
     if str(getattr(column, "type", "")).startswith(_ENCODED):
         raise TypeError(
             f"{name} must hold plain numbers, got {column.type}{where}; decode it, or cast it to "
@@ -194,7 +194,7 @@ def _refuse_nulls(column: Any, name: str, where: str) -> None:
 
 
 def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:
-    """Tell which entries of a column are null; None if none can be."""
+    """Return a mask of the null entries of a column, or None if it cannot have any."""
     if hasattr(column, "null_count") and hasattr(column, "is_null"):  # polars and pyarrow
         level = column
         while not _null_count(level) and _is_nested(level):
@@ -209,18 +209,18 @@ def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:
 
 
 def _is_nested(column: Any) -> bool:
-    """Tell a column of arrays, as polars has them."""
+    """Whether it is a polars column of fixed-size arrays."""
     return bool(getattr(getattr(column, "dtype", None), "shape", None))
 
 
 def _null_count(column: Any) -> int:
-    """Return how many entries are null: without reading them all."""
+    """Return the number of null entries, which a column knows without being read."""
     count = column.null_count
     return int(count() if callable(count) else count)  # a method in polars, a number in pyarrow
 
 
 def _is_extension_float(dtype: np.dtype[Any]) -> bool:
-    """Tell a real dtype that NumPy does not have itself, as bfloat16 of ml_dtypes."""
+    """Whether it is a real dtype from outside NumPy, such as ml_dtypes' bfloat16."""
     return dtype.kind == "V" and np.can_cast(dtype, np.float64)
 
 
@@ -247,5 +247,5 @@ def _refuse(value: object, array: Array, name: str) -> NoReturn:
 
 
 def _index(index: Any) -> str:
-    """Return an index as a user writes it."""
+    """Format an index as users write it."""
     return ", ".join(str(int(i)) for i in index)

@@ -24,7 +24,7 @@ _INT64 = np.dtype(np.int64)
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
 
-Arrays = tuple[Array, Ints, Floats | None]
+Block = tuple[Array, Ints, Floats | None]
 """preds (n,) or (n, C), target (n,) and weight (n,), as kernels read them."""
 
 
@@ -46,7 +46,8 @@ class Batch:
         self, preds: object, target: object, sample_weight: object, ignore_index: int | None
     ) -> None:
         self.target = _column(as_array(target, "target"), "target")
-        _check_unrounded(target, self.target, ignore_index)
+        if ignore_index is not None:
+            _check_unrounded(target, self.target, ignore_index)
         self.rows = len(self.target)
         self.preds = _matrix(as_array(preds, "preds"), self.rows)
         self.dtype = _FLOAT32 if self.preds.dtype == _FLOAT32 else _FLOAT64
@@ -64,15 +65,15 @@ class Batch:
             and (self.weight is None or _is_readable(self.weight, _FLOAT64))
         )
 
-    def arrays(self, start: int, stop: int) -> Arrays:
-        """Return what is not ignored of some rows: views where kernels can read them."""
+    def block(self, start: int, stop: int) -> Block:
+        """Return the rows that are not ignored, as views where kernels can read them."""
         if self.in_place and stop - start == self.rows:
             return self.preds, self.target, self.weight
         labels, weight, kept = self._labels_and_weight(start, stop)
         return self._kept(start, stop, labels, weight, kept)
 
-    def checked_arrays(self, start: int, stop: int) -> Arrays:
-        """Return the same, or raise for the first label or weight that cannot be."""
+    def checked_block(self, start: int, stop: int) -> Block:
+        """Return the same block, or raise for its first invalid label or weight."""
         labels, weight, kept = self._labels_and_weight(start, stop)
         if self.num_classes == BINARY:
             label_fits, must = (labels >= -1) & (labels <= 1), "in {0, 1} or {-1, +1}"
@@ -108,8 +109,8 @@ class Batch:
         labels: Ints,
         weight: Floats | None,
         kept: npt.NDArray[np.bool_] | None,
-    ) -> Arrays:
-        """Return the rows that are not ignored."""
+    ) -> Block:
+        """Select the rows that are not ignored."""
         preds = self.preds if stop - start == self.rows else self.preds[start:stop]
         if kept is not None and not kept.all():
             preds, labels = preds[kept], labels[kept]
@@ -119,7 +120,7 @@ class Batch:
     def _labels_and_weight(
         self, start: int, stop: int
     ) -> tuple[Ints, Floats | None, npt.NDArray[np.bool_] | None]:
-        """Return labels and weight as kernels take them, and which rows are not ignored."""
+        """Return labels and weights as kernels read them, and a mask of the rows to keep."""
         target, weight = self.target, self.weight
         if stop - start < self.rows:
             target = target[start:stop]
@@ -131,28 +132,9 @@ class Batch:
         return labels, None if weight is None else _readable(weight, _FLOAT64), kept
 
 
-class Block:
-    """Some rows of a batch."""
-
-    __slots__ = ("_batch", "start", "stop")
-
-    def __init__(self, batch: Batch, start: int, stop: int) -> None:
-        self._batch = batch
-        self.start = start
-        self.stop = stop
-
-    def arrays(self) -> Arrays:
-        """Return preds, target and weight of the rows that are not ignored, unchecked."""
-        return self._batch.arrays(self.start, self.stop)
-
-    def checked_arrays(self) -> Arrays:
-        """Return the same, or raise for the first label or weight that cannot be."""
-        return self._batch.checked_arrays(self.start, self.stop)
-
-
-def _check_unrounded(target: object, array: Array, ignored: int | None) -> None:
+def _check_unrounded(target: object, array: Array, ignored: int) -> None:
     """Raise for an integer that NumPy has rounded in a list, if what it became is ignored."""
-    if ignored is None or abs(ignored) < _EXACT or array.dtype.kind != "f":
+    if abs(ignored) < _EXACT or array.dtype.kind != "f":
         return
     if isinstance(target, (list, tuple)):
         for index, item in enumerate(np.asarray(target, dtype=object).ravel()):
@@ -198,7 +180,7 @@ def _matrix(preds: Array, rows: int) -> Array:
 
 
 def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]:
-    """Tell which targets are not `ignored`: exactly, in whatever dtype they came."""
+    """Return a mask of the targets other than `ignored`, compared in their own dtype."""
     differs: npt.NDArray[np.bool_] = np.ones(len(target), bool)
     if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:
         differs = labels != ignored
@@ -215,7 +197,7 @@ def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]
 
 
 def _is_readable(array: Array, dtype: np.dtype[Any]) -> bool:
-    """Tell whether a kernel can read an array where it is."""
+    """Whether a kernel can read an array in place."""
     flags = array.flags
     return array.dtype == dtype and (
         flags.carray or (flags.c_contiguous and flags.aligned)  # carray: also writable
@@ -223,7 +205,7 @@ def _is_readable(array: Array, dtype: np.dtype[Any]) -> bool:
 
 
 def _readable(array: Array, dtype: np.dtype[Any]) -> Array:
-    """Return an array that a kernel can read: the very one if it can be."""
+    """Return the array itself if a kernel can read it, else a copy that it can."""
     if _is_readable(array, dtype):
         return array
     with np.errstate(all="ignore"):  # a longdouble beyond float64 becomes inf or 0

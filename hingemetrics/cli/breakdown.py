@@ -53,8 +53,8 @@ class Kept(NamedTuple):
 def kept_rows(block: Block, ignored: int | None) -> Kept:
     """Return the rows of a block that are not ignored, as the metric saw them."""
     count = len(block.target)
-    numbers, _, _ = Batch(np.arange(count), block.target, None, ignored).arrays(0, count)
-    rows = Batch(block.preds, block.target, block.sample_weight, ignored).arrays(0, count)
+    numbers, _, _ = Batch(np.arange(count), block.target, None, ignored).block(0, count)
+    rows = Batch(block.preds, block.target, block.sample_weight, ignored).block(0, count)
     return Kept(block.first + numbers.astype(np.int64), *rows)
 
 

@@ -33,7 +33,7 @@ def merged_state(
 
 
 def checked_group(group: Any, sync_fn: DistSyncFn | None) -> ProcessGroup | None:
-    """Return a process group that can add up states, or that a function will know how to use."""
+    """Return a process group that can add up states, or that `sync_fn` takes care of."""
     if group is not None and sync_fn is None:
         if any(kind.__module__.split(".")[0] == "torch" for kind in type(group).__mro__):
             raise TypeError(

@@ -262,7 +262,7 @@ class BootstrapHingeLoss(Metric):
 
 
 class _Options(NamedTuple):
-    """How to resample."""
+    """Options of a bootstrap."""
 
     n_resamples: int
     confidence_level: float
@@ -270,7 +270,7 @@ class _Options(NamedTuple):
 
     @classmethod
     def checked(cls, n_resamples: Any, confidence_level: Any, seed: Any) -> _Options:
-        """Return options that are possible."""
+        """Return valid options, or raise."""
         n_resamples = checked_int(n_resamples, "n_resamples", least=1, bits=32)
         if not isinstance(confidence_level, (float, np.floating)):
             raise TypeError(
@@ -308,7 +308,7 @@ class _Options(NamedTuple):
 
 
 def _checked_states(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Value]]:
-    """Return states as a list."""
+    """Return a list of nothing but states."""
     if not isinstance(states, Iterable):
         raise TypeError(f"states must be an iterable of HingeState, got {states!r}")
     listed = list(states)

@@ -365,7 +365,7 @@ class HingeLoss(ForwardMetric[Value_co]):
         seen = self._seen
         state, updates, _ = seen
         _refuse_synced(seen, "updated")
-        new = grown(state, batch), updates + 1, None
+        new = grown(state, batch), _checked_updates(updates + 1), None
         if batch.rows and not self._swap(seen, new):  # another thread was faster
             self._add(grown(self._empty, batch), 1)
 
@@ -384,14 +384,9 @@ class HingeLoss(ForwardMetric[Value_co]):
         def added(seen: _Seen) -> _Seen:
             _refuse_synced(seen, "updated")
             before, updates_before, _ = seen
-            return before + state, updates_before + updates, None
+            return before + state, _checked_updates(updates_before + updates), None
 
         self._change(added)
-
-    def _swap(self, seen: _Seen, new: _Seen) -> bool:
-        if new[1] >= TOO_MANY_UPDATES:
-            raise ValueError(f"a metric must be of fewer than 2**128 updates, got {new[1]}")
-        return super()._swap(seen, new)
 
     def _over_all_ranks(self, state: HingeState[Any]) -> HingeState[Any]:
         """Return the sum of a state over all ranks, or itself where there are none."""
@@ -408,6 +403,13 @@ class HingeLoss(ForwardMetric[Value_co]):
 
 
 def _refuse_synced(seen: _Seen, what: str) -> None:
-    """Raise while what was seen is what all ranks have seen."""
+    """Raise while synced: what was seen is then that of all ranks."""
     if seen[2] is not None:
         raise RuntimeError(f"the metric must be unsynced before it is {what}; call unsync()")
+
+
+def _checked_updates(updates: int) -> int:
+    """Return a number of updates that a state dict can hold."""
+    if updates >= TOO_MANY_UPDATES:
+        raise ValueError(f"a metric must be of fewer than 2**128 updates, got {updates}")
+    return updates

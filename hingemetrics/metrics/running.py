@@ -25,7 +25,7 @@ class _Totals(deque[HingeState[Any]]):
 
 
 def _unpickled(packs: list[tuple[Any, ...]], maxlen: int) -> _Totals:
-    """Return what was pickled."""
+    """Rebuild what `_Totals.__reduce__` pickled."""
     return _Totals(map(state_of, unpacked(packs)), maxlen)
 
 

@@ -120,7 +120,7 @@ def test_kernels_read_in_place(tmp_path, classes, dtype, mapped):
         arrays = [np.load(tmp_path / f"{k}.npy", mmap_mode="r") for k in range(3)]
     batch = measure.Batch(*arrays, None)
     for start, stop in ((0, 100), (0, 40), (40, 100)):
-        for block, array in zip(batch.arrays(start, stop), arrays, strict=True):
+        for block, array in zip(batch.block(start, stop), arrays, strict=True):
             assert block.dtype == array.dtype
             assert block.shape == array[start:stop].shape
             assert np.shares_memory(block, array)
