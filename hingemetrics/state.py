@@ -24,6 +24,7 @@ from hingemetrics._core.exact import (
 )
 from hingemetrics._core.float_unit import check_float_unit
 from hingemetrics._core.typing import Value_co
+from hingemetrics._inputs.arguments import RowError
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -44,14 +45,19 @@ SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED = range(COUNTERS)
 class MixedCodingsError(ValueError):
     """Binary targets 0 and -1 do not mix."""
 
-    def __init__(self, where: str = "") -> None:
-        super().__init__(
-            f"target must use one coding of the negative class, got 0 and -1 mixed{where}; "
-            f"if -1 marks rows to leave out, pass ignore_index=-1"
-        )
+    _REFUSAL = "target must use one coding of the negative class, got 0 and -1 mixed"
+    _HINT = "; if -1 marks rows to leave out, pass ignore_index=-1"
+
+    def __init__(self) -> None:
+        super().__init__(f"{self._REFUSAL}{self._HINT}")
 
     def __reduce__(self) -> tuple[type[ValueError], tuple[object, ...]]:
-        return ValueError, self.args  # for its class is made of a place, not of a message
+        return ValueError, self.args  # for its class is made of nothing
+
+    @classmethod
+    def at(cls, row: int) -> RowError:
+        """Return the same refusal with the row at which the second coding begins."""
+        return RowError(cls._REFUSAL, row, cls._HINT)
 
 
 class Record(NamedTuple):
@@ -404,6 +410,17 @@ class HingeState(Generic[Value_co]):
             return _from_record(_parsed(raw))
         except ValueError as error:
             raise ValueError(f"data must be the bytes of a HingeState, got {error}") from None
+
+
+def exact_means(state: HingeState[Any]) -> list[Fraction | None]:
+    """Return the exact mean of each loss; None where it is NaN, infinite or of no weight."""
+    from fractions import Fraction  # 2 ms that nothing else here needs
+
+    record = state._record()
+    return [
+        None if nan or inf or not record.weight else Fraction(total, record.weight)
+        for nan, inf, total in record.losses
+    ]
 
 
 def _check_reduction(reduction: object) -> None:

@@ -45,7 +45,7 @@ def measure(batch: Batch, onto: HingeState) -> HingeState:
             return _measure(batch, onto)
         return onto + _measure(batch, onto._emptied())  # refused, unless all rows are ignored
     except MixedCodingsError:
-        raise MixedCodingsError(_where_codings_mix(batch, onto)) from None
+        raise MixedCodingsError.at(_where_codings_mix(batch, onto)) from None
 
 
 def per_sample(batch: Batch, empty: HingeState) -> Floats:
@@ -73,7 +73,7 @@ def loss_blocks(
         _count(target, weight, batch, counters)
         yield losses(preds, target, empty.multiclass_mode, empty.squared, weight), weight
     if counters.hot[ZEROS] and counters.hot[NEGATIVES]:
-        raise MixedCodingsError(_where_codings_mix(batch, empty))
+        raise MixedCodingsError.at(_where_codings_mix(batch, empty))
 
 
 def reduced(state: HingeState, num_classes: int, reduction: str = "mean") -> float | Floats:
@@ -185,12 +185,12 @@ def _add_numba(
         raise RuntimeError("target or sample_weight changed while they were read")
 
 
-def _where_codings_mix(batch: Batch, onto: HingeState) -> str:
+def _where_codings_mix(batch: Batch, onto: HingeState) -> int:
     """Return the index from which on a batch's negatives are of another coding."""
     zero, negative = batch.first(0), batch.first(-1)
     if onto._counted(ZEROS):
-        return f" at index {negative}"
-    return f" at index {zero if onto._counted(NEGATIVES) else max(zero, negative)}"
+        return negative
+    return zero if onto._counted(NEGATIVES) else max(zero, negative)
 
 
 def _span_rows(batch: Batch, threads: int) -> int:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from hingemetrics._core.config import BINARY
 from hingemetrics._core.typing import Array, Floats, Ints
+from hingemetrics._inputs.arguments import RowError
 from hingemetrics._inputs.arrays import as_array
 
 _SEARCHED_ROWS = 1 << 18
@@ -85,13 +86,16 @@ class Batch:
         row = int(fits.argmin())
         if label_fits[row]:
             assert self.weight is not None
-            raise ValueError(
-                f"sample_weight must be finite and >= 0, "
-                f"got {self.weight[start + row]} at index {start + row}"
-            )
+            got = self.weight[start + row]
+            raise RowError(f"sample_weight must be finite and >= 0, got {got}", start + row)
         got = self.target[start + row]
         hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[row] == -1 else ""
-        raise ValueError(f"target must be {must}, got {got} at index {start + row}{hint}")
+        raise RowError(f"target must be {must}, got {got}", start + row, hint)
+
+    def kept_rows(self) -> Ints:
+        """Return the indices of the rows that are not ignored."""
+        _, _, kept = self._labels_and_weight(0, self.rows)
+        return np.arange(self.rows) if kept is None else np.flatnonzero(kept)
 
     def first(self, label: int) -> int:
         """Return the first row with a label, or the number of rows if there is none."""
@@ -153,9 +157,11 @@ def _check_unrounded(target: object, array: Array, ignored: int | None) -> None:
     if isinstance(target, (list, tuple)):
         for index, item in enumerate(np.asarray(target, dtype=object).ravel()):
             if isinstance(item, int) and item != float(item):
-                raise ValueError(
+                raise RowError(
                     f"target must hold integers that float64 holds, among numbers that make it "
-                    f"float64, got {item} at index {index}; pass an array of integers"
+                    f"float64, got {item}",
+                    index,
+                    "; pass an array of integers",
                 )
 
 

@@ -286,7 +286,7 @@ class TestSeveralFiles:
             columns("preds", str(tmp_path / f"p*.{suffix}")),
             columns("target", str(tmp_path / "target.npy")),
         )
-        with pytest.raises(TableError, match=says("p2", "p1", "(3,)")):
+        with pytest.raises(TableError, match=says("p2", "(N, 3) like", "p1")):
             list(blocks(*wanted))
 
     @pytest.mark.parametrize(
