@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from hingemetrics._core.text import shortened
 from hingemetrics._inputs.arguments import checked_int
 
 SWITCH_WORK = 1 << 25
 CALL_WORK = 1 << 12
-_BACKENDS = ("auto", "numpy", "numba")
+BACKENDS = ("auto", "numpy", "numba")
 _MOST_DIGITS = 9  # of a number of threads
-_SHOWN = 40  # characters of what was got
 
 
 def set_backend(name: str) -> None:
@@ -195,8 +195,8 @@ def _import_machine_code() -> ModuleType:
 
 def _checked_backend(name: object, source: str) -> str:
     """Return the name of a backend, or raise."""
-    if not isinstance(name, str) or name not in _BACKENDS:
-        choices = ", ".join(repr(choice) for choice in _BACKENDS)
+    if not isinstance(name, str) or name not in BACKENDS:
+        choices = ", ".join(repr(choice) for choice in BACKENDS)
         raise ValueError(f"{source} must be one of {choices}, got {name!r}")
     return name
 
@@ -205,8 +205,7 @@ def _threads_of_the_environment() -> int:
     """Return what HINGEMETRICS_NUM_THREADS says, or 1."""
     text = os.environ.get("HINGEMETRICS_NUM_THREADS") or "1"
     if not text.isdecimal() or len(text) > _MOST_DIGITS:  # Python refuses thousands by itself
-        got = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-        raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {got!r}")
+        raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {shortened(text)}")
     return checked_int(int(text), "HINGEMETRICS_NUM_THREADS", least=1)
 
 

@@ -11,25 +11,20 @@ _MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
 
 
 class RowError(ValueError):
-    """A refusal of one row; its message ends with the index, and perhaps a hint."""
+    """A refusal of one row; its text is ``"{refusal} at index {row}{hint}"``."""
 
-    def __init__(self, problem: str, row: int, hint: str = "") -> None:
-        super().__init__(problem, row, hint)
+    def __init__(self, refusal: str, row: int, hint: str = "") -> None:
+        super().__init__(f"{refusal} at index {row}{hint}")
+        self.refusal = refusal
+        self.row = row
+        self.hint = hint
 
-    @property
-    def row(self) -> int:
-        """Index of the row."""
-        row: int = self.args[1]
-        return row
+    def __reduce__(self) -> tuple[type[RowError], tuple[str, int, str], dict[str, Any]]:
+        return type(self), (self.refusal, self.row, self.hint), self.__dict__  # with its notes
 
     def shifted(self, by: int) -> RowError:
-        """Return the same refusal where `by` more rows come before."""
-        problem, row, hint = self.args
-        return RowError(problem, row + by, hint)
-
-    def __str__(self) -> str:
-        problem, row, hint = self.args
-        return f"{problem} at index {row}{hint}"
+        """Return the same refusal of a row that is `by` rows further on."""
+        return type(self)(self.refusal, self.row + by, self.hint)
 
 
 def checked_ignore_index(value: object) -> int | None:

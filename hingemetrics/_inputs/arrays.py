@@ -8,7 +8,7 @@ it loses the sign of torch's lazily negated views.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -54,12 +54,12 @@ def _converted(value: Any, name: str) -> Array:
     try:
         if _is_of_dask(value):
             value = value.compute()  # once, and with what its __array__ would hide
-        _refuse_elsewhere(value, name)
-        _refuse_hidden(value, name)
-        array = _of_frame(value) if _is_frame(value) else np.asanyarray(value)
+        refusal = _refusal_of_place(value, name) or _refusal_of_hidden(value, name)
+        if refusal is None:
+            array = _of_frame(value) if _is_frame(value) else np.asanyarray(value)
+    except MemoryError:
+        raise
     except Exception as error:
-        if isinstance(error, MemoryError) or str(error).startswith(f"{name} must "):
-            raise
         if isinstance(error, ValueError):
             if "inhomogeneous" in str(error):
                 raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
@@ -71,6 +71,8 @@ def _converted(value: Any, name: str) -> Array:
             kind, reason = type(value).__name__, str(error).partition("\n")[0]
             why = f"must be an array that NumPy can read, got a {kind}: {reason}"
         raise TypeError(f"{name} {why}") from error
+    if refusal is not None:
+        raise refusal
     return _unmasked(array, name) if _is_masked_array(array) else np.asarray(array)
 
 
@@ -98,25 +100,26 @@ def _unmasked(value: Any, name: str) -> Array:
     return np.asarray(value.data)
 
 
-def _refuse_elsewhere(value: Any, name: str) -> None:
-    """Raise for a tensor on another device, or one whose numbers are not stored as they are."""
+def _refusal_of_place(value: Any, name: str) -> TypeError | None:
+    """Return what is wrong with a tensor that is not plain numbers in the CPU's memory."""
     kind = type(value).__name__
     if getattr(value, "requires_grad", False) is True:
-        raise TypeError(
+        return TypeError(
             f"{name} must not require gradients, got a {kind} that does; pass {name}.detach()"
         )
     device = getattr(value, "device", None)
     place = getattr(device, "type", None) or getattr(device, "platform", None)  # torch, JAX
     if hasattr(value, "__cuda_array_interface__") or place not in (None, "cpu"):
-        raise TypeError(
+        return TypeError(
             f"{name} must be in the memory of the CPU, got a {kind} on {device}; copy it there, "
             f"with {name}.cpu() or what its library has for that"
         )
     if _has_negative_bit(value):
-        raise TypeError(
+        return TypeError(
             f"{name} must not be a lazily negated view, got a {kind} that is one; "
             f"pass {name}.resolve_neg()"
         )
+    return None
 
 
 def _has_negative_bit(value: Any) -> bool:
@@ -124,33 +127,35 @@ def _has_negative_bit(value: Any) -> bool:
     return callable(getattr(value, "resolve_neg", None)) and value.is_neg() is True
 
 
-def _refuse_hidden(value: Any, name: str) -> None:
-    """Raise for a missing entry of a column, a table, or a sequence of them."""
+def _refusal_of_hidden(value: Any, name: str) -> Exception | None:
+    """Return what is wrong with a column, a table, or a sequence of them: a missing entry."""
     if isinstance(value, Sequence) and not isinstance(value, (str, memoryview)):
-        _refuse_inside(value, name)
-    elif _is_frame(value):
-        for index in _own_dtypes(value):
-            _refuse_nulls(value.iloc[:, index], name, f" of column {index}")
-    elif (columns := _columns(value)) is not None:
-        for index, column in enumerate(columns):
-            _refuse_nulls(column, name, f" of column {index}")
+        return _refusal_inside(value, name)
+    columns: Iterable[tuple[int, Any]]
+    if _is_frame(value):
+        columns = ((index, value.iloc[:, index]) for index in _own_dtypes(value))
+    elif (found := _columns(value)) is not None:
+        columns = enumerate(found)
     else:
-        _refuse_nulls(value, name, "")
+        return _refusal_of_nulls(value, name, "")
+    refusals = (_refusal_of_nulls(column, name, f" of column {i}") for i, column in columns)
+    return next(filter(None, refusals), None)
 
 
-def _refuse_inside(sequence: Sequence[Any], name: str) -> None:
-    """Raise for anything inside a nested sequence that NumPy would change in silence."""
+def _refusal_inside(sequence: Sequence[Any], name: str) -> Exception | None:
+    """Return what is wrong with a sequence: something in it, at any depth, hides something."""
     kinds = set(map(type, sequence)) - _NUMBERS
     others = [item for item in sequence if type(item) in kinds] if kinds else []
     if others and kinds <= {list, tuple}:  # all rows at once: four times as fast
-        _refuse_inside([*chain.from_iterable(others)], name)
-        return
+        return _refusal_inside([*chain.from_iterable(others)], name)
     for item in others:
         if _is_of_dask(item):
-            raise TypeError(f"{name} must be one collection of Dask, got a sequence of them")
+            return TypeError(f"{name} must be one collection of Dask, got a sequence of them")
         if _is_masked_array(item):
-            raise ValueError(f"{name} must be one masked array, got a sequence of them")
-        _refuse_hidden(item, name)
+            return ValueError(f"{name} must be one masked array, got a sequence of them")
+        if (refusal := _refusal_of_hidden(item, name)) is not None:
+            return refusal
+    return None
 
 
 def _is_frame(value: Any) -> bool:
@@ -178,19 +183,20 @@ def _columns(value: Any) -> Sequence[Any] | None:
     return getattr(value, "columns", None) if hasattr(value, "column_names") else None
 
 
-def _refuse_nulls(column: Any, name: str, where: str) -> None:
-    """Raise for a missing entry, which NumPy would turn into NaN."""
+def _refusal_of_nulls(column: Any, name: str, where: str) -> Exception | None:
+    """Return what is wrong with a column: a missing entry, which NumPy would take for NaN."""
     if str(getattr(column, "type", "")).startswith(_ENCODED):
-        raise TypeError(
+        return TypeError(
             f"{name} must hold plain numbers, got {column.type}{where}; decode it, or cast it to "
             f"the type of its values"
         )
     null = _nulls(column)
     if null is not None and null.any():
-        raise ValueError(
+        return ValueError(
             f"{name} must have no nulls, got one at index {int(null.argmax())}{where}; "
             f"null is not NaN: drop such rows or fill them"
         )
+    return None
 
 
 def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:

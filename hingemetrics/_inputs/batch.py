@@ -93,6 +93,11 @@ class Batch:
         hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[at] == -1 else ""
         raise RowError(f"target must be {must}, got {self.target[row]}", row, hint)
 
+    def kept_rows(self) -> Ints:
+        """Return the indices of the rows that are not ignored."""
+        _, _, kept = self._labels_and_weight(0, self.rows)
+        return np.arange(self.rows) if kept is None else np.flatnonzero(kept)
+
     def first(self, label: int) -> int:
         """Return the first row with a label, or the number of rows if there is none."""
         for start in range(0, self.rows, _SEARCHED_ROWS):
