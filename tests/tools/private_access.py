@@ -1,31 +1,25 @@
 """Who reads a private name, `x._name`, of something that is not its own.
 
-A module's own are its functions and classes, and the objects of its classes. What an expression is an
-object of is read from annotations, calls of classes and `isinstance`, never guessed: an object of
-unknown class is another module's.
+A module's own are its functions and classes, and the objects of its classes. What an expression is
+an object of is read from annotations, calls of classes and `isinstance`, never guessed: an object
+of unknown class is another module's.
 """
 
 import ast
 from typing import NamedTuple
 
-API = {  # private by spelling, public by documentation
-    "_asdict": "NamedTuple",
-    "_fields": "NamedTuple",
-    "_replace": "NamedTuple",
-    "_thread": "a module of the standard library",
-}
 GETTERS = {"getattr", "setattr", "hasattr", "delattr"}
 
 
 class Access(NamedTuple):
     line: int
+    name: str
     text: str
 
 
 def is_private(name):
-    return (
-        name.startswith("_") and not (name.startswith("__") and name.endswith("__")) and name != "_"
-    )
+    is_dunder = name.startswith("__") and name.endswith("__")
+    return name.startswith("_") and name != "_" and not is_dunder
 
 
 def private_accesses(source, package="package"):
@@ -80,7 +74,7 @@ class _Reader(ast.NodeVisitor):
             node.name: node.returns for node in tree.body if isinstance(node, ast.FunctionDef)
         }
         self._own = []  # the classes around, from the outside in
-        self._variables = [{}]  # of the functions around: name, and the class it is an object of
+        self._variables = [{}]  # of the functions around: a name, and what it is, as an annotation
 
     # What is private to others
 
@@ -98,20 +92,23 @@ class _Reader(ast.NodeVisitor):
         """A name that begins with an underscore is its parent package's, and of those inside it."""
         parts = name.split(".")
         for k, part in enumerate(parts):
-            if is_private(part) and part not in API and self._package[:k] != parts[:k]:
-                self.found.append(Access(node.lineno, f"import of {name}"))
+            if is_private(part) and self._package[:k] != parts[:k]:
+                self.found.append(Access(node.lineno, part, f"import of {name}"))
 
     def visit_Attribute(self, node):
-        if is_private(node.attr) and node.attr not in API and not self._is_own(node.value):
-            self.found.append(Access(node.lineno, ast.unparse(node)))
+        if is_private(node.attr) and not self._is_own(node.value):
+            self.found.append(Access(node.lineno, node.attr, ast.unparse(node)))
         self.generic_visit(node)
 
     def visit_Call(self, node):
-        if ast.unparse(node.func) in GETTERS and len(node.args) > 1:
+        function = ast.unparse(node.func)
+        if function in GETTERS and len(node.args) > 1:
             thing, name = node.args[:2]
             private = isinstance(name, ast.Constant) and is_private(str(name.value))
-            if private and name.value not in API and not self._is_own(thing):
-                self.found.append(Access(node.lineno, ast.unparse(node)))
+            if private and not self._is_own(thing):
+                self.found.append(Access(node.lineno, name.value, ast.unparse(node)))
+        if function == "isinstance" and self._named(node.args[1]):  # from here on
+            self._know(*node.args)
         self.generic_visit(node)
 
     # Whose an object is
@@ -125,50 +122,50 @@ class _Reader(ast.NodeVisitor):
 
     def _class_of(self, node):
         """The class of the module that an expression is an object of, or None."""
+        return self._named(self._type_of(node))
+
+    def _type_of(self, node):
+        """What an expression is said to be, as an annotation, or None."""
         if isinstance(node, ast.Name):
-            if node.id == "self" and self._own:
-                return self._own[-1]
+            if node.id == "self":
+                return self._this()
             return next((v[node.id] for v in reversed(self._variables) if node.id in v), None)
         if isinstance(node, ast.Attribute):
             return self._member(self._class_of(node.value), node.attr)
-        if isinstance(node, ast.Call):
-            return self._called(node)
-        return None
+        if isinstance(node, ast.Subscript):
+            return self._element(node.value)
+        return self._returned(node) if isinstance(node, ast.Call) else None
 
-    def _called(self, node):
-        function = node.func
+    def _this(self):
+        return ast.Name(self._own[-1]) if self._own else None
+
+    def _element(self, node):
+        """What is in a list, or comes out of an iterable: `C` of `list[C]`."""
+        known = self._type_of(node)
+        return known.slice if isinstance(known, ast.Subscript) else None
+
+    def _returned(self, call):
+        function = call.func
         if isinstance(function, ast.Subscript):  # C[float](...)
             function = function.value
         if isinstance(function, ast.Name):
             if function.id in self._classes:
-                return function.id
-            if function.id == "cls" and self._own:
-                return self._own[-1]
-            return self._named(self._functions.get(function.id))
-        if isinstance(function, ast.Attribute):
-            if function.attr == "__new__" and node.args:  # object.__new__(C), super().__new__(cls)
-                made = ast.unparse(node.args[0])
-                return self._own[-1] if made == "cls" and self._own else self._named(node.args[0])
-            owner = function.value
-            if isinstance(owner, ast.Name) and (owner.id in self._classes or owner.id == "cls"):
-                owner = self._own[-1] if owner.id == "cls" and self._own else owner.id
-            else:
-                owner = self._class_of(owner)
-            return self._member(owner, function.attr)
-        return None
+                return function
+            return self._this() if function.id == "cls" else self._functions.get(function.id)
+        if not isinstance(function, ast.Attribute):
+            return None
+        owner = function.value
+        if function.attr == "__new__" and call.args:  # object.__new__(C), super().__new__(cls)
+            made = call.args[0]
+            return self._this() if ast.unparse(made) == "cls" else made
+        is_class = isinstance(owner, ast.Name) and owner.id in {"cls", *self._classes}
+        known = self._named(owner) if is_class else self._class_of(owner)
+        return self._member(known, function.attr)
 
     def _member(self, owner, name):
-        """The class of an attribute's objects, or of what a method returns."""
-        if owner not in self._classes:
-            return None
-        known = self._classes[owner].attributes.get(name)
-        if isinstance(known, ast.Call):
-            before, self._own = self._own, [owner]
-            try:
-                return self._called(known)
-            finally:
-                self._own = before
-        return self._named(known)
+        """What an attribute is, or a method returns."""
+        known = self._classes[owner].attributes.get(name) if owner else None
+        return self._returned(known) if isinstance(known, ast.Call) else known
 
     def _named(self, annotation):
         """The module's class that an annotation names: C, "C", C[...], C | None or Self."""
@@ -178,11 +175,10 @@ class _Reader(ast.NodeVisitor):
             return self._named(annotation.left) or self._named(annotation.right)
         if isinstance(annotation, ast.Subscript):
             annotation = annotation.value
-        if isinstance(annotation, ast.Name):
-            if annotation.id == "Self" and self._own:
-                return self._own[-1]
-            return annotation.id if annotation.id in self._classes else None
-        return None
+        name = getattr(annotation, "id", None)
+        if name in ("Self", "cls") and self._own:
+            return self._own[-1]
+        return name if name in self._classes else None
 
     # Scopes
 
@@ -194,37 +190,43 @@ class _Reader(ast.NodeVisitor):
     def visit_FunctionDef(self, node):
         self._variables.append({})
         for argument in _arguments(node):
-            self._know(argument.arg, self._named(argument.annotation))
+            self._know(argument, argument.annotation)
         self.generic_visit(node)
         self._variables.pop()
 
-    visit_AsyncFunctionDef = visit_FunctionDef
-
     def visit_Lambda(self, node):
-        self._variables.append({argument.arg: None for argument in _arguments(node)})
+        self._variables.append(dict.fromkeys(argument.arg for argument in _arguments(node)))
         self.generic_visit(node)
         self._variables.pop()
 
     def visit_Assign(self, node):
-        self.visit(node.value)
         for target in node.targets:
-            if isinstance(target, ast.Name):
-                self._know(target.id, self._class_of(node.value))
-            self.visit(target)
+            self._know(target, self._type_of(node.value))
+        self.generic_visit(node)
 
     def visit_AnnAssign(self, node):
-        if isinstance(node.target, ast.Name):
-            self._know(node.target.id, self._named(node.annotation))
+        self._know(node.target, node.annotation)
         self.generic_visit(node)
 
-    def visit_If(self, node):
-        """`if isinstance(x, C)`, and `if not isinstance(x, C): return ...`, tell of x."""
-        for test in ast.walk(node.test):
-            if isinstance(test, ast.Call) and ast.unparse(test.func) == "isinstance":
-                thing, kind = test.args
-                if isinstance(thing, ast.Name) and self._named(kind):
-                    self._know(thing.id, self._named(kind))
+    def visit_For(self, node):
+        self._know(node.target, self._element(node.iter))
         self.generic_visit(node)
 
-    def _know(self, name, known):
-        self._variables[-1][name] = known
+    def visit_ListComp(self, node):
+        self._variables.append({})
+        for part in node.generators:
+            self._know(part.target, self._element(part.iter))
+        self.generic_visit(node)
+        self._variables.pop()
+
+    visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp  # noqa: N815
+
+    def _know(self, target, annotation):
+        """Take note of what a variable is from here on; of other targets nothing is known."""
+        if isinstance(target, ast.arg):
+            self._variables[-1][target.arg] = annotation
+        elif isinstance(target, ast.Name):
+            self._variables[-1][target.id] = annotation
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            for part in target.elts:
+                self._know(part, None)
