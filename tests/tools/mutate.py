@@ -59,6 +59,98 @@ TESTS = [
 ]
 
 
+# Faults of the kernels, which take too long to compile to make many: what each breaks, and the text
+# that it replaces. With --kernels each must be killed by these files.
+KERNELS = "hingemetrics/_engine/kernels.py"
+KERNEL_TESTS = [
+    "tests/laws/test_golden.py",
+    "tests/unit/_engine/test_kernels.py",
+    "tests/laws/test_laws.py",
+]
+PLANTED = [
+    (
+        "binary, counts of labels",
+        "hot[NEGATIVES] += negatives",
+        "hot[NEGATIVES] += positives",
+    ),
+    (
+        "binary, weights in the fused loop",
+        "            loss *= weight[i]",
+        "            loss *= weight[0]",
+    ),
+    (
+        "binary, float64 through float32",
+        "flipped = np.float64(x).view(np.int64)",
+        "flipped = np.float64(np.float32(x)).view(np.int64)",
+    ),
+    (
+        "all, squared",
+        "return loss * loss if squared else loss",
+        "return loss + loss if squared else loss",
+    ),
+    (
+        "Crammer-Singer, short rows: the last window",
+        "_row_maxima(values, values[classes - window :], n, classes, wider)",
+        "_row_maxima(values, values[classes - window - 1 :], n, classes, wider)",
+    ),
+    (
+        "Crammer-Singer, short rows: NaN",
+        "            if preds[i] != preds[i]:",
+        "            if preds[i] == np.inf:",
+    ),
+    (
+        "Crammer-Singer, long rows: all negative",
+        "return greatest if greatest >= 0 else smallest, below < 0",
+        "return greatest, below < 0",
+    ),
+    (
+        "Crammer-Singer, long rows: NaN",
+        "x[i] = np.nan if nan else loss",
+        "x[i] = loss",
+    ),
+    (
+        "Crammer-Singer, long rows: float32 subtracted as such",
+        "np.float64(preds[a + labels[i]]) - np.float64(rivals[i])",
+        "np.float64(preds[a + labels[i]] - rivals[i])",
+    ),
+    (
+        "Crammer-Singer, short rows: float32 subtracted as such",
+        "_loss(np.float64(own[i]) - np.float64(wider[i]), squared)",
+        "_loss(np.float64(own[i] - wider[i]), squared)",
+    ),
+    (
+        "one-vs-all, own class",
+        "x[at] = _loss(np.float64(preds[at]), squared)",
+        "x[at] = _loss(-np.float64(preds[at]), squared)",
+    ),
+    (
+        "one-vs-all, weights",
+        "            x[j] *= weight[i]",
+        "            x[j] *= weight[0]",
+    ),
+    (
+        "one-vs-all, what the last rows leave behind",
+        "for i in range(n * classes, len(x)):",
+        "for i in range(n * classes + 1, len(x)):",
+    ),
+    (
+        "one-vs-all, the third level",
+        "third[j] += (a + b) + (c + d) - ALL2",
+        "third[j] += (a + b) + (c + c) - ALL2",
+    ),
+    (
+        "all, weights of zero",
+        "if not 0.0 <= weight[i] < np.inf:",
+        "if not 0.0 < weight[i] < np.inf:",
+    ),
+    (
+        "all, NaN in the whole grid",
+        "        if not x[i] < LIMIT:",
+        "        if x[i] >= LIMIT:",
+    ),
+]
+
+
 # Mutants
 
 
@@ -449,6 +541,24 @@ def run_mutants(options, folder):
         print(f"{mutant.path}:{mutant.lines[0]}\n{mutant.diff(sources[mutant.path])}")
 
 
+def run_planted(options, folder):
+    tree = Tree(options.tree, folder)
+    source = (tree.root / KERNELS).read_text("utf-8")
+    survived = []
+    for name, old, new in PLANTED:
+        if source.count(old) != 1:
+            raise SystemExit(f"{name}: the kernels no longer hold once {old!r}")
+        tree.changed(KERNELS, source.replace(old, new))
+        start = time.perf_counter()
+        status, output = tree.pytest(["-x", *KERNEL_TESTS])
+        by = re.findall(r"^(?:FAILED|ERROR) (\S+)", output, re.M)
+        print(f"{time.perf_counter() - start:5.0f} s  {name}: ", end="")
+        print(f"killed by {by[:1] or output[-300:]}" if status else "SURVIVED", flush=True)
+        if not status:
+            survived.append(name)
+    print(f"killed {len(PLANTED) - len(survived)} of {len(PLANTED)}")
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tree", type=Path, default=TOOLS.parents[1])
@@ -458,9 +568,10 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget", type=float, default=90, help="seconds of tests for a mutant")
     parser.add_argument("--record", type=Path)
+    parser.add_argument("--kernels", action="store_true")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        run_mutants(options, Path(folder))
+        (run_planted if options.kernels else run_mutants)(options, Path(folder))
 
 
 if __name__ == "__main__":
