@@ -43,7 +43,8 @@ def test_a_room_says_what_it_is(module):
 
 
 def test_the_picture_is_drawn_from_the_imports():
-    assert draw_architecture.PICTURE.read_text("utf-8") == draw_architecture.svg()
+    drawn = draw_architecture.PICTURE.read_text("utf-8")
+    assert drawn == draw_architecture.svg(), "run python tests/tools/draw_architecture.py"
 
 
 def test_arrows_run_down():
