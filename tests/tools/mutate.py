@@ -49,13 +49,13 @@ TESTS = [
     "tests/unit/_inputs",
     "tests/unit/_engine",
     "tests/unit/metrics",
-    "tests/unit/test_state.py",
-    "tests/unit/test_functional.py",
+    "tests/unit/test_state*.py",
+    "tests/unit/test_functional*.py",
     "tests/laws",
-    "tests/faults/test_concurrency.py",
-    "tests/faults/test_floating_point_errors.py",
-    "tests/faults/test_interrupts.py",
-    "tests/faults/test_threads.py",
+    "tests/faults/test_concurrency*.py",
+    "tests/faults/test_floating_point*.py",
+    "tests/faults/test_interrupt*.py",
+    "tests/faults/test_threads*.py",
 ]
 
 
@@ -507,7 +507,9 @@ def run_mutants(options, folder):
     print(f"{len(mutants)} mutants in {len(modules)} files", flush=True)
     record = options.record or folder / "record.json"
     if not record.exists():
-        status, output = tree.pytest(options.tests, MUTATE_RECORD=str(record.resolve()))
+        found = [sorted(tree.root.glob(pattern)) for pattern in options.tests]
+        files = [str(path.relative_to(tree.root)) for paths in found for path in paths]
+        status, output = tree.pytest(files, MUTATE_RECORD=str(record.resolve()))
         print(output[-2000:], flush=True)
         if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             record.unlink(missing_ok=True)
