@@ -149,8 +149,10 @@ def test_only_kernels_imports_numba():
 
 
 def test_no_logic_at_the_top():
+    """But the loop that gives public names their public place."""
     allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.Expr)
-    assert all(isinstance(node, allowed) for node in house.TREES[""].body)
+    others = [node for node in house.TREES[""].body if not isinstance(node, allowed)]
+    assert [type(node) for node in others] == [ast.For, ast.Delete]
 
 
 @pytest.mark.parametrize(

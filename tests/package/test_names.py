@@ -67,10 +67,8 @@ INSTANCES = [
     hingemetrics.HingeLoss(),
     hingemetrics.HingeState(),
     hingemetrics.MulticlassMode.ONE_VS_ALL,
-    hingemetrics.RunningHingeLoss(2),
-    hingemetrics.BootstrapHingeLoss(),
     hingemetrics.Interval(0.0, 1.0, 0.5),
-]
+]  # pickles of windows and bootstraps hold digits, and are for the same version alone
 
 
 @pytest.mark.parametrize("thing", INSTANCES, ids=lambda thing: type(thing).__name__)
