@@ -51,7 +51,7 @@ class Sums:
 
     `digits` is one small array, so that it is cheap to make and to add: COUNTERS counters, the
     first of which counts the doubles of a column, then the narrow digits, NARROW_ROWS for each
-    column. `wide` is the whole grid, WIDE_ROWS for each column, or empty until a column meets a
+    column. `wide` is the wide grid, WIDE_ROWS for each column, or empty until a column meets a
     double that is huge, tiny or not finite. Digits are those of at most `_MOST_ADDED` doubles per
     column that were added or taken out: as many as the first counter says, and `extra` (which is
     negative where digits have been carried). Before they could overflow they are carried, or else
@@ -217,7 +217,7 @@ class Accumulator:
         self._add_wide(rest, first)
 
     def _add_wide(self, values: Floats, first: int) -> None:
-        """Add the nonzero ones of `values` (rows, k), of any size and sign, to the whole grid."""
+        """Add the nonzero ones of `values` (rows, k), of any size and sign, to the wide grid."""
         wide = self.widen().reshape(WIDE_ROWS, -1)
         row, column = np.nonzero(values)
         x, column = values[row, column], column + first

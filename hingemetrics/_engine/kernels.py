@@ -3,7 +3,7 @@
 A kernel works in blocks of rows that stay in the L1 cache: it checks their labels, computes their
 losses into a buffer, and peels the buffer into integers (see `exact`). It returns the row at which
 it stopped: the end, or a row before which everything was added, because after it comes a label or
-weight that cannot be, or a double that needs the whole grid of digits when none was given.
+weight that cannot be, or a double that needs the wide grid of digits when none was given.
 
 Kernels, helpers and constants share this file because Numba's cache sees no edits elsewhere. Each
 kernel is a function of its own with one signature: several signatures in one cache entry can race

@@ -40,7 +40,7 @@ def test_no_memory_for_an_array(set_backend, monkeypatch, case, entry):
     """Whichever array it is that NumPy has no room for."""
     set_backend("numpy")
     huge = case.arrays(np.copy)
-    huge.preds[0], huge.preds[1] = -1e300, 1e300  # needs the whole grid of digits as well
+    huge.preds[0], huge.preds[1] = -1e300, 1e300  # needs the wide grid of digits as well
     huge.preds[:2].flat[0] = 0.5
     metric = huge.feed(huge.metric())
     before = snapshot(metric)

@@ -13,8 +13,8 @@ KERNEL_TESTS = [
 PLANTED = [
     (
         "binary, counts of labels",
-        "hot[NEGATIVES] += negatives",
-        "hot[NEGATIVES] += positives",
+        "digits[NEGATIVES] += negatives",
+        "digits[NEGATIVES] += positives",
     ),
     (
         "binary, weights in the fused loop",
@@ -87,7 +87,7 @@ PLANTED = [
         "if not 0.0 < weight[i] < np.inf:",
     ),
     (
-        "all, NaN in the whole grid",
+        "all, NaN in the wide grid",
         "        if not x[i] < LIMIT:",
         "        if x[i] >= LIMIT:",
     ),
