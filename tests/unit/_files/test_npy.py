@@ -212,8 +212,9 @@ class TestShapes:
     def loss_in(self, arrays, suffix, order, folder):
         wanted = []
         for k, (stem, array) in enumerate(arrays.items()):
-            path = folder / f"{stem}.{suffix}"
-            (np.save if suffix == "npy" else np.savez)(path, np.asarray(array, order=order))
+            path = folder / f"{stem}-{'x'.join(map(str, array.shape))}.{suffix}"
+            if not path.exists():  # an array is given by its shape
+                (np.save if suffix == "npy" else np.savez)(path, np.asarray(array, order=order))
             wanted.append(columns(("preds", "target", "sample_weight")[k], str(path)))
         metric = HingeLoss()
         try:
