@@ -19,10 +19,10 @@ from hingemetrics import (
     HingeState,
     Interval,
     bootstrap_interval,
-    exact,
     leave_one_out,
-    resampling,
 )
+from hingemetrics._core import exact
+from hingemetrics.metrics import bootstrap as resampling
 
 SOME = list(battery(60))[::5]  # of every form, weight and flavour
 
