@@ -234,7 +234,13 @@ def total(metric):
     return metric
 
 
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(method, marks=[] if method in ("fork", "spawn") else pytest.mark.more)
+        for method in multiprocessing.get_all_start_methods()
+    ],
+)
 @pytest.mark.filterwarnings("ignore:.*fork")  # of Python, and of JAX where it was imported
 def test_processes_of_a_parent_with_threads(method):
     """Metrics go there and back while threads of the parent update them and their own."""

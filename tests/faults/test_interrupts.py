@@ -131,21 +131,31 @@ def test_an_error_anywhere(set_backend, other_thread, tier, name, case, error):
     assert 0 < commit < len(seen)
 
 
+THREADED = [
+    ("numpy", "update", 2, KeyboardInterrupt),
+    ("numpy", "update", 3, MemoryError),
+    ("numpy", "forward", 2, MemoryError),
+    ("numba", "update", 2, MemoryError),
+    ("numba", "update", 3, KeyboardInterrupt),
+    ("numba", "forward", 3, KeyboardInterrupt),
+]
+
+
 @pytest.mark.parametrize(
-    ("tier", "entry", "number", "error"),
+    ("tier", "entry", "number", "error", "step"),
     [
-        ("numpy", "update", 2, KeyboardInterrupt),
-        ("numpy", "update", 3, MemoryError),
-        ("numpy", "forward", 2, MemoryError),
-        ("numba", "update", 2, MemoryError),
-        ("numba", "update", 3, KeyboardInterrupt),
-        ("numba", "forward", 3, KeyboardInterrupt),
+        ("numpy", "update", 2, KeyboardInterrupt, 17),  # some 1000 to 4000 instructions
+        ("numba", "forward", 3, MemoryError, 7),
+        *(pytest.param(*threaded, 1, marks=pytest.mark.more) for threaded in THREADED),
     ],
 )
 def test_an_error_anywhere_with_threads(
-    set_backend, set_num_threads, monkeypatch, other_thread, tier, entry, number, error
+    set_backend, set_num_threads, monkeypatch, other_thread, tier, entry, number, error, step
 ):
-    """The same where others help: which of the rows this thread takes is never the same twice."""
+    """The same where others help: which of the rows this thread takes is never the same twice.
+
+    A quick run tries one instruction in `step`.
+    """
     monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 4)  # three spans
     set_backend(tier)
     set_num_threads(number)
@@ -155,7 +165,7 @@ def test_an_error_anywhere_with_threads(
     before, after = snapshot(start), snapshot(whole)
     other_thread(int)  # from here on there is one more thread
     seen, unreached, alive = [], 0, _thread._count()
-    for k in count():
+    for k in count(0, step):
         metric = start.clone()
         found = inject(raiser(error), k, lambda metric=metric: run(metric))
         now = snapshot(metric)
@@ -172,7 +182,7 @@ def test_an_error_anywhere_with_threads(
         unreached += not found.reached
         if unreached == 20:
             break
-    assert seen.count(before) > 100
+    assert seen.count(before) > 100 / step
     deadline = time.monotonic() + 60
     while _thread._count() > alive:
         assert time.monotonic() < deadline, "a thread is left"

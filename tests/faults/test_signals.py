@@ -36,10 +36,21 @@ print(0.5 <= metric.compute() <= 0.75)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no interval timers on Windows")
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("what", ["update", "reset"])
-def test_a_signal_handler_may_use_the_metric_it_interrupts(python, backend, threads, what):
-    run = python("-c", HANDLER, backend, threads, what)
+@pytest.mark.parametrize(
+    ("tier", "threads", "what"),
+    [
+        ("numpy", 1, "update"),
+        ("numba", 2, "reset"),
+        pytest.param("numpy", 1, "reset", marks=pytest.mark.more),
+        pytest.param("numpy", 2, "update", marks=pytest.mark.more),
+        pytest.param("numpy", 2, "reset", marks=pytest.mark.more),
+        pytest.param("numba", 1, "update", marks=pytest.mark.more),
+        pytest.param("numba", 1, "reset", marks=pytest.mark.more),
+        pytest.param("numba", 2, "update", marks=pytest.mark.more),
+    ],
+)
+def test_a_signal_handler_may_use_the_metric_it_interrupts(python, tier, threads, what):
+    run = python("-c", HANDLER, tier, threads, what)
     assert (run.returncode, run.stdout, run.stderr) == (0, "True\n", "")
 
 
@@ -106,7 +117,9 @@ print("right")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no interval timers on Windows")
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize(
+    "number", [pytest.param(1, marks=pytest.mark.more), 2, pytest.param(3, marks=pytest.mark.more)]
+)
 @pytest.mark.parametrize(
     ("rounds", "seed"), [(1000, 7), pytest.param(1000, 8, marks=pytest.mark.slow)]
 )

@@ -1,6 +1,7 @@
 """Threads that share a call: as hard to break as one thread, and nothing of them is left."""
 
 import gc
+import itertools
 import sys
 import threading
 import time
@@ -289,11 +290,21 @@ print("right")
 }
 
 
+# A quick run has each scene in the tier that has most to interrupt, and two of them in the other.
+QUICK = [*(("numpy", scene, 2 + k % 2) for k, scene in enumerate(SCENES))]
+QUICK += [("numba", "handler", 2), ("numba", "fork", 3)]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals, nor forks")
-@pytest.mark.parametrize("number", [1, 2, 3])
-@pytest.mark.parametrize("scene", SCENES)
-def test_whatever_happens_to_a_process(python, backend, scene, number):
-    run = python("-W", "ignore:.*fork", "-c", BEGIN + SCENES[scene], backend, number)
+@pytest.mark.parametrize(
+    ("tier", "scene", "number"),
+    [
+        pytest.param(*process, marks=[] if process in QUICK else pytest.mark.more)
+        for process in itertools.product(("numpy", "numba"), SCENES, (1, 2, 3))
+    ],
+)
+def test_whatever_happens_to_a_process(python, tier, scene, number):
+    run = python("-W", "ignore:.*fork", "-c", BEGIN + SCENES[scene], tier, number)
     assert (run.stdout, run.stderr, run.returncode) == ("right\n", "", 0)
 
 

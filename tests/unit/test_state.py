@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from cases import BROKEN_EXAMPLE, EXAMPLE, MODES, Case, cases, forms, name, one_row
-from hypothesis import given, settings
+from cases import BROKEN_EXAMPLE, EXAMPLE, MODES, Case, cases, examples, forms, name, one_row
+from hypothesis import given
 from oracle import bits, cells, rounded, says
 
 from hingemetrics import HingeLoss, HingeState, MulticlassMode
@@ -100,7 +100,7 @@ class TestAttributes:
 
 class TestEquality:
     @given(cases())
-    @settings(max_examples=30)
+    @examples(30)
     def test_equal_states_have_equal_hash_and_bytes(self, case):
         one, other = case.state(), case.rows(slice(None, None, -1)).state()
         assert one == other

@@ -4,8 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
-from cases import BROKEN_EXAMPLE, EXAMPLE, Case, forms, one_row
-from hypothesis import given, settings
+from cases import BROKEN_EXAMPLE, EXAMPLE, Case, examples, forms, one_row
+from hypothesis import given
 from hypothesis import strategies as st
 from oracle import bits, says
 from read_state import read_state
@@ -113,7 +113,7 @@ class TestManyClasses:
     """States of many classes are worked on as arrays, whatever they have been through."""
 
     @given(st.data())
-    @settings(max_examples=100)
+    @examples(100)
     def test_any_sequence_is_its_rows(self, data):
         score = st.sampled_from([0.5, -0.25, 0.1, 2.0**30, 5e-324, 1e300, np.nan, np.inf, -np.inf])
         weight = st.sampled_from([None, 0.0, 0.1, 3.0, 5e-324, 1e300])

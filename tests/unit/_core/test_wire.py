@@ -14,6 +14,7 @@ from cases import (
     Case,
     battery,
     cases,
+    examples,
     forms,
     labels,
     name,
@@ -21,7 +22,7 @@ from cases import (
     weights,
 )
 from hostile_states import HOSTILE, ONE_LOSS, spelt
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracle import bits
 from read_state import read_state
@@ -230,7 +231,7 @@ class TestHostileBytes:
         assert largest == one_row(-np.finfo(float).max, 1, 5e-324)
 
     @given(st.data())
-    @settings(max_examples=300)
+    @examples(300)
     def test_an_independent_reader_refuses_the_same(self, data):
         """What is read, and what is left when one state is taken out of another."""
         small = st.sampled_from([0, 1, 1, 2, 3])
