@@ -2,7 +2,7 @@
 
 It keeps as few as show every value that a parameter takes, in each tier. A case of `cases.py`
 counts by its traits, so that each form, dtype, flavour and weighting stays; a row of several
-parameters counts as one value. What is kept is the same in every process, for workers have to agree.
+counts as one value. What is kept is the same in every process, for workers must agree.
 """
 
 from cases import Case
