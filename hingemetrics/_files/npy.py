@@ -161,7 +161,7 @@ def _header(file: Any, path: str) -> Header:
     if version not in ((1, 0), (2, 0)):
         raise TableError(f"{path} must hold arrays of .npy format 1.0 or 2.0, got {version}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NumPy warns of headers that are refused below
+        warnings.simplefilter("ignore")  # NumPy warns of headers that Python 2 wrote
         if version == (1, 0):
             header = Header(*np.lib.format.read_array_header_1_0(file))
         else:

@@ -141,6 +141,14 @@ class TestArrays:
         with pytest.raises(TableError, match=says(*files, *words)):
             list(blocks(columns("preds", files[0]), columns("target", files[1])))
 
+    def test_a_header_of_python_2(self, tmp_path):
+        """NumPy would warn of it, and here a warning is an error."""
+        header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (3L,), }"
+        start = b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little")
+        (tmp_path / "p.npy").write_bytes(start + header + np.array([0.5, 1.5, 2.5]).tobytes())
+        wanted = columns("preds", str(tmp_path / "p.npy")), one_column(tmp_path, "111", "target")
+        assert read(wanted)[0].tolist() == [0.5, 1.5, 2.5]
+
     @pytest.mark.parametrize("suffix", ["npy", "npz"])
     @pytest.mark.parametrize("argument", ["preds", "target"])
     @pytest.mark.parametrize(

@@ -97,6 +97,16 @@ class TestExactJson:
         found = json_of(table(Case(np.array([np.nan]), np.array([1])), "--json"))
         assert found["exact"] is None
 
+    @pytest.mark.parametrize("mode", [None, "one-vs-all"])
+    @pytest.mark.parametrize("rows", [2, 0])
+    def test_of_no_weight(self, table, mode, rows):
+        """As the value is NaN then: of each class, or of none that is known."""
+        case = Case(np.ones((2, 3)), np.array([0, 2]), np.zeros(2), mode=mode).rows(slice(rows))
+        run = table(case, "--json")
+        vector = mode is not None and rows
+        assert json.loads(run.stdout)["exact"] == ([None] * 3 if vector else None)
+        assert run.stderr.startswith("hingemetrics: warning: the mean hinge loss is NaN")
+
     def test_one_is_a_fraction_too(self, table):
         assert json_of(table(Case(np.array([0.0]), np.array([1])), "--json"))["exact"] == "1/1"
 
