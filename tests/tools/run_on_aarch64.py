@@ -2,9 +2,9 @@
 
     python tests/tools/run_on_aarch64.py [numpy] [numba]
 
-Both tiers unless one is named, each in a process of its own. Needs Linux with `qemu-aarch64` (Debian:
-qemu-user-static), apt-get and pip; takes from Debian a Python for arm64, from PyPI the wheels for
-aarch64, into a temporary folder. The compiled tier takes minutes: the compiler is emulated, too.
+Both tiers unless one is named, each in a process of its own. Needs Debian with its package
+qemu-user-static, and pip. Debian's Python for arm64 and PyPI's wheels for aarch64 are fetched
+into a temporary folder. The compiled tier takes minutes: the compiler is emulated, too.
 
 Exit status: 0 if every byte is right, 1 if not, 77 if there is no emulator.
 """
