@@ -38,3 +38,23 @@ __all__ = [
     "set_num_threads",
     "warmup",
 ]
+
+# Pickles, reprs and documentation name the public place, wherever the code lies.
+for _public in (
+    BootstrapHingeLoss,
+    HingeLoss,
+    HingeState,
+    Interval,
+    MulticlassMode,
+    RunningHingeLoss,
+    bootstrap_interval,
+    get_backend,
+    get_num_threads,
+    hinge_loss,
+    leave_one_out,
+    set_backend,
+    set_num_threads,
+    warmup,
+):
+    _public.__module__ = __name__
+del _public

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, overload
 
-from hingemetrics._core.config import MulticlassMode, OneNumber
+from hingemetrics._core.config import Config, MulticlassMode, OneNumber
+from hingemetrics._core.tally import Tally
 from hingemetrics._core.typing import Floats
-from hingemetrics._engine import measure as engine
-from hingemetrics._inputs.batch import Batch, checked_ignore_index
-from hingemetrics.state import HingeState
+from hingemetrics._engine.measure import measure, per_sample
+from hingemetrics._inputs.arguments import checked_ignore_index
+from hingemetrics._inputs.batch import Batch
 
 _REDUCTIONS = ("mean", "sum", "none")
 
@@ -129,8 +130,8 @@ def hinge_loss(
     if not isinstance(reduction, str) or reduction not in _REDUCTIONS:
         choices = ", ".join(repr(choice) for choice in _REDUCTIONS)
         raise ValueError(f"reduction must be one of {choices}, got {reduction!r}")
-    empty = HingeState(squared, multiclass_mode)
+    config = Config.checked(squared, multiclass_mode)
     batch = Batch(preds, target, sample_weight, checked_ignore_index(ignore_index))
     if reduction == "none":
-        return engine.per_sample(batch, empty)
-    return engine.reduced(engine.measure(batch, empty), batch.num_classes, reduction)
+        return per_sample(batch, config)
+    return measure(batch, Tally(config)).value(reduction, batch.num_classes)

@@ -8,11 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-import hingemetrics
 from hingemetrics._core.config import Config, MulticlassMode
 from hingemetrics._core.typing import Floats
-from hingemetrics._inputs.labels import decisions, labelled, of_classes
+from hingemetrics._inputs.estimators import decisions
+from hingemetrics._inputs.labelled import labelled, of_classes
+from hingemetrics.functional import hinge_loss as loss_of_indices
+from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.plot import HingeLossDisplay
+from hingemetrics.state import HingeState
 
 __all__ = ["HingeLossDisplay", "HingeScorer", "hinge_loss", "hinge_scorer", "make_hinge_scorer"]
 
@@ -51,8 +54,8 @@ def hinge_loss(
     Returns
     -------
     float or ndarray of float64, shape (C,)
-        The mean loss (dimensionless); one a class, in the order of the sorted labels, for
-        one-vs-all with more than two classes.
+        The mean loss (dimensionless); for one-vs-all with more than two classes one per class, in
+        the order of the sorted labels.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def hinge_loss(
     0.45
     """
     data = labelled(y_true, pred_decision, labels, sample_weight)
-    return hingemetrics.hinge_loss(
+    return loss_of_indices(
         data.preds, data.target, squared, multiclass_mode, sample_weight=data.weight
     )
 
@@ -160,7 +163,7 @@ class HingeScorer:
         """
         pred_decision, classes = decisions(estimator, X)
         data = of_classes(y, pred_decision, classes, sample_weight)
-        metric = hingemetrics.HingeLoss(self.squared, self.multiclass_mode)
+        metric: HingeLoss = HingeLoss(self.squared, self.multiclass_mode)
         metric.update(data.preds, data.target, data.weight)
         return -_mean_over_classes(metric.state)
 
@@ -303,8 +306,8 @@ hinge_scorer = make_hinge_scorer()
 default."""
 
 
-def _mean_over_classes(state: hingemetrics.HingeState) -> float:
-    """Return the mean of the losses of the classes, rounded once; of a single loss that loss."""
+def _mean_over_classes(state: HingeState) -> float:
+    """Return a state's loss; of one-vs-all the mean over the classes, rounded once."""
     value = state.value()
     if not isinstance(value, np.ndarray):
         return value
@@ -318,7 +321,7 @@ def _mean_over_classes(state: hingemetrics.HingeState) -> float:
 def _loss_of_labels(
     y_true: object, y_pred: object, *, squared: bool, sample_weight: object = None
 ) -> float:
-    """Return the hinge loss of predicted labels, of two classes, as decisions of -1 and +1."""
+    """Return the hinge loss of predicted labels of two classes, taken for decisions of -1, +1."""
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     found = np.unique(np.concatenate([y_true, y_pred]))
     if len(found) > 2:

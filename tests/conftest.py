@@ -1,4 +1,5 @@
 import csv
+import itertools
 import os
 import subprocess
 import sys
@@ -8,30 +9,58 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from cases import MODES
 from command import Run
 from hypothesis import HealthCheck, settings
+from thinning import left_out
 
 import hingemetrics
 import hingemetrics.sklearn
 from hingemetrics import _files, cli
-from hingemetrics._engine import measure as engine
+from hingemetrics._engine import measure
 
 settings.register_profile(
-    "hingemetrics",
+    "full",  # of CI
     deadline=None,
     max_examples=60,
     derandomize="CI" in os.environ,
     # The backend fixture holds for all examples of a test, as it should.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+settings.register_profile("quick", settings.get_profile("full"), max_examples=20)
 settings.register_profile(
-    "thorough", settings.get_profile("hingemetrics"), max_examples=2000, derandomize=False
+    "thorough", settings.get_profile("full"), max_examples=2000, derandomize=False
 )
-settings.load_profile("hingemetrics")
+settings.load_profile("quick")
 
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="fail where a test would be skipped")
+
+
+def pytest_sessionstart(session):
+    """Have each worker compile its share, while all start; then all kernels are in Numba's cache.
+
+    No worker runs a test before all have started, so none compiles what another does.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    before = hingemetrics.get_backend()
+    hingemetrics.set_backend("numba")
+    one_each = [*itertools.product((None, *MODES), ("f4", "f8"))]
+    for mode, dtype in one_each[int(worker["workerid"][2:]) :: worker["workercount"]]:
+        preds = np.zeros(1 if mode is None else (1, 2), dtype)
+        hingemetrics.hinge_loss(preds, [1], multiclass_mode=mode)
+    hingemetrics.set_backend(before)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Mark what a quick run leaves out, unless a test is asked for by its name."""
+    if not any("::" in argument for argument in config.args):
+        for item in left_out(items):
+            item.add_marker("more")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -66,7 +95,7 @@ def set_num_threads():
 @pytest.fixture
 def short_spans(set_num_threads, monkeypatch):
     """Threads share also what is small."""
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 500)
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 500)
     return set_num_threads
 
 
@@ -120,9 +149,9 @@ def calls(monkeypatch):
 
 
 ASSEMBLY = """
-from hingemetrics._engine import kernels
-kernels.warmup()
-for (form, dtype), kernel in kernels._compiled.items():
+from hingemetrics._engine import machine_code
+machine_code.warmup()
+for (form, dtype), kernel in machine_code._compiled.items():
     print(f"== {form} {dtype}", *kernel.inspect_asm().values(), sep="\\n")
 """
 # Both the names up to NumPy 2.3 and those since, which are of whole levels.

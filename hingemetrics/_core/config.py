@@ -35,8 +35,19 @@ class Config(NamedTuple):
     multiclass_mode: MulticlassMode
 
     def form(self, num_classes: int) -> str:
-        """Return which of the three losses data of so many classes have."""
+        """Return the name of the loss that data with so many classes have."""
         return "binary" if num_classes == BINARY else self.multiclass_mode._value_
+
+    def is_per_class(self, num_classes: int) -> bool:
+        """Whether data with so many classes have one loss per class."""
+        return self.form(num_classes) == "one-vs-all"
+
+    def losses_per_sample(self, num_classes: int) -> int:
+        """Return the number of losses per sample: C for one-vs-all, else 1."""
+        return num_classes if self.is_per_class(num_classes) else 1
+
+    def __str__(self) -> str:
+        return f"squared={self.squared}, multiclass_mode={self.multiclass_mode.value!r}"
 
     @classmethod
     def checked(cls, squared: object, multiclass_mode: object) -> Config:

@@ -15,7 +15,7 @@ from hingemetrics._core.typing import Array, Floats, Ints
 def losses(
     preds: Array, target: Ints, mode: MulticlassMode, squared: bool, weight: Floats | None
 ) -> Floats:
-    """Return the losses (n, outputs) of a block: preds (n,) or (n, C), target and weight (n,)."""
+    """Return the losses (n, k) of a block: preds (n,) or (n, C), target and weight (n,)."""
     with np.errstate(all="ignore"):  # inf - inf and overflow are results here, not accidents
         preds = preds.astype(np.float64, copy=False)
         if preds.ndim == 1:

@@ -1,4 +1,4 @@
-"""Which of the names that there are was probably meant by one that there is not."""
+"""Texts in messages: what was got, shortened, and the name that was probably meant."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from itertools import islice
 
 _MOST_CHOICES = 10_000  # a quarter of a second, and a file may have any number of columns
 _LONGEST = 100  # characters: the time to compare two names grows with the product of their lengths
+_SHOWN = 40  # characters of what was got
+
+
+def shortened(text: str) -> str:
+    """Quote a text in a message, however long it is."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
 def closest(text: str, choices: Iterable[str]) -> str | None:

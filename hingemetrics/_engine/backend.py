@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from hingemetrics._inputs.batch import checked_int
+from hingemetrics._core.text import shortened
+from hingemetrics._inputs.arguments import checked_int
 
 SWITCH_WORK = 1 << 25
 CALL_WORK = 1 << 12
-_BACKENDS = ("auto", "numpy", "numba")
+BACKENDS = ("auto", "numpy", "numba")
 _MOST_DIGITS = 9  # of a number of threads
-_SHOWN = 40  # characters of what was got
 
 
 def set_backend(name: str) -> None:
@@ -52,7 +52,7 @@ def set_backend(name: str) -> None:
     global _backend
     chosen = _checked_backend(name, "name")
     if chosen == "numba":
-        _import_kernels()
+        _import_machine_code()
     _backend = chosen
 
 
@@ -136,12 +136,12 @@ def warmup() -> None:
     >>> import hingemetrics
     >>> hingemetrics.warmup()
     """
-    _import_kernels().warmup()
+    _import_machine_code().warmup()
 
 
 @contextmanager
 def changed_settings(backend: str | None, num_threads: int | None) -> Iterator[None]:
-    """Change what is not None for the time of a with block; what was undecided is so again."""
+    """Override what is not None inside a with block."""
     global _backend, _num_threads
     before = _backend, _num_threads
     try:
@@ -165,14 +165,14 @@ def kernel(form: str, dtype: np.dtype[Any], wait: bool = True) -> Callable[..., 
 
     "auto" never waits for another thread that is compiling, nor does anybody who must not.
     """
-    chosen = get_backend()
+    chosen = _backend or get_backend()
     if chosen == "numpy" or (chosen == "auto" and _work < SWITCH_WORK):
         return None
     if chosen == "auto" and (form, dtype) in _broken:
         return None
     try:
-        kernels = _kernels or _import_kernels()
-        return kernels.get(form, dtype, wait and chosen == "numba")  # type: ignore[no-any-return]
+        machine_code = _machine_code or _import_machine_code()
+        return machine_code.get(form, dtype, wait and chosen == "numba")  # type: ignore[no-any-return]
     except Exception:  # whatever keeps Numba from working, NumPy does the same
         if chosen == "numba":
             raise
@@ -180,23 +180,23 @@ def kernel(form: str, dtype: np.dtype[Any], wait: bool = True) -> Callable[..., 
         return None
 
 
-def _import_kernels() -> ModuleType:
+def _import_machine_code() -> ModuleType:
     """Return the module of compiled kernels; ImportError says why there is none."""
-    global _kernels, _no_kernels
-    if _kernels is None and not _no_kernels:
+    global _machine_code, _no_machine_code
+    if _machine_code is None and not _no_machine_code:
         try:
-            from hingemetrics._engine import kernels as _kernels
+            from hingemetrics._engine import machine_code as _machine_code
         except Exception as error:  # a Numba that does not fit this NumPy raises all sorts
-            _no_kernels = f"the numba backend needs a working Numba, got {error!r}"
-    if _kernels is None:
-        raise ImportError(_no_kernels)
-    return _kernels
+            _no_machine_code = f"the numba backend needs a working Numba, got {error!r}"
+    if _machine_code is None:
+        raise ImportError(_no_machine_code)
+    return _machine_code
 
 
 def _checked_backend(name: object, source: str) -> str:
-    """Return a backend's name."""
-    if not isinstance(name, str) or name not in _BACKENDS:
-        choices = ", ".join(repr(choice) for choice in _BACKENDS)
+    """Return the name of a backend, or raise."""
+    if not isinstance(name, str) or name not in BACKENDS:
+        choices = ", ".join(repr(choice) for choice in BACKENDS)
         raise ValueError(f"{source} must be one of {choices}, got {name!r}")
     return name
 
@@ -205,14 +205,13 @@ def _threads_of_the_environment() -> int:
     """Return what HINGEMETRICS_NUM_THREADS says, or 1."""
     text = os.environ.get("HINGEMETRICS_NUM_THREADS") or "1"
     if not text.isdecimal() or len(text) > _MOST_DIGITS:  # Python refuses thousands by itself
-        got = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-        raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {got!r}")
+        raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {shortened(text)}")
     return checked_int(int(text), "HINGEMETRICS_NUM_THREADS", least=1)
 
 
 _backend: str | None = None  # the environment says, at first use: to refuse it fails no import
 _num_threads: int | None = None  # as well
-_kernels: ModuleType | None = None
-_no_kernels = ""  # why there are none
+_machine_code: ModuleType | None = None
+_no_machine_code = ""  # why there are none
 _broken: set[tuple[str, np.dtype[Any]]] = set()  # kernels that cannot be compiled
 _work = 0

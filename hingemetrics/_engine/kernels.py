@@ -3,7 +3,7 @@
 A kernel works in blocks of rows that stay in the L1 cache: it checks their labels, computes their
 losses into a buffer, and peels the buffer into integers (see `exact`). It returns the row at which
 it stopped: the end, or a row before which everything was added, because after it comes a label or
-weight that cannot be, or a double that needs the whole grid of digits when none was given.
+weight that cannot be, or a double that needs the wide grid of digits when none was given.
 
 Kernels, helpers and constants share this file because Numba's cache sees no edits elsewhere. Each
 kernel is a function of its own with one signature: several signatures in one cache entry can race
@@ -15,18 +15,12 @@ an int64 on valid data, so the same source gives the same bits under NUMBA_DISAB
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numba import config, from_dtype, njit, types
-
-from hingemetrics._core.config import MulticlassMode
-from hingemetrics._core.exact import Accumulator
-from hingemetrics._core.losses import losses
 
 BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
 SHORT = 12  # Crammer-Singer rows of fewer classes are worked on together ...
@@ -40,7 +34,7 @@ FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay 
 MAGIC0, MAGIC1, MAGIC2 = 1.5 * 2.0**31, 1.5 * 2.0**-19, 1.5 * 2.0**-69
 BITS0, BITS1, BITS2 = map(np.uint64, (0x41E8 << 48, 0x3EC8 << 48, 0x3BA8 << 48))
 PLACE0, PLACE1, PLACE2 = 1056, 1006, 956
-NEAR_FIRST, NEAR_ROWS, NAN_ROW, INF_ROW, FAR_ROWS = 29, 7, 67, 68, 69
+NARROW_FIRST, NARROW_ROWS, NAN_ROW, INF_ROW, WIDE_ROWS = 29, 7, 67, 68, 69
 SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED, COUNTERS = 0, 1, 2, 3, 4
 
 NO_SUMS = (np.uint64(0), np.uint64(0), np.uint64(0), BITS0, np.uint64(0))  # of no patterns
@@ -83,7 +77,7 @@ def _signed(patterns):
 
 @_helper
 def _is_big(patterns):
-    """Return whether the first level met too big a double: `patterns` is the OR of its patterns.
+    """Whether the first level met too big a double, given the OR of its patterns.
 
     From the limit on they have other high bits, of which none is missing in those of the others.
     """
@@ -102,30 +96,30 @@ def _fold(digits, at, columns, place, amount):
 
 
 @_helper
-def _fold_levels(hot, column, columns, levels):
-    """Add the sums of the three levels to a column of near digits."""
+def _fold_levels(digits, column, columns, levels):
+    """Add the sums of the three levels to a column of narrow digits."""
     first, second, third = levels
-    at = COUNTERS - NEAR_FIRST * columns + column
-    _fold(hot, at, columns, PLACE0, first)
-    _fold(hot, at, columns, PLACE1, second)
+    at = COUNTERS - NARROW_FIRST * columns + column
+    _fold(digits, at, columns, PLACE0, first)
+    _fold(digits, at, columns, PLACE1, second)
     if third:
-        _fold(hot, at, columns, PLACE2, third)
+        _fold(digits, at, columns, PLACE2, third)
 
 
 @_helper
-def _add_far(x, far, column):
-    """Add a double of any size and sign to the whole grid."""
-    columns = len(far) // FAR_ROWS
+def _add_wide(x, wide, column):
+    """Add a double of any size and sign to the wide grid."""
+    columns = len(wide) // WIDE_ROWS
     bits = np.float64(x).view(np.int64)
     exponent, mantissa = (bits >> 52) & 0x7FF, bits & MANTISSA
     if exponent == 0x7FF:
-        far[(NAN_ROW if mantissa else INF_ROW) * columns + column] += 1
+        wide[(NAN_ROW if mantissa else INF_ROW) * columns + column] += 1
         return
     if exponent:
         mantissa |= MANTISSA + 1
     else:
         exponent = 1
-    _fold(far, column, columns, exponent + 2, -mantissa if bits < 0 else mantissa)
+    _fold(wide, column, columns, exponent + 2, -mantissa if bits < 0 else mantissa)
 
 
 @_helper
@@ -174,42 +168,42 @@ def _peel(x, n, deep):
 
 
 @_helper
-def _move_big(x, n, far, column, width):
-    """Move what is too big for the first level, inf and NaN to the whole grid; tell if any was.
+def _move_big(x, n, wide, column, width):
+    """Move NaN, inf and what is too big for the first level to the wide grid; True if any was.
 
     `x` holds rows of `width` doubles, which belong to the columns from `column` on.
     """
     moved = False
     for i in range(n):
         if not x[i] < LIMIT:
-            _add_far(x[i], far, column + i % width)
+            _add_wide(x[i], wide, column + i % width)
             x[i] = 0.0
             moved = True
     return moved
 
 
 @_helper
-def _add_rests(x, n, far, column, width):
-    """Add what the third level leaves to the whole grid."""
+def _add_rests(x, n, wide, column, width):
+    """Add what the third level leaves to the wide grid."""
     for i in range(n):
         rest = _level(x[i], MAGIC0)[1]
         rest = _level(rest, MAGIC1)[1]
         rest = _level(rest, MAGIC2)[1]
         if rest != 0.0:
-            _add_far(rest, far, column + i % width)
+            _add_wide(rest, wide, column + i % width)
 
 
 @_helper
-def _peel_all(x, n, deep, far, column):
-    """Return the sums of the levels over n doubles >= 0, and False if those need a grid."""
+def _peel_all(x, n, deep, wide, column):
+    """Return the sums of the levels over n doubles >= 0; False if those need the wide grid."""
     levels, big, fine = _peel(x, n, True) if deep else _peel(x, n, False)
-    if (big or fine) and not len(far):
+    if (big or fine) and not len(wide):
         return levels, False
     if big:
-        _move_big(x, n, far, column, 1)
+        _move_big(x, n, wide, column, 1)
         levels, big, fine = _peel(x, n, True)
     if fine:
-        _add_rests(x, n, far, column, 1)
+        _add_rests(x, n, wide, column, 1)
     return levels, True
 
 
@@ -217,11 +211,11 @@ def _peel_all(x, n, deep, far, column):
 
 
 @_helper
-def _count(hot, n, weight):
+def _count(digits, n, weight):
     """Count n samples."""
-    hot[SAMPLES] += n
+    digits[SAMPLES] += n
     if not len(weight):
-        hot[UNWEIGHTED] += n
+        digits[UNWEIGHTED] += n
 
 
 @_helper
@@ -253,7 +247,7 @@ def _weigh(x, weight, n):
 
 
 @_helper
-def _add_weights(weight, n, x, hot, far, column):
+def _add_weights(weight, n, x, digits, wide, column):
     """Add n weights to a column; False, and nothing added, if it cannot be or they need a grid."""
     signs = np.uint64(0)
     for i in range(n):
@@ -265,23 +259,23 @@ def _add_weights(weight, n, x, hot, far, column):
             if not 0.0 <= weight[i] < np.inf:
                 return False
             x[i] = weight[i] + 0.0  # -0.0 becomes 0.0
-        levels, fits = _peel_all(x, n, True, far, column)
+        levels, fits = _peel_all(x, n, True, wide, column)
     if fits:
-        _fold_levels(hot, column, column + 1, levels)
+        _fold_levels(digits, column, column + 1, levels)
     return fits
 
 
 @_helper
-def _add_block(x, n, weight, row, deep, hot, far):
+def _add_block(x, n, weight, row, deep, digits, wide):
     """Add the losses of n rows and their weights; False, and nothing added, if it cannot."""
     weights = weight[row : row + n]
     if len(weights):
         _weigh(x, weights, n)
-    levels, fits = _peel_all(x, n, deep, far, 0)
+    levels, fits = _peel_all(x, n, deep, wide, 0)
     if fits and len(weights):
-        fits = _add_weights(weights, n, x, hot, far, 1)
+        fits = _add_weights(weights, n, x, digits, wide, 1)
     if fits:
-        _fold_levels(hot, 0, 2, levels)
+        _fold_levels(digits, 0, 2, levels)
     return fits
 
 
@@ -341,7 +335,7 @@ def _peel_binary(preds, target, weight, squared, weighted):
 
 
 @_helper
-def _binary(preds, target, weight, squared, row, hot, far):
+def _binary(preds, target, weight, squared, row, digits, wide):
     """Add rows from `row` on; return where it stopped."""
     x, stop = np.empty(BLOCK), len(target)
     weighted = len(weight) > 0
@@ -359,18 +353,18 @@ def _binary(preds, target, weight, squared, row, hot, far):
                 found = _peel_binary(block, labels, weights, False, False)
             outside, positives, negatives, levels, added = found
             if added and weighted:
-                added = _add_weights(weights, n, x, hot, far, 1)
+                added = _add_weights(weights, n, x, digits, wide, 1)
             if added:
-                _fold_levels(hot, 0, 2, levels)
+                _fold_levels(digits, 0, 2, levels)
         if not added:
             outside, positives, negatives = _binary_losses(block, labels, squared, x)
-            if len(far) and not weighted:  # one big loss seldom comes alone: next time start here
-                fused = not _move_big(x, n, far, 0, 1)
-            if outside >> 1 or not _add_block(x, n, weight, row, squared or weighted, hot, far):
+            if len(wide) and not weighted:  # one big loss seldom comes alone: next time start here
+                fused = not _move_big(x, n, wide, 0, 1)
+            if outside >> 1 or not _add_block(x, n, weight, row, squared or weighted, digits, wide):
                 return row
-        hot[ZEROS] += n - positives - negatives
-        hot[NEGATIVES] += negatives
-        _count(hot, n, weight)
+        digits[ZEROS] += n - positives - negatives
+        digits[NEGATIVES] += negatives
+        _count(digits, n, weight)
         row += n
     return row
 
@@ -479,7 +473,7 @@ def _short_rows(preds, labels, n, squared, integer, values, wider, own, x):
 
 
 @_helper
-def _crammer_singer(preds, infinity, lowest, integer, target, weight, squared, row, hot, far):
+def _crammer_singer(preds, infinity, lowest, integer, target, weight, squared, row, digits, wide):
     """Add rows from `row` on; return where it stopped."""
     stop, classes = preds.shape
     preds = preds.ravel()  # a view
@@ -499,9 +493,9 @@ def _crammer_singer(preds, infinity, lowest, integer, target, weight, squared, r
             _long_rows(
                 preds[a:b], patterns[a:b], labels, n, squared, infinity, lowest, integer, values, x
             )
-        if not _add_block(x, n, weight, row, squared or len(weight) > 0, hot, far):
+        if not _add_block(x, n, weight, row, squared or len(weight) > 0, digits, wide):
             return row
-        _count(hot, n, weight)
+        _count(digits, n, weight)
         row += n
     return row
 
@@ -557,16 +551,16 @@ def _peel_rows(x, width, deep, first, second, third):
 
 
 @_helper
-def _fold_rows(hot, classes, first, second, third):
+def _fold_rows(digits, classes, first, second, third):
     """Fold the integers of joined rows into the digits of their classes, and clear them."""
     for j in range(len(first)):
         levels = _signed(first[j]), _signed(second[j]), _signed(third[j])
-        _fold_levels(hot, j % classes, classes + 1, levels)
+        _fold_levels(digits, j % classes, classes + 1, levels)
         first[j] = second[j] = third[j] = 0
 
 
 @_helper
-def _one_vs_all(preds, target, weight, squared, row, hot, far):
+def _one_vs_all(preds, target, weight, squared, row, digits, wide):
     """Add rows from `row` on; return where it stopped, which is where the last fold ended."""
     stop, classes = preds.shape
     preds = preds.ravel()  # a view
@@ -577,7 +571,7 @@ def _one_vs_all(preds, target, weight, squared, row, hot, far):
     third = np.zeros(width, np.uint64)
     weighted = len(weight) > 0
     deep = squared or weighted
-    buffer, weight_digits = np.empty(rows), np.zeros(len(hot) if weighted else 0, np.int64)
+    buffer, weight_digits = np.empty(rows), np.zeros(len(digits) if weighted else 0, np.int64)
     while row < stop:
         end = min(row + FOLD * rows, stop)
         for at in range(row, end, rows):
@@ -594,23 +588,23 @@ def _one_vs_all(preds, target, weight, squared, row, hot, far):
             if weighted:
                 weights = weight[at : at + n]
                 _weigh_rows(x, weights, n, classes)
-                if not _add_weights(weights, n, buffer, weight_digits, far, classes):
+                if not _add_weights(weights, n, buffer, weight_digits, wide, classes):
                     return row
-            if len(far):
-                _move_big(x, n * classes, far, 0, classes)
+            if len(wide):
+                _move_big(x, n * classes, wide, 0, classes)
             if deep:
                 big, fine = _peel_rows(x, width, True, first, second, third)
             else:
                 big, fine = _peel_rows(x, width, False, first, second, third)
-            if big or (fine and not len(far)):
+            if big or (fine and not len(wide)):
                 return row
             if fine:
-                _add_rests(x, n * classes, far, 0, classes)
-        _fold_rows(hot, classes, first, second, third)
+                _add_rests(x, n * classes, wide, 0, classes)
+        _fold_rows(digits, classes, first, second, third)
         for i in range(len(weight_digits)):
-            hot[i] += weight_digits[i]
+            digits[i] += weight_digits[i]
             weight_digits[i] = 0
-        _count(hot, end - row, weight)
+        _count(digits, end - row, weight)
         row = end
     return row
 
@@ -618,43 +612,43 @@ def _one_vs_all(preds, target, weight, squared, row, hot, far):
 # One function and one signature for each kind of loss and dtype
 
 
-def binary_float32(preds, target, weight, squared, row, hot, far):
+def binary_float32(preds, target, weight, squared, row, digits, wide):
     """Binary losses of float32 predictions."""
-    return _binary(preds, target, weight, squared, row, hot, far)
+    return _binary(preds, target, weight, squared, row, digits, wide)
 
 
-def binary_float64(preds, target, weight, squared, row, hot, far):
+def binary_float64(preds, target, weight, squared, row, digits, wide):
     """Binary losses of float64 predictions."""
-    return _binary(preds, target, weight, squared, row, hot, far)
+    return _binary(preds, target, weight, squared, row, digits, wide)
 
 
-def crammer_singer_float32(preds, target, weight, squared, row, hot, far):
+def crammer_singer_float32(preds, target, weight, squared, row, digits, wide):
     """Crammer-Singer losses of float32 predictions."""
     infinity, lowest = np.float32(np.inf).view(np.int32), np.float32(-np.inf).view(np.int32)
     return _crammer_singer(
-        preds, infinity, lowest, np.int32, target, weight, squared, row, hot, far
+        preds, infinity, lowest, np.int32, target, weight, squared, row, digits, wide
     )
 
 
-def crammer_singer_float64(preds, target, weight, squared, row, hot, far):
+def crammer_singer_float64(preds, target, weight, squared, row, digits, wide):
     """Crammer-Singer losses of float64 predictions."""
     infinity, lowest = np.float64(np.inf).view(np.int64), np.float64(-np.inf).view(np.int64)
     return _crammer_singer(
-        preds, infinity, lowest, np.int64, target, weight, squared, row, hot, far
+        preds, infinity, lowest, np.int64, target, weight, squared, row, digits, wide
     )
 
 
-def one_vs_all_float32(preds, target, weight, squared, row, hot, far):
+def one_vs_all_float32(preds, target, weight, squared, row, digits, wide):
     """One-vs-all losses of float32 predictions."""
-    return _one_vs_all(preds, target, weight, squared, row, hot, far)
+    return _one_vs_all(preds, target, weight, squared, row, digits, wide)
 
 
-def one_vs_all_float64(preds, target, weight, squared, row, hot, far):
+def one_vs_all_float64(preds, target, weight, squared, row, digits, wide):
     """One-vs-all losses of float64 predictions."""
-    return _one_vs_all(preds, target, weight, squared, row, hot, far)
+    return _one_vs_all(preds, target, weight, squared, row, digits, wide)
 
 
-_KERNELS: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {
+KERNELS: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {
     ("binary", np.dtype(np.float32)): binary_float32,
     ("binary", np.dtype(np.float64)): binary_float64,
     ("crammer-singer", np.dtype(np.float32)): crammer_singer_float32,
@@ -662,47 +656,39 @@ _KERNELS: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {
     ("one-vs-all", np.dtype(np.float32)): one_vs_all_float32,
     ("one-vs-all", np.dtype(np.float64)): one_vs_all_float64,
 }
-_compiled: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {}
-_lock = threading.Lock()  # one thread compiles, and nothing is compiled twice
-_compiling: int | None = None  # which thread that is
-_stuck = False  # a fork copied the lock, and Numba's own, while another thread held them
 
 
-def get(form: str, dtype: np.dtype[Any], wait: bool) -> Callable[..., int] | None:
-    """Return the kernel for binary data or a multi-class mode, compiled at its first use.
-
-    None if that would be to wait, unwanted, for another thread that is compiling, or forever: in a
-    signal handler for the compiler it interrupts, in a forked child for one its parent has.
-    """
-    global _compiling
-    kernel = _compiled.get((form, dtype))
-    this = threading.get_ident()
-    if kernel is not None or _stuck or _compiling == this or (_lock.locked() and not wait):
-        return kernel
-    with _lock:  # an interrupt between a call of acquire and a try would leave it locked
-        try:
-            _compiling = this
-            kernel = _compiled.get((form, dtype))
-            if kernel is None:
-                kernel = _compiled[form, dtype] = _compile(form, dtype)
-        finally:
-            _compiling = None
-    return kernel
+def compiled(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
+    """Compile a kernel for its one signature."""
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return _quiet(KERNELS[form, dtype])
+    signature = _signature(form, dtype)
+    kernel: Any = njit(signature, error_model="numpy", nogil=True)(KERNELS[form, dtype])
+    return kernel  # type: ignore[no-any-return]
 
 
-def warmup() -> None:
-    """Compile every kernel."""
-    for form, dtype in _KERNELS:
-        get(form, dtype, wait=True)
+def from_cache(form: str, dtype: np.dtype[Any]) -> Callable[..., int] | None:
+    """Load a kernel from Numba's cache on disk, or compile and store it; None if that fails."""
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return None
+    kernel: Any = njit(error_model="numpy", nogil=True)(KERNELS[form, dtype])
+    with suppress(RuntimeError):  # there is no place for a cache
+        kernel.enable_caching()
+    with suppress(Exception):  # the entry is damaged, or cannot be written once all is compiled
+        kernel.compile(_signature(form, dtype))
+    if not kernel.overloads:
+        return None
+    kernel.disable_compile()  # what is called is this signature
+    return kernel  # type: ignore[no-any-return]
 
 
-def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
-    """Compile a kernel, with Numba's cache on disk if that works."""
+def _signature(form: str, dtype: np.dtype[Any]) -> Any:
+    """Return the types of a kernel's result and arguments."""
 
     def array(dtype: Any, readonly: bool, dimensions: int = 1) -> types.Array:
         return types.Array(from_dtype(np.dtype(dtype)), dimensions, "C", readonly=readonly)
 
-    signature = types.int64(
+    return types.int64(
         array(dtype, readonly=True, dimensions=1 if form == "binary" else 2),
         array(np.int64, readonly=True),
         array(np.float64, readonly=True),
@@ -711,80 +697,13 @@ def _compile(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
         array(np.int64, readonly=False),
         array(np.int64, readonly=False),
     )
-    function = _KERNELS[form, dtype]
-    if config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return _quiet(function)
-    kernel = njit(error_model="numpy", nogil=True)(function)
-    with suppress(RuntimeError):  # there is no place for a cache
-        kernel.enable_caching()
-    with suppress(Exception):  # the entry is damaged, or cannot be written once all is compiled
-        kernel.compile(signature)
-    if kernel.overloads:
-        kernel.disable_compile()  # what is called is this signature
-    if not kernel.overloads or not _is_right(kernel, form, dtype):
-        kernel = njit(signature, error_model="numpy", nogil=True)(function)
-    return kernel
-
-
-def _is_right(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
-    """Return whether a kernel gives known sums: a cache may hold other or damaged code."""
-    try:
-        return _gives_known_sums(kernel, form, dtype)
-    except Exception:  # what was loaded does not even run
-        return False
-
-
-def _gives_known_sums(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
-    """Return whether a kernel agrees with NumPy, also on what needs the whole grid of digits."""
-    rows = np.arange(2 * BLOCK + 7)
-    target, weight = rows % 2, rows % 5 / 2
-    preds = (np.outer(rows, (5, 6, 7)) % 31 / 8 - 2).astype(dtype)
-    preds[[3, -2], [0, 1]] = np.nan, -1e30
-    if form == "binary":
-        preds = preds[:, 0].copy()
-    mode = MulticlassMode.ONE_VS_ALL if form == "one-vs-all" else MulticlassMode.CRAMMER_SINGER
-    for squared, weights in ((False, None), (True, weight)):
-        loss = losses(preds, target, mode, squared, weights)
-        columns = loss.shape[1] + 1
-        known = Accumulator.empty(columns)
-        found = Accumulator(_spacious(len(known.hot)))
-        known.add(loss)
-        if weights is not None:
-            known.add(weights[:, np.newaxis], first=columns - 1)
-        known.hot[SAMPLES] = len(rows)
-        known.hot[ZEROS] = np.count_nonzero(target == 0) if form == "binary" else 0
-        known.hot[UNWEIGHTED] = len(rows) if weights is None else 0
-        found.new_far = _spacious(FAR_ROWS * columns)
-        given = np.empty(0) if weights is None else weights
-        if kernel(preds, target, given, squared, 0, found.hot, found.new_far) != len(rows):
-            return False
-        if found.finished().totals() != known.finished().totals():
-            return False
-    return True
-
-
-def _spacious(length: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return zeros with room behind them, where code that is made for more columns may write."""
-    return np.zeros(2 * length + 1024, np.int64)[:length]
 
 
 def _quiet(function: Callable[..., int]) -> Callable[..., int]:
-    """Return a kernel as plain Python, where int64 sums that are thrown away would warn."""
+    """Return a kernel as plain Python without warnings of sums that are then thrown away."""
 
     def quiet(*arguments: Any) -> int:
         with np.errstate(all="ignore"):
             return function(*arguments)
 
     return quiet
-
-
-def _after_fork() -> None:
-    """In a forked child, never wait for a thread that only the parent has."""
-    global _compiling, _lock, _stuck
-    _stuck = _lock.locked()
-    _compiling = None
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 def in_threads(function: Callable[[T], R], items: Sequence[T], threads: int) -> list[R]:
-    """Return what a function gives for each item, or raise its error for the first of those.
+    """Map a function over items in threads; raise the error of the first item that fails.
 
     Only the calling thread hears signals. An interrupt of it comes out as it is, once each thread
     has ended the item it is at.
@@ -42,7 +42,7 @@ def in_threads(function: Callable[[T], R], items: Sequence[T], threads: int) -> 
 
 
 class _Shared(Generic[T, R]):
-    """Items that threads take one by one, in order, and what becomes of them."""
+    """Items that threads take one by one, in order, and their results."""
 
     def __init__(self, function: Callable[[T], R], items: Sequence[T]) -> None:
         self._function = function
@@ -92,7 +92,7 @@ class _Shared(Generic[T, R]):
 
 
 def _is_started(function: Callable[..., None], *arguments: Any) -> bool:
-    """Start a thread, and tell if there is one to be had: not so at the end of a process."""
+    """Start a thread; False if none can be had, as at the end of a process."""
     try:
         start_new_thread(function, arguments)
     except RuntimeError as error:

@@ -6,7 +6,12 @@ What a file holds is not trusted: memory is bounded by what a chunk may take, wh
 declares, and every refusal names the file and the place in it. What may be taken is a block of
 predictions, but for Arrow a whole record batch of the columns read, where batches are compressed.
 
-Imports run one way: refusals, columns, then npy, csv (over decimals) and arrow, then blocks.
+From the top down:
+
+- blocks: all arguments together, block by block
+- npy, csv (over decimals), arrow: one file as chunks
+- columns: which files and columns an argument names
+- refusals: the class and the words of errors
 """
 
 from hingemetrics._files.blocks import Block, Blocks, Source, blocks, row_count

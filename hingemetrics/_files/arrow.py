@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from hingemetrics._core.text import shortened
 from hingemetrics._core.typing import Array
 from hingemetrics._files.columns import Chunks, Table, column_number
-from hingemetrics._files.refusals import TableError, check_regular, column_label, quoted, reading
+from hingemetrics._files.refusals import TableError, check_regular, column_label, reading
 
 _PARQUET_BUFFER = 1 << 16  # bytes read at once of a column: not a whole row group
 _FLOATS = {"halffloat": "f2", "float": "f4", "double": "f8"}  # Arrow's names of NumPy's dtypes
@@ -21,9 +22,9 @@ def parquet_chunks(path: str, table: Table, elements: int) -> Chunks:
     """Yield the rows of a Parquet file."""
     with _parquet_file(path) as file:
         names = file.schema_arrow.names
-        picked = _typed(path, table, file.schema_arrow)
+        picked = _picked_numbers(path, table, file.schema_arrow)
         read = sorted({column for group in picked for column in group})
-        for column in read:  # Parquet finds columns by their names
+        for column in read:  # Parquet finds columns by their names, which must be unique then
             column_number(names[column], names, len(names), path)
         read_names = [names[column] for column in read]
         batches = file.iter_batches(
@@ -31,18 +32,18 @@ def parquet_chunks(path: str, table: Table, elements: int) -> Chunks:
         )
         places = [[read.index(column) for column in group] for group in picked]
         # A name such as p.x also finds the field x of a column p: select takes it for a whole name.
-        yield from _converted((batch.select(read_names) for batch in batches), places, path)
+        yield from _batch_chunks((batch.select(read_names) for batch in batches), places, path)
 
 
 def parquet_rows(path: str) -> int:
-    """Return how many rows a Parquet file says it has."""
+    """Return the number of rows in a Parquet file's metadata."""
     with _parquet_file(path) as file:
         return int(file.metadata.num_rows)
 
 
 @contextmanager
 def _parquet_file(path: str) -> Iterator[Any]:
-    """Open a Parquet file."""
+    """Open a Parquet file, closed at the end; its errors name it."""
     _check_pyarrow(path)
     check_regular(path)
     from pyarrow import OSFile, parquet
@@ -64,17 +65,17 @@ def arrow_chunks(path: str, table: Table, elements: int) -> Chunks:
     with reading(path, "an Arrow file"), pyarrow.memory_map(path) as source:
         is_file = source.read(6) == b"ARROW1"
         with _opened_arrow(source, is_file) as reader:
-            picked = _typed(path, table, reader.schema)
+            picked = _picked_numbers(path, table, reader.schema)
         read = sorted({column for group in picked for column in group})
         with _opened_arrow(source, is_file, read) as reader:
             batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
             rows = max(elements // len(read), 1)
             places = [[read.index(column) for column in group] for group in picked]
-            yield from _converted(_cut(batches, rows), places, path)
+            yield from _batch_chunks(_cut(batches, rows), places, path)
 
 
 def _opened_arrow(source: Any, is_file: bool, columns: Sequence[int] = ()) -> Any:
-    """Return a reader of some columns, or of all; the others are not even looked at."""
+    """Return a reader of some columns, or of all; it does not even unpack the others."""
     from pyarrow import ipc
 
     source.seek(0)
@@ -83,7 +84,7 @@ def _opened_arrow(source: Any, is_file: bool, columns: Sequence[int] = ()) -> An
 
 
 def _cut(batches: Iterable[Any], rows: int) -> Iterator[Any]:
-    """Yield checked record batches of at most so many rows."""
+    """Yield record batches, found sound, in slices of at most so many rows."""
     for batch in batches:
         batch.validate(full=True)  # or damaged offsets would be followed
         for start in range(0, batch.num_rows, rows):
@@ -91,15 +92,15 @@ def _cut(batches: Iterable[Any], rows: int) -> Iterator[Any]:
 
 
 def _check_pyarrow(path: str) -> None:
-    """Raise unless pyarrow is there."""
+    """Raise unless pyarrow is installed."""
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise ImportError(f"{path} needs pyarrow to be read: pip install pyarrow") from error
 
 
-def _typed(path: str, table: Table, schema: Any) -> list[list[int]]:
-    """Return the columns that are asked for, which must be of numbers."""
+def _picked_numbers(path: str, table: Table, schema: Any) -> list[list[int]]:
+    """Return, per argument, the numbers of its columns, all of which must hold numbers."""
     from pyarrow import types
 
     picked = table.picked(path, schema.names, len(schema.names))
@@ -112,27 +113,27 @@ def _typed(path: str, table: Table, schema: Any) -> list[list[int]]:
     return picked
 
 
-def _converted(batches: Iterable[Any], picked: list[list[int]], path: str) -> Chunks:
-    """Yield the columns of record batches as arrays."""
+def _batch_chunks(batches: Iterable[Any], picked: list[list[int]], path: str) -> Chunks:
+    """Yield record batches as one array per argument."""
     first = 0
     for batch in filter(len, batches):
-        yield [_stacked(batch, group, first, path) for group in picked]
+        yield [_batch_array(batch, numbers, first, path) for numbers in picked]
         first += batch.num_rows
 
 
-def _stacked(batch: Any, picked: list[int], first: int, path: str) -> Array:
-    """Return columns of a record batch, side by side."""
-    arrays = [_filled(batch, column, first, path) for column in picked]
+def _batch_array(batch: Any, numbers: list[int], first: int, path: str) -> Array:
+    """Return columns of a record batch as (N,) or (N, C); `first` is its first row's index."""
+    arrays = [_column_array(batch, number, first, path) for number in numbers]
     return arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=1)
 
 
-def _filled(batch: Any, column: int, first: int, path: str) -> Array:
-    """Return a column in which nothing is missing."""
+def _column_array(batch: Any, column: int, first: int, path: str) -> Array:
+    """Return a column, in which nothing may be missing; a copy only of bools."""
     values = batch.column(column)
     if values.null_count:
         row = first + values.is_null().to_pylist().index(True)
         raise TableError(
-            f"{path} must have no nulls, got one in column {quoted(batch.schema.names[column])} "
+            f"{path} must have no nulls, got one in column {shortened(batch.schema.names[column])} "
             f"at index {row}; null is not NaN"
         )
     if values.type.bit_width < 8:  # bool

@@ -1,4 +1,4 @@
-"""Streams of files, cut at each other's ends into blocks."""
+"""Files of any format, read side by side and cut into blocks where any of their chunks ends."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from hingemetrics._core.typing import Array
 from hingemetrics._engine.backend import get_num_threads
 from hingemetrics._files.arrow import arrow_chunks, parquet_chunks, parquet_rows
 from hingemetrics._files.columns import Chunks, Columns, Table, kind_of, paths_of
-from hingemetrics._files.npy import check_together, npy_chunks, npy_header, npz_chunks, rows_shape
-from hingemetrics._files.refusals import STDIN, TableError, shown
+from hingemetrics._files.npy import (
+    check_shapes,
+    check_width_of_rows,
+    npy_chunks,
+    npy_header,
+    npz_chunks,
+    rows_shape,
+)
+from hingemetrics._files.refusals import STDIN, TableError, file_label
 
 ELEMENTS = 1 << 18  # predictions in a block: 2 MiB
 SHARED_ELEMENTS = 1 << 20  # in one of .npy files that threads share: enough for them to pay
@@ -27,7 +34,7 @@ class Source(NamedTuple):
 
     def __str__(self) -> str:
         """What to call it in messages that count the rows of all files."""
-        return shown(self.path) + (f" (rows from {self.first} on)" if self.first else "")
+        return file_label(self.path) + (f" (rows from {self.first} on)" if self.first else "")
 
 
 class Block(NamedTuple):
@@ -41,27 +48,26 @@ class Block(NamedTuple):
 
 
 class _Stream(NamedTuple):
-    """Arguments that are read together, from one file after another."""
+    """One file after another, and the arguments that are read from them."""
 
-    wanted: list[Columns]
-    paths: list[str]
-    chunks: Generator[tuple[str, list[Array]], None, None]  # and the file that each is from
+    table: Table
+    chunks: Generator[tuple[str, list[Array]], None, None]  # each with its file
 
     @property
-    def name(self) -> str:
-        """What to call the files."""
-        return shown(self.wanted[0].path)
+    def label(self) -> str:
+        """What error messages call the files."""
+        return file_label(self.table.wanted[0].path)
 
 
 class _Head(NamedTuple):
-    """What has been read of a stream and is not yet in a block."""
+    """Rows that have been read from a stream and are not yet in a block."""
 
     source: Source
-    arrays: list[Array]
+    arrays: list[Array]  # one per argument; none at the end of the stream
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """Number of rows."""
         return len(self.arrays[0]) if self.arrays else 0
 
 
@@ -80,13 +86,13 @@ def blocks(
     Parameters
     ----------
     preds, target, sample_weight : Columns
-        What to read; a table that several of them name is read once. Of several files the rows of
-        one come after those of another.
+        What to read. A table that several of them name is read once; several files are read one
+        after another.
     elements : int, optional
         About how many predictions a block holds at most, by default ELEMENTS, or
         SHARED_ELEMENTS where all files are .npy and there are threads.
     note : callable, optional
-        Is called with a text for what is no error, but may not be meant.
+        Called with a sentence about what is no error, but may not be meant.
 
     Yields
     ------
@@ -97,9 +103,9 @@ def blocks(
     Raises
     ------
     TableError
-        If a file has an unknown ending, is not what its ending says, holds something else than
-        numbers, or has another number of rows than the others; if one of several files has other
-        columns; if there is none.
+        If a file has an unknown ending, is not what its ending says, holds anything but numbers,
+        or has another number of rows than the others; if one of several files has other columns;
+        if a pattern or folder has no files.
     OSError
         If a file cannot be read.
     ImportError
@@ -123,17 +129,17 @@ def blocks(
         _check_endings(part, paths[part.path])
     are_arrays = all(kind_of(path) == ".npy" for files in paths.values() for path in files)
     if are_arrays:
-        check_together(wanted, [paths[part.path] for part in wanted])
+        check_shapes(wanted, [paths[part.path] for part in wanted])
     if elements is None:
         elements = SHARED_ELEMENTS if are_arrays and get_num_threads() > 1 else ELEMENTS
+    tables = [Table(group, note) for group in _grouped(wanted, paths)]
     streams = [
-        _Stream(group, files, _concatenated(group, files, elements, note))
-        for group in _grouped(wanted, paths)
-        for files in [paths[group[0].path]]
+        _Stream(table, _stream_chunks(table, paths[table.wanted[0].path], elements))
+        for table in tables
     ]
-    arguments = [part.argument for stream in streams for part in stream.wanted]
+    arguments = [part.argument for table in tables for part in table.wanted]
     try:
-        for first, arrays, sources in _aligned(streams, elements):
+        for first, arrays, sources in _joined(streams, elements):
             yield Block(first, **dict(zip(arguments, arrays, strict=True)), sources=sources)
     finally:
         for stream in streams:
@@ -141,12 +147,12 @@ def blocks(
 
 
 def row_count(part: Columns) -> int | None:
-    """Return how many rows files say they have, or None where they do not say.
+    """Return the number of rows that files declare, or None if one of them does not.
 
     Parameters
     ----------
     part : Columns
-        What is to be read.
+        The files.
 
     Returns
     -------
@@ -175,7 +181,7 @@ def row_count(part: Columns) -> int | None:
 
 
 def _check_endings(part: Columns, paths: Sequence[str]) -> None:
-    """Raise for a file of which nothing says what it is."""
+    """Raise for a file whose name does not say its format."""
     for path in paths:
         if kind_of(path) not in _ENDINGS:
             raise TableError(
@@ -186,7 +192,7 @@ def _check_endings(part: Columns, paths: Sequence[str]) -> None:
 
 
 def _grouped(wanted: Sequence[Columns], paths: dict[str, list[str]]) -> list[list[Columns]]:
-    """Return arguments by what is read together: all that is wanted of the same tables."""
+    """Return the arguments in groups that are read together, from the same tables."""
     groups: dict[object, list[Columns]] = {}
     for part in wanted:
         is_table = all(kind_of(path) not in (".npy", ".npz") for path in paths[part.path])
@@ -195,32 +201,27 @@ def _grouped(wanted: Sequence[Columns], paths: dict[str, list[str]]) -> list[lis
         for part in group:
             if len(group) > 1 and part.names is None:
                 raise TableError(
-                    f"{part.argument} must name its columns of {shown(part.path)}, "
+                    f"{part.argument} must name its columns of {file_label(part.path)}, "
                     f"as other arguments name some of the same file, got none"
                 )
     return list(groups.values())
 
 
-def _concatenated(
-    wanted: Sequence[Columns], paths: Sequence[str], elements: int, note: Callable[[str], None]
+def _stream_chunks(
+    table: Table, paths: Sequence[str], elements: int
 ) -> Generator[tuple[str, list[Array]], None, None]:
     """Yield the chunks that have rows, one file after another, each with its file."""
-    table = Table(wanted, note)
-    first: list[tuple[int, ...]] | None = None
+    first: tuple[int, ...] | None = None
     for path in paths:
-        for arrays in _chunks(path, table, elements):
-            shapes = [array.shape[1:] for array in arrays]
-            first = first or shapes
-            if shapes != first:
-                raise TableError(
-                    f"{path} must have rows of shape {first[0]} like {paths[0]}, got {shapes[0]}"
-                )
+        for arrays in _file_chunks(path, table, elements):
+            first = first or arrays[0].shape
+            check_width_of_rows(arrays[0].shape, path, first, paths[0])
             if len(arrays[0]):
                 yield path, arrays
 
 
-def _chunks(path: str, table: Table, elements: int) -> Chunks:
-    """Return the chunks of a file."""
+def _file_chunks(path: str, table: Table, elements: int) -> Chunks:
+    """Read a file in the way of its format."""
     kind, part = kind_of(path), table.wanted[0]
     if kind in _CSV:
         from hingemetrics._files.csv import csv_chunks  # and with it Python's
@@ -233,15 +234,15 @@ def _chunks(path: str, table: Table, elements: int) -> Chunks:
     return (npz_chunks if kind == ".npz" else npy_chunks)(path, part, elements)
 
 
-def _aligned(
+def _joined(
     streams: Sequence[_Stream], elements: int
 ) -> Iterator[tuple[int, list[Array], tuple[Source, ...]]]:
-    """Yield first row, arrays and files of blocks that end wherever a chunk ends."""
+    """Join streams row by row: yield the first row, arrays and files of each block."""
     heads: list[_Head] = [_Head(Source("", 0), []) for _ in streams]
     first = 0
     while True:
         heads = [
-            head if head.rows else _next(stream, head.source, first)
+            head if head.rows else _next_head(stream, head.source, first)
             for head, stream in zip(heads, streams, strict=True)
         ]
         if not all(head.rows for head in heads):
@@ -259,18 +260,12 @@ def _aligned(
     shorter = [stream for stream, head in zip(streams, heads, strict=True) if not head.rows]
     if longer:  # how many more there are is not counted: a pipe may have no end
         raise TableError(
-            f"{longer[0].name} must have as many rows as {shorter[0].name}, "
-            f"got more than {first}{_header_hint(longer[0])}"
+            f"{longer[0].label} must have as many rows as {shorter[0].label}, "
+            f"got more than {first}{longer[0].table.rows_hint}"
         )
 
 
-def _next(stream: _Stream, source: Source, row: int) -> _Head:
-    """Return what comes next in a stream, or nothing at its end."""
+def _next_head(stream: _Stream, source: Source, row: int) -> _Head:
+    """Return the next chunk of a stream; `source` is that of the last one, `row` its first row."""
     path, arrays = next(stream.chunks, ("", []))
     return _Head(source if path == source.path else Source(path, row), arrays)
-
-
-def _header_hint(stream: _Stream) -> str:
-    """Return what else may be wrong with files that have too many rows."""
-    is_csv = any(kind_of(path) in _CSV for path in stream.paths)
-    return "; a first line of one number is a row, no header" if is_csv else ""

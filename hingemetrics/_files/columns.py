@@ -1,4 +1,4 @@
-"""What arguments name: files, patterns and folders, and columns in them."""
+"""Which files, and which columns of them, an argument of the command names."""
 
 from __future__ import annotations
 
@@ -9,44 +9,43 @@ from glob import glob, has_magic
 from itertools import chain
 from typing import NamedTuple
 
-from hingemetrics._core.text import closest
+from hingemetrics._core.text import closest, shortened
 from hingemetrics._core.typing import Array
 from hingemetrics._files.refusals import (
     STDIN,
     TableError,
     check_width,
     counted,
+    file_label,
     listed,
-    quoted,
-    shown,
 )
 
-Chunks = Generator[list[Array], None, None]  # an array for each of the columns asked for
+Chunks = Generator[list[Array], None, None]  # an array per argument: (rows,) or (rows, columns)
 GZIPPED = ".gz"
-_LEFT_OUT = (".", "_")  # how names start that Spark and Hive give to what is no data
+_NO_DATA = (".", "_")  # prefixes of the files beside the data that Spark and Hive write
 _WITH_COLUMNS = re.compile(
     r"(-|.*?\.(?:npz|[ct]sv(?:\.gz)?|parquet|arrow|feather)):(.*)", re.IGNORECASE | re.DOTALL
 )
 
 
 class Columns(NamedTuple):
-    """The part of files that an argument is read from."""
+    """The files, and the columns of them, that an argument is read from."""
 
     argument: str  # preds, target or sample_weight
     path: str  # a file, a pattern of files, or a folder
-    names: tuple[str, ...] | None  # names or 0-based numbers; None stands for all of it
+    names: tuple[str, ...] | None  # names or 0-based numbers; None: all columns
 
 
 def columns(argument: str, text: str) -> Columns:
-    """Return what ``file`` or ``file:column,column`` names.
+    """Parse ``file`` or ``file:column,column``.
 
     Parameters
     ----------
     argument : {"preds", "target", "sample_weight"}
-        What it is for.
+        The argument that will be read.
     text : str
-        A file, a pattern or a folder, ``-`` for a CSV on standard input. A file that is there wins
-        over one with columns.
+        A file, a pattern or a folder, or ``-`` for a CSV on standard input. Where a file of that
+        very name exists, a colon in it is part of the name.
 
     Returns
     -------
@@ -74,16 +73,16 @@ def columns(argument: str, text: str) -> Columns:
 
 
 def columns_of(argument: str, path: str, names: str) -> Columns:
-    """Return columns of a file, by names or 0-based numbers between commas.
+    """Parse the columns of a file: names or 0-based numbers, between commas.
 
     Parameters
     ----------
     argument : {"preds", "target", "sample_weight"}
-        What they are for.
+        The argument that will be read.
     path : str
-        The file, or several as a pattern or a folder.
+        A file, a pattern or a folder.
     names : str
-        A name wins over a number.
+        The columns; where a column is called ``0``, that is its name, not a number.
 
     Returns
     -------
@@ -102,18 +101,20 @@ def columns_of(argument: str, path: str, names: str) -> Columns:
     """
     parts = tuple(names.split(","))
     if not all(parts) or len(set(parts)) < len(parts):
-        raise TableError(f"columns of {shown(path)} must be named once each, got {quoted(names)}")
+        raise TableError(
+            f"columns of {file_label(path)} must be named once each, got {shortened(names)}"
+        )
     return Columns(argument, path, parts)
 
 
 def paths_of(path: str) -> list[str]:
-    """Return the files that are meant, in the order of their names.
+    """Return the files that a path stands for, sorted by name.
 
     Parameters
     ----------
     path : str
-        A file, ``-``, a folder of Parquet files, or a pattern with ``*``, ``?`` or ``[...]`` of
-        files and folders. What is there by that very name is no pattern.
+        A file, ``-``, a folder of Parquet files, or a pattern with ``*``, ``?`` or ``[...]`` that
+        matches files and folders. A file of that very name is no pattern.
 
     Returns
     -------
@@ -147,11 +148,11 @@ def paths_of(path: str) -> list[str]:
 
 
 def _parquet_files(folder: str) -> list[str]:
-    """Return the Parquet files in a folder."""
+    """The Parquet files in a folder, sorted by name."""
     names = sorted(
         name
         for name in os.listdir(folder)
-        if name.lower().endswith(".parquet") and not name.startswith(_LEFT_OUT)
+        if name.lower().endswith(".parquet") and not name.startswith(_NO_DATA)
     )
     if not names:
         raise TableError(f"{folder} is a folder and must hold .parquet files, got none")
@@ -159,58 +160,59 @@ def _parquet_files(folder: str) -> list[str]:
 
 
 def kind_of(path: str) -> str:
-    """Return the ending that says what a file is; what only packs a CSV is no part of it."""
+    """The ending that names a file's format: .csv for a.csv.gz too."""
     if path == STDIN:
         return ".csv"
     stem, ending = os.path.splitext(path.lower())
-    unpacked = os.path.splitext(stem)[1]
-    return unpacked if ending == GZIPPED and unpacked in (".csv", ".tsv") else ending
+    packed = os.path.splitext(stem)[1]
+    return packed if ending == GZIPPED and packed in (".csv", ".tsv") else ending
 
 
 class Table:
-    """What arguments take of a table, be it in one file or in several with the same columns."""
+    """One file, or several with the same columns, and what arguments read of it."""
 
     def __init__(self, wanted: Sequence[Columns], note: Callable[[str], None]) -> None:
         self.wanted = wanted
+        self.rows_hint = ""  # what may be wrong if it has too many rows, as the end of a message
         self._note = note
-        self._first: tuple[str, Sequence[str] | None, int] | None = None
+        self._first: tuple[str, Sequence[str] | None, int] | None = None  # file, names, width
 
     def note(self, text: str) -> None:
-        """Tell what a user should know of the first file; the others are like it."""
+        """Pass on a note about the first file only: the others are like it."""
         if self._first is None:
             self._note(text)
 
     def picked(self, path: str, names: Sequence[str] | None, width: int) -> list[list[int]]:
-        """Return the numbers of the columns that each argument takes of a file."""
+        """Return, per argument, the numbers of its columns in a file."""
         check_width(width, path)
-        self._check_alike(path, names, width)
-        picked = [_numbers(part, path, names, width) for part in self.wanted]
+        self._check_same_columns(path, names, width)
+        picked = [_picked(part, path, names, width) for part in self.wanted]
         numbers = list(chain.from_iterable(picked))
         if len(set(numbers)) < len(numbers):
-            got = quoted(",".join(name for part in self.wanted for name in part.names or ()))
-            raise TableError(f"columns of {shown(path)} must be named once each, got {got}")
+            got = shortened(",".join(name for part in self.wanted for name in part.names or ()))
+            raise TableError(f"columns of {file_label(path)} must be named once each, got {got}")
         return picked
 
-    def _check_alike(self, path: str, names: Sequence[str] | None, width: int) -> None:
-        """Raise for a file that has other columns than the first one."""
+    def _check_same_columns(self, path: str, names: Sequence[str] | None, width: int) -> None:
+        """Raise for a file whose columns differ from those of the first one."""
         if self._first is None:
             self._first = path, names, width
-        first, names_there, width_there = self._first
-        if (names, width) != (names_there, width_there):
+        first, first_names, first_width = self._first
+        if (names, width) != (first_names, first_width):
             raise TableError(
-                f"{shown(path)} must have the same columns as {first}, "
-                f"{_layout(names_there, width_there)}, got {_layout(names, width)}"
+                f"{file_label(path)} must have the same columns as {first}, "
+                f"{_column_list(first_names, first_width)}, got {_column_list(names, width)}"
             )
 
 
-def _layout(names: Sequence[str] | None, width: int) -> str:
-    """Return what a table has for columns."""
+def _column_list(names: Sequence[str] | None, width: int) -> str:
+    """The names or the number of a table's columns, for error messages."""
     return f"{counted(width, 'column')} without names" if names is None else listed(names)
 
 
-def _numbers(part: Columns, path: str, names: Sequence[str] | None, width: int) -> list[int]:
-    """Return the numbers of the columns that an argument takes."""
-    file = shown(path)
+def _picked(part: Columns, path: str, names: Sequence[str] | None, width: int) -> list[int]:
+    """Return the numbers of one argument's columns in a file."""
+    file = file_label(path)
     if part.names is None:
         numbers = list(range(width))
     else:
@@ -221,24 +223,26 @@ def _numbers(part: Columns, path: str, names: Sequence[str] | None, width: int) 
 
 
 def column_number(name: str, names: Sequence[str] | None, width: int, file: str) -> int:
-    """Return the number of a column that goes by a name or a number."""
+    """Return the number of a column that is given by its name or its number."""
     named = 0 if names is None else names.count(name)
     if names is not None and named == 1:
         return names.index(name)
     if named:
-        raise TableError(f"{file} must have one column {quoted(name)}, got {named}")
+        raise TableError(f"{file} must have one column {shortened(name)}, got {named}")
     if is_number(name) and int(name) < width:
         return int(name)
     got = counted(width, "column") if names is None else listed(names)
-    raise TableError(f"{file} must have a column {quoted(name)}, got {got}{_meant(name, names)}")
+    raise TableError(
+        f"{file} must have a column {shortened(name)}, got {got}{_suggestion(name, names)}"
+    )
 
 
-def _meant(name: str, names: Sequence[str] | None) -> str:
-    """Return which column was probably meant, as the end of a message."""
+def _suggestion(name: str, names: Sequence[str] | None) -> str:
+    """The column that was probably meant, as the end of a message."""
     near = closest(name, names or ())
-    return f"; did you mean {quoted(near)}?" if near else ""
+    return f"; did you mean {shortened(near)}?" if near else ""
 
 
 def is_number(name: str) -> bool:
-    """Tell a column's number from a name."""
+    """Whether a text can be a column's number."""
     return name.isascii() and name.isdecimal() and len(name) < 10

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hingemetrics._core.text import shortened
 from hingemetrics._core.typing import Array
 from hingemetrics._files.columns import GZIPPED, Chunks, Table, is_number, kind_of
 from hingemetrics._files.decimals import Fields, decimals, split
@@ -19,9 +20,8 @@ from hingemetrics._files.refusals import (
     check_width,
     column_label,
     counted,
-    quoted,
+    file_label,
     reading,
-    shown,
 )
 
 if TYPE_CHECKING:
@@ -29,48 +29,46 @@ if TYPE_CHECKING:
 
 _LONGEST_LINE = 1 << 24  # bytes
 _LONGEST_PLAIN = 1 << 20  # bytes of lines that are split at once, for 16 times the memory
-_LONGEST_UNCOUNTED = 1 << 20  # bytes of a line that is split as it is: it may have too many fields
+_LONGEST_UNCOUNTED = 1 << 20  # bytes of a line whose fields are not counted before it is split
 _EXACT = 2.0**53  # integers below it are doubles
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TRUTH = {"True": 1, "true": 1, "TRUE": 1, "False": 0, "false": 0, "FALSE": 0}
 
 
 class _Layout(NamedTuple):
-    """What the first line of a CSV tells."""
+    """What the first line of a CSV decides for all others."""
 
     path: str
     delimiter: str
     width: int
-    names: list[str] | None
+    names: list[str] | None  # None: it has no header
     arguments: list[str]
-    picked: list[list[int]]  # a list for each of the arguments
+    picked: list[list[int]]  # column numbers, per argument
 
     @classmethod
     def of(cls, path: str, delimiter: str, first: list[str], table: Table) -> _Layout:
-        """Return the layout: a header if columns go by name, or if it is no row of numbers."""
+        """Decide whether the first line is a header: columns are named, or it has no number.
+
+        The line 0, 1, 2, ... is a header too, as pandas writes it for columns without names.
+        """
         if not any(first):
-            raise TableError(f"{shown(path)} must have numbers or names in line 1, got none")
+            raise TableError(f"{file_label(path)} must have numbers or names in line 1, got none")
         by_name = any(not is_number(name) for part in table.wanted for name in part.names or ())
-        if _is_counted(first) and not by_name:
-            table.note(
-                f"{shown(path)}: the first line, {quoted(','.join(first))}, is taken for a header; "
-                f"if it is a row, put a header before it"
-            )
-        is_row = any(_is_number(text, "target") for text in first) and not _is_counted(first)
-        is_header = by_name or not is_row
-        names = first if is_header else None
+        line = f"the first line, {shortened(','.join(first))}, is taken for a"
+        is_numbered = len(first) > 1 and first == list(map(str, range(len(first))))
+        if is_numbered and not by_name:
+            table.note(f"{file_label(path)}: {line} header; if it is a row, put a header before it")
+        is_row = any(_is_number(text, "target") for text in first) and not is_numbered
+        names = first if by_name or not is_row else None
+        if names is None:
+            table.rows_hint = f"; {line} row; if it is a header, put names in it"
         picked = table.picked(path, names, len(first))
         arguments = [part.argument for part in table.wanted]
         return cls(path, delimiter, len(first), names, arguments, picked)
 
 
-def _is_counted(first: list[str]) -> bool:
-    """Tell whether a line is 0, 1, 2...: what pandas calls columns that have no names."""
-    return len(first) > 1 and first == list(map(str, range(len(first))))
-
-
 def csv_chunks(path: str, table: Table, elements: int) -> Chunks:
-    """Yield the rows of a CSV, or TSV."""
+    """Yield the rows of a CSV or TSV."""
     delimiter = "\t" if kind_of(path) == ".tsv" else ","
     layout, hint = None, ""
     with reading(path, "a CSV in UTF-8"), _opened(path) as file:
@@ -85,15 +83,15 @@ def csv_chunks(path: str, table: Table, elements: int) -> Chunks:
                     if layout.names is not None:
                         start, rows = line + 1, rest
                 if rows:
-                    yield _plain(rows, layout) or _exact(rows, start, layout)
+                    yield _plain(rows, layout) or _checked(rows, start, layout)
         except TableError as error:
             raise TableError(f"{error}{hint}") from error
         if layout is None:
-            raise TableError(f"{shown(path)} must have rows or a header, got nothing")
+            raise TableError(f"{file_label(path)} must have rows or a header, got nothing")
 
 
 def _separator_hint(first: list[str], delimiter: str) -> str:
-    """Return what may be wrong with a file whose first line has something else between fields."""
+    """Return the end of a message about a file whose first line has semicolons for delimiters."""
     if len(first) != 1 or ";" not in first[0]:
         return ""
     separators = "tabs" if delimiter == "\t" else "commas"
@@ -101,7 +99,7 @@ def _separator_hint(first: list[str], delimiter: str) -> str:
 
 
 def _opened(path: str) -> IO[bytes] | GzipFile:
-    """Return a file, or standard input, as bytes."""
+    """Open a file, packed or not, or standard input."""
     if path == STDIN:
         return open(0, "rb", closefd=False)
     if path.lower().endswith(GZIPPED):
@@ -112,9 +110,9 @@ def _opened(path: str) -> IO[bytes] | GzipFile:
 
 
 def _lines(file: IO[bytes] | GzipFile, path: str, size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of the first and the bytes of whole lines, about so many bytes at once.
+    """Yield whole lines, about `size` bytes at once, and the number of the first of them.
 
-    A last line that is blank is none.
+    A blank line at the end of the file is left out.
     """
     line, rest = 1, b""
     while data := file.read(size):
@@ -124,20 +122,20 @@ def _lines(file: IO[bytes] | GzipFile, path: str, size: int) -> Iterator[tuple[i
         if len(rest) > _LONGEST_LINE:
             line += lines.count(b"\n")
             raise TableError(
-                f"{shown(path)} must have lines of at most {_LONGEST_LINE} bytes, "
+                f"{file_label(path)} must have lines of at most {_LONGEST_LINE} bytes, "
                 f"got more in line {line}"
             )
         if not rest:
-            lines, rest = _without_blank(lines)  # until it is known what follows
+            lines, rest = _split_off_blank(lines)  # until it is known whether more follows
         if lines:
-            yield line, _unmarked(lines, line)
+            yield line, _without_mark(lines, line)
             line += lines.count(b"\n")
     if rest and (line == 1 or rest.strip(b"\r\n")):
-        yield line, _unmarked(rest, line)
+        yield line, _without_mark(rest, line)
 
 
-def _without_blank(lines: bytes) -> tuple[bytes, bytes]:
-    """Return lines, and the last one of them if it is blank."""
+def _split_off_blank(lines: bytes) -> tuple[bytes, bytes]:
+    """Return lines without their last one if it is blank, and that one."""
     for blank in (b"\r\n", b"\n"):
         before = lines.removesuffix(blank)
         if before != lines and before[-1:] in (b"", b"\n"):
@@ -145,16 +143,16 @@ def _without_blank(lines: bytes) -> tuple[bytes, bytes]:
     return lines, b""
 
 
-def _unmarked(lines: bytes, line: int) -> bytes:
-    """Take the byte order mark off the first line."""
+def _without_mark(lines: bytes, line: int) -> bytes:
+    """Return lines, those from line 1 on without a byte order mark."""
     return lines.removeprefix(_BYTE_ORDER_MARK) if line == 1 else lines
 
 
-# Plain lines: no quotes, and all as long as they must be
+# The quick way, for lines without quotes or anything wrong: many fields at a time
 
 
 def _plain(lines: bytes, layout: _Layout) -> list[Array] | None:
-    """Return the columns of lines, or None where there is more to them, or something is wrong."""
+    """Return the columns of lines, or None if only `_checked` can read or refuse them."""
     if b"\r" in lines:
         lines = lines.replace(b"\r\n", b"\n")
     if not lines.endswith(b"\n"):
@@ -167,46 +165,46 @@ def _plain(lines: bytes, layout: _Layout) -> list[Array] | None:
         if fields is None or (fields.end - fields.start).max() > csv.field_size_limit():
             return None
         return [
-            _converted(fields.of_columns(picked), argument)
+            _plain_columns(fields.of_columns(picked), argument)
             for argument, picked in zip(layout.arguments, layout.picked, strict=True)
         ]
     except ValueError:
         return None
 
 
-def _converted(fields: Fields, argument: str) -> Array:
-    """Return columns as numbers."""
+def _plain_columns(fields: Fields, argument: str) -> Array:
+    """Return one argument's fields as numbers, (N,) or (N, C)."""
     values: Array
     values, others = decimals(fields)
     if argument == "target":
-        if len(others) or not _are_small_integers(values):
-            values = _numbers(fields.texts(np.arange(len(values))), argument)
+        if len(others) or not _are_exact_integers(values):
+            values = _parsed(fields.texts(np.arange(len(values))), argument)
         else:
             values = values.astype(np.int64)
     elif len(others):
-        values[others] = _numbers(fields.texts(others), argument)
-    return _columns(values, fields.width)
+        values[others] = _parsed(fields.texts(others), argument)
+    return _in_rows(values, fields.width)
 
 
-def _are_small_integers(values: Array) -> bool:
-    """Whether int64 holds all numbers, and none was rounded."""
+def _are_exact_integers(values: Array) -> bool:
+    """Whether all are integers that no rounding to a double can have changed."""
     return bool(((np.abs(values) < _EXACT) & (values == np.rint(values))).all())
 
 
-def _columns(values: Array, width: int) -> Array:
-    """Return numbers that come row by row as (N,) or (N, C)."""
+def _in_rows(values: Array, width: int) -> Array:
+    """Return numbers, read row by row, as (N,) or (N, C)."""
     return values.reshape(-1, width) if width > 1 else values
 
 
-# All others, by Python's csv
+# The way of Python's csv, which reads all there is and says what is wrong, a field at a time
 
 
-def _exact(lines: bytes, start: int, layout: _Layout) -> list[Array]:
-    """Return the columns of lines, or refuse the first thing in them that is wrong."""
+def _checked(lines: bytes, start: int, layout: _Layout) -> list[Array]:
+    """Return the columns of lines, or raise for the first thing that is wrong in them."""
     split_lines = lines.removesuffix(b"\n").split(b"\n")
     records = _records(split_lines, start, layout.path, layout.delimiter, layout.width)
     return [
-        _values(records, start, layout, picked, argument)
+        _checked_columns(records, start, layout, picked, argument)
         for argument, picked in zip(layout.arguments, layout.picked, strict=True)
     ]
 
@@ -214,11 +212,11 @@ def _exact(lines: bytes, start: int, layout: _Layout) -> list[Array]:
 def _records(
     lines: list[bytes], start: int, path: str, delimiter: str, width: int | None
 ) -> list[list[str]]:
-    """Return the fields of each line."""
+    """Return the fields of each line, all of which must have `width` of them."""
     for data in lines:
         if len(data) > _LONGEST_UNCOUNTED:
             check_width(data.count(delimiter.encode()) + 1, path)
-    texts = chain(map(_decoded, lines), ['"'])  # the last line ends a field that is still open
+    texts = chain(map(_decoded, lines), ['"'])  # the quote ends a field that is still open
     reader = csv.reader(texts, delimiter=delimiter, strict=True)
     records: list[list[str]] = []
     try:
@@ -228,7 +226,7 @@ def _records(
             width = width or len(record)
             if len(record) != width:
                 raise TableError(
-                    f"{shown(path)} must have {counted(width, 'field')} in each line, "
+                    f"{file_label(path)} must have {counted(width, 'field')} in each line, "
                     f"got {len(record)} in line {start + len(records)}"
                 )
             records.append(record)
@@ -238,56 +236,56 @@ def _records(
         is_bare = isinstance(error, csv.Error) and b"\r" in lines[len(records)].rstrip(b"\r")
         got = "a carriage return alone" if is_bare else error
         raise TableError(
-            f"{shown(path)} must be a CSV in UTF-8, got {got} in line {start + len(records)}"
+            f"{file_label(path)} must be a CSV in UTF-8, got {got} in line {start + len(records)}"
         ) from error
     return records
 
 
 def _decoded(line: bytes) -> str:
-    """Return the text of a line."""
+    """Return the text of a line without NUL bytes, which csv refuses in Python 3.10 alone."""
     if b"\0" in line:
         raise ValueError("a NUL byte")
     return line.decode()
 
 
-def _values(
+def _checked_columns(
     records: list[list[str]], start: int, layout: _Layout, picked: list[int], argument: str
 ) -> Array:
-    """Return columns of records as numbers."""
+    """Return one argument's fields as numbers, (N,) or (N, C)."""
     try:
-        values = _numbers(list(_fields(records, picked)), argument)
+        values = _parsed(list(_picked_fields(records, picked)), argument)
     except ValueError:
         raise _not_a_number(records, start, layout, picked, argument) from None
-    return _columns(values, len(picked))
+    return _in_rows(values, len(picked))
 
 
-def _fields(records: list[list[str]], picked: list[int]) -> Iterable[str]:
-    """Return the fields of columns, row by row."""
+def _picked_fields(records: list[list[str]], picked: list[int]) -> Iterable[str]:
+    """Return the fields of some columns, row by row."""
     texts = map(itemgetter(*picked), records)
     return chain.from_iterable(texts) if len(picked) > 1 else texts
 
 
-def _numbers(texts: Sequence[str], argument: str) -> Array:
-    """Return numbers as Python reads them; of a target as labels.
+def _parsed(texts: Sequence[str], argument: str) -> Array:
+    """Return numbers as Python's `float` reads them, those of a target as `_parsed_label` does.
 
-    Labels are integers exactly, also those written as 1.0; float64 if there are others.
+    A target is int64 if all its labels are integers, also if written as 1.0, and else float64.
     """
-    _check_plain("".join(texts))
+    _check_spelling("".join(texts))
     if argument != "target":
         return np.fromiter(map(float, texts), np.float64, len(texts))
-    labels = list(map(_label, texts))
+    labels = list(map(_parsed_label, texts))
     dtype = np.int64 if all(isinstance(label, int) for label in labels) else np.float64
     return np.array(labels, dtype)
 
 
-def _check_plain(text: str) -> None:
-    """Raise for what Python takes in a number, and no other reader of CSV does."""
+def _check_spelling(text: str) -> None:
+    """Raise for what Python takes for a number and no other reader of CSV does: 1_000."""
     if "_" in text or not text.isascii():
         raise ValueError("not a number")
 
 
-def _label(text: str) -> float:
-    """Return a label: an int where it is one that int64 holds, or a truth value."""
+def _parsed_label(text: str) -> float:
+    """Return a label: an int if int64 holds it, 1 or 0 for a truth value, else a float."""
     try:
         label = int(text)
     except ValueError:
@@ -305,9 +303,9 @@ def _label(text: str) -> float:
 
 
 def _is_number(text: str, argument: str) -> bool:
-    """Whether a text is a number, or a label."""
+    """Whether a text is a number, or for a target a label."""
     try:
-        _numbers([text], argument)
+        _parsed([text], argument)
     except ValueError:
         return False
     return True
@@ -316,7 +314,7 @@ def _is_number(text: str, argument: str) -> bool:
 def _not_a_number(
     records: list[list[str]], start: int, layout: _Layout, picked: list[int], argument: str
 ) -> TableError:
-    """Return the refusal of the first field that is none."""
+    """Return the refusal of the first field that is not a number."""
     line, column = next(
         (line, column)
         for line, record in enumerate(records)
@@ -327,6 +325,6 @@ def _not_a_number(
     is_label = argument == "target" and _is_number(text, "preds")
     must = "labels that int64 or float64 holds" if is_label else "numbers"
     return TableError(
-        f"{shown(layout.path)} must hold {must}, got {quoted(text) if text else 'nothing'} "
+        f"{file_label(layout.path)} must hold {must}, got {shortened(text) if text else 'nothing'} "
         f"in line {start + line}, {column_label(column, layout.names)}"
     )

@@ -40,7 +40,7 @@ _ERROR = 2.0**-50  # relative, of a correction: four times what its roundings ca
 
 
 class Fields(NamedTuple):
-    """The fields of a text: their offsets, row by row."""
+    """The fields of a text, row by row, as offsets into it."""
 
     text: bytes
     words: _Words  # the eight characters before each offset
@@ -56,7 +56,7 @@ class Fields(NamedTuple):
         return Fields(self.text, self.words, len(numbers), *offsets)
 
     def texts(self, which: Ints) -> list[str]:
-        """Return some fields as they are written."""
+        """Return some fields as they are in the text."""
         starts, ends = self.start[which], self.end[which]
         return [
             self.text[start:end].decode()
@@ -65,7 +65,7 @@ class Fields(NamedTuple):
 
 
 def split(text: bytes, delimiter: bytes, width: int) -> Fields | None:
-    """Return the fields of lines, or None unless all have so many."""
+    """Split lines into fields; None unless each line has `width` of them."""
     padded = np.frombuffer(_PADDING + text, np.uint8)
     data = padded[len(_PADDING) :]
     marks = np.flatnonzero((data == ord(delimiter)) | (data == _NEWLINE) | (data == _POINT))
@@ -122,12 +122,12 @@ def decimals(fields: Fields) -> tuple[Floats, Ints]:
 
 
 def _taken(values: npt.NDArray[_Scalar], which: Ints) -> npt.NDArray[_Scalar]:
-    """Return values by their places, the first or last one for a place outside."""
+    """Return `values[which]`, for an index outside the first or last value."""
     return values.take(which, mode="clip")
 
 
 def _exponents(fields: Fields) -> tuple[Ints, Ints, Ints]:
-    """Return which fields have an exponent of two digits (e-05), where it is, and what it is."""
+    """Find the exponents of two digits (e-05): their fields, their offsets and their values."""
     data = np.frombuffer(fields.text, np.uint8)
     marks = np.flatnonzero((data == _LOWER_E) | (data == _UPPER_E))
     which = np.searchsorted(fields.end, marks)
@@ -141,7 +141,10 @@ def _exponents(fields: Fields) -> tuple[Ints, Ints, Ints]:
 
 
 def _number(word: _Words, mask: _Words) -> tuple[_Words, _Bools]:
-    """Return the numbers that some characters of words spell, and whether all are digits."""
+    """Return the numbers that the masked characters of words spell, and whether all are digits.
+
+    The words are overwritten.
+    """
     word ^= _ZEROS
     word &= mask
     others = word + _ABOVE_NINE

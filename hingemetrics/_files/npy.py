@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hingemetrics._core.text import shortened
 from hingemetrics._core.typing import Array
 from hingemetrics._files.columns import Chunks, Columns
 from hingemetrics._files.refusals import (
@@ -21,14 +22,13 @@ from hingemetrics._files.refusals import (
     check_regular,
     check_width,
     listed,
-    quoted,
     reading,
 )
 from hingemetrics._inputs.batch import Batch
 
 
 class Header(NamedTuple):
-    """What an array says of itself."""
+    """What a file declares of an array."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -36,21 +36,20 @@ class Header(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """Number of bytes of the array."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def npy_header(path: str, part: Columns) -> Header:
-    """Return the header of a .npy file that has what the header says."""
-    with _opened(path, part) as (_, header):
+    """Return the header of a .npy file that is long enough for it."""
+    with _opened_array(path, part) as (_, header):
         return header
 
 
 def npy_chunks(path: str, part: Columns, elements: int) -> Chunks:
     """Yield the rows of a .npy file."""
-    with _opened(path, part) as (file, header):
-        shape = rows_shape(header.shape, part.argument, path)
-        yield from _chunks(file, header._replace(shape=shape), path, elements)
+    with _opened_array(path, part) as (file, header):
+        yield from _array_chunks(file, _of_rows(header, part, path), path, elements)
 
 
 def npz_chunks(path: str, part: Columns, elements: int) -> Chunks:
@@ -63,28 +62,46 @@ def npz_chunks(path: str, part: Columns, elements: int) -> Chunks:
         name = _member(part, path, archive.namelist())
         with archive.open(name) as member:
             header = _header(member, path)
-            shape = rows_shape(header.shape, part.argument, path)
+            of_rows = _of_rows(header, part, path)
             held = archive.getinfo(name).file_size - member.tell()
             if header.size != held:
                 raise TableError(f"{path} must hold {header.size} bytes in {name}, got {held}")
-            header = header._replace(shape=shape)
-            if not _is_by_columns(header):
-                yield from _chunks(member, header, path, elements)
+            if not _is_by_columns(of_rows):
+                yield from _array_chunks(member, of_rows, path, elements)
                 return
             with tempfile.TemporaryFile() as unpacked:  # rows are all over it
                 _unpack(member, unpacked)
-                yield from _chunks(unpacked, header, path, elements)
+                yield from _array_chunks(unpacked, of_rows, path, elements)
 
 
-def check_together(wanted: Sequence[Columns], paths: Sequence[Sequence[str]]) -> None:
-    """Raise for .npy files whose shapes `hinge_loss` would refuse, before any is read."""
+def check_shapes(wanted: Sequence[Columns], paths: Sequence[Sequence[str]]) -> None:
+    """Raise for .npy files whose shapes do not fit together, before any is read.
+
+    Stand-ins of the declared shapes are refused by what would refuse the arrays, in its words.
+    """
     try:
         preds, target, *weight = map(_stand_in, wanted, paths)
         Batch(preds, target, weight[0] if weight else None, None)
     except TableError:
         raise
-    except (TypeError, ValueError) as error:
+    except ValueError as error:  # NumPy's own too, of a shape beyond what any array has
         raise TableError(f"{', '.join(part.path for part in wanted)}: {error}") from error
+
+
+def check_width_of_rows(
+    shape: tuple[int, ...], path: str, first_shape: tuple[int, ...], first_path: str
+) -> None:
+    """Raise for a file whose rows are not as wide as those of the first of several files."""
+    if shape[1:] != first_shape[1:]:
+        raise TableError(
+            f"{path} must have shape {_shape_of_rows(first_shape)} like {first_path}, "
+            f"got {_shape_of_rows(shape)}"
+        )
+
+
+def _shape_of_rows(shape: tuple[int, ...]) -> str:
+    """A shape of any number of rows, for error messages: (N,) or (N, 3)."""
+    return f"(N, {', '.join(map(str, shape[1:]))})" if shape[1:] else "(N,)"
 
 
 def rows_shape(shape: tuple[int, ...], argument: str, path: str) -> tuple[int, ...]:
@@ -104,22 +121,29 @@ def rows_shape(shape: tuple[int, ...], argument: str, path: str) -> tuple[int, .
     return kept or (1,)
 
 
+def _of_rows(header: Header, part: Columns, path: str) -> Header:
+    """Return a header with the shape that `hinge_loss` would make of it."""
+    return Header(rows_shape(header.shape, part.argument, path), header.fortran, header.dtype)
+
+
 def _stand_in(part: Columns, paths: Sequence[str]) -> Array:
-    """Return an array without memory, of the shape that files have together."""
-    first, *more = (npy_header(path, part) for path in paths)
-    shape = first.shape
-    if more:
+    """Return an array that takes no memory, of the shape that all files have together."""
+    headers = [npy_header(path, part) for path in paths]
+    shape = headers[0].shape
+    if len(paths) > 1:
         shapes = [
             rows_shape(header.shape, part.argument, path)
-            for header, path in zip((first, *more), paths, strict=True)
+            for header, path in zip(headers, paths, strict=True)
         ]
+        for path, other in zip(paths, shapes, strict=True):
+            check_width_of_rows(other, path, shapes[0], paths[0])
         shape = (sum(rows for rows, *_ in shapes), *shapes[0][1:])
-    return np.broadcast_to(np.zeros((), first.dtype), shape)
+    return np.broadcast_to(np.zeros((), headers[0].dtype), shape)
 
 
 @contextmanager
-def _opened(path: str, part: Columns) -> Iterator[tuple[Any, Header]]:
-    """Open a .npy file behind its header."""
+def _opened_array(path: str, part: Columns) -> Iterator[tuple[Any, Header]]:
+    """Open a .npy file at the end of its header."""
     if part.names is not None:
         raise TableError(f"{path} must be a table to name columns of, got a .npy file")
     check_regular(path)
@@ -132,12 +156,12 @@ def _opened(path: str, part: Columns) -> Iterator[tuple[Any, Header]]:
 
 
 def _header(file: Any, path: str) -> Header:
-    """Return the header of the array that comes next."""
+    """Read the header of an array of real numbers."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise TableError(f"{path} must hold arrays of .npy format 1.0 or 2.0, got {version}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what NumPy thinks of a header is no news here
+        warnings.simplefilter("ignore")  # NumPy warns of headers that are refused below
         if version == (1, 0):
             header = Header(*np.lib.format.read_array_header_1_0(file))
         else:
@@ -151,7 +175,7 @@ def _header(file: Any, path: str) -> Header:
 
 
 def _member(part: Columns, path: str, names: Sequence[str]) -> str:
-    """Return the name in the archive of the array that is asked for."""
+    """Return which member of an archive holds the array that is asked for."""
     arrays = [name.removesuffix(".npy") for name in names]
     if not arrays:
         raise TableError(f"{path} must hold arrays, got none")
@@ -160,27 +184,27 @@ def _member(part: Columns, path: str, names: Sequence[str]) -> str:
     asked = None if part.names is None else ",".join(part.names)
     if asked in arrays:
         return names[arrays.index(asked)]
-    got = "no name" if asked is None else quoted(asked)
+    got = "no name" if asked is None else shortened(asked)
     raise TableError(f"{path}:NAME must name one of {listed(arrays)}, got {got}")
 
 
 def _is_by_columns(header: Header) -> bool:
-    """Tell whether an array of (N,) or (N, C) has its columns, not its rows, in one piece."""
+    """Whether columns, not rows, of an array of shape (N,) or (N, C) are contiguous."""
     return header.fortran and len(header.shape) > 1
 
 
 def _unpack(member: Any, unpacked: Any) -> None:
-    """Write the rest of a member of an archive to a file."""
+    """Copy the rest of an archive's member to a file that can be read from anywhere."""
     import shutil
 
     shutil.copyfileobj(member, unpacked)
     unpacked.seek(0)
 
 
-def _chunks(file: Any, header: Header, path: str, elements: int) -> Chunks:
+def _array_chunks(file: Any, header: Header, path: str, elements: int) -> Chunks:
     """Yield the rows of the array that begins where a file stands, all in one buffer.
 
-    Without it the system would have to make memory ready for each chunk, which takes as long again.
+    With new memory for each chunk the system's work on it would take as long again as reading.
     """
     (count, *rest), by_columns = header.shape, _is_by_columns(header)
     width = math.prod(rest)
@@ -202,7 +226,7 @@ def _chunks(file: Any, header: Header, path: str, elements: int) -> Chunks:
 
 
 def _fill(array: Array, file: Any, path: str) -> None:
-    """Read a contiguous array."""
+    """Fill a contiguous array from a file."""
     left = array.view(np.uint8).data
     while left:
         read = file.readinto(left)

@@ -1,4 +1,4 @@
-"""Refusals of files: their class, and what they call a file, a column and a text."""
+"""Refusals of files: their class, and what they call a file, a column and a number of things."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from hingemetrics._core.text import shortened
+
 STDIN = "-"
 _MOST_COLUMNS = 1 << 20
-_SHOWN = 40  # characters of what was got
 _SHOWN_NAMES = 10
 
 
@@ -17,42 +18,39 @@ class TableError(ValueError):
     """A file is not what it must be; the message names it."""
 
 
-def shown(path: str) -> str:
-    """Return what to call a file."""
+def file_label(path: str) -> str:
+    """What error messages call a file."""
     return "standard input" if path == STDIN else path
 
 
-def quoted(text: str) -> str:
-    """Return a text from a file, however long, as part of a message."""
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
-
-
 def counted(count: int, noun: str) -> str:
-    """Return a number and its noun, in the plural where there are several."""
+    """A number and its noun: 1 column, 2 columns."""
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first of some names as part of a message."""
+    """The first few names, quoted, for error messages."""
     more = ", ..." if len(names) > _SHOWN_NAMES else ""
-    return ", ".join(map(quoted, names[:_SHOWN_NAMES])) + more if names else "none"
+    return ", ".join(map(shortened, names[:_SHOWN_NAMES])) + more if names else "none"
 
 
 def column_label(column: int, names: Sequence[str] | None) -> str:
-    """Return a column's number and, where it has one, its name."""
-    return f"column {column}" if names is None else f"column {column} ({quoted(names[column])})"
+    """A column's number and, if it has one, its name, for error messages."""
+    return f"column {column}" if names is None else f"column {column} ({shortened(names[column])})"
 
 
 def check_width(width: int, path: str) -> None:
-    """Raise for a row that is too long to hold."""
-    if not width <= _MOST_COLUMNS:
-        raise TableError(f"{shown(path)} must have at most {_MOST_COLUMNS} columns, got {width}")
+    """Raise for a row too wide to hold in memory."""
+    if width > _MOST_COLUMNS:
+        raise TableError(
+            f"{file_label(path)} must have at most {_MOST_COLUMNS} columns, got {width}"
+        )
 
 
 def check_regular(path: str) -> None:
-    """Raise for a pipe or device: it would be waited for, has no length and cannot be gone back in.
+    """Raise for a pipe or device: reading would block, and it has no length and no way back.
 
-    What is not there, or a folder, is left to whoever opens it.
+    A path that does not exist, or a folder, is left to the reader that opens it.
     """
     try:
         mode = os.stat(path).st_mode
@@ -65,15 +63,15 @@ def check_regular(path: str) -> None:
 
 @contextmanager
 def reading(path: str, kind: str) -> Iterator[None]:
-    """Name the file in whatever goes wrong with it: damaged files make readers raise all sorts."""
+    """Re-raise every error with the file's name: damaged files make readers raise all sorts."""
     try:
         yield
     except (TableError, ImportError):
         raise
     except OSError as error:
-        raise OSError(f"{shown(path)}: {error.strerror or error}") from error
+        raise OSError(f"{file_label(path)}: {error.strerror or error}") from error
     except Exception as error:
         reason = str(error).partition("\n")[0]  # NumPy goes on with how to load what is unsafe
         raise TableError(
-            f"{shown(path)} must be {kind}, got one that does not load: {reason}"
+            f"{file_label(path)} must be {kind}, got one that does not load: {reason}"
         ) from error

@@ -8,7 +8,7 @@ it loses the sign of torch's lazily negated views.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -50,16 +50,16 @@ def as_float64(array: Array) -> Floats:
 
 
 def _converted(value: Any, name: str) -> Array:
-    """Return what NumPy makes of an argument, or say why it must not or cannot."""
+    """Convert an argument with NumPy, or raise a TypeError that names it."""
     try:
         if _is_of_dask(value):
             value = value.compute()  # once, and with what its __array__ would hide
-        _refuse_elsewhere(value, name)
-        _refuse_hidden(value, name)
-        array = _of_frame(value) if _is_frame(value) else np.asanyarray(value)
+        refusal = _refusal_of_place(value, name) or _refusal_of_hidden(value, name)
+        if refusal is None:
+            array = _of_frame(value) if _is_frame(value) else np.asanyarray(value)
+    except MemoryError:
+        raise
     except Exception as error:
-        if isinstance(error, MemoryError) or str(error).startswith(f"{name} must "):
-            raise
         if isinstance(error, ValueError):
             if "inhomogeneous" in str(error):
                 raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
@@ -71,17 +71,19 @@ def _converted(value: Any, name: str) -> Array:
             kind, reason = type(value).__name__, str(error).partition("\n")[0]
             why = f"must be an array that NumPy can read, got a {kind}: {reason}"
         raise TypeError(f"{name} {why}") from error
+    if refusal is not None:
+        raise refusal
     return _unmasked(array, name) if _is_masked_array(array) else np.asarray(array)
 
 
 def _is_of_dask(value: object) -> bool:
-    """Tell what is still to be computed by Dask."""
+    """Whether it is a Dask collection that is yet to be computed."""
     graph = getattr(value, "__dask_graph__", None)
     return graph is not None and graph() is not None  # xarray says None where nothing is
 
 
 def _is_masked_array(value: object) -> bool:
-    """Tell a masked array, without importing numpy.ma where nobody else did."""
+    """Whether it is a masked array, found without importing numpy.ma."""
     ma = sys.modules.get("numpy.ma")
     masked = getattr(ma, "MaskedArray", None)  # not there yet while a thread imports it
     return masked is not None and isinstance(value, masked)
@@ -98,73 +100,76 @@ def _unmasked(value: Any, name: str) -> Array:
     return np.asarray(value.data)
 
 
-def _refuse_elsewhere(value: Any, name: str) -> None:
-    """Raise for a tensor that is not plain numbers in the CPU's memory."""
+def _refusal_of_place(value: Any, name: str) -> TypeError | None:
+    """Return what is wrong with a tensor that is not plain numbers in the CPU's memory."""
     kind = type(value).__name__
     if getattr(value, "requires_grad", False) is True:
-        raise TypeError(
+        return TypeError(
             f"{name} must not require gradients, got a {kind} that does; pass {name}.detach()"
         )
     device = getattr(value, "device", None)
     place = getattr(device, "type", None) or getattr(device, "platform", None)  # torch, JAX
     if hasattr(value, "__cuda_array_interface__") or place not in (None, "cpu"):
-        raise TypeError(
+        return TypeError(
             f"{name} must be in the memory of the CPU, got a {kind} on {device}; copy it there, "
             f"with {name}.cpu() or what its library has for that"
         )
     if _has_negative_bit(value):
-        raise TypeError(
+        return TypeError(
             f"{name} must not be a lazily negated view, got a {kind} that is one; "
             f"pass {name}.resolve_neg()"
         )
+    return None
 
 
 def _has_negative_bit(value: Any) -> bool:
-    """Tell a torch tensor whose signs are flipped when it is read."""
+    """Whether it is a torch tensor whose signs are flipped lazily."""
     return callable(getattr(value, "resolve_neg", None)) and value.is_neg() is True
 
 
-def _refuse_hidden(value: Any, name: str) -> None:
-    """Raise for a missing entry of a column, a table, or a sequence of them."""
+def _refusal_of_hidden(value: Any, name: str) -> Exception | None:
+    """Return what is wrong with a column, a table, or a sequence of them: a missing entry."""
     if isinstance(value, Sequence) and not isinstance(value, (str, memoryview)):
-        _refuse_inside(value, name)
-    elif _is_frame(value):
-        for index in _own_dtypes(value):
-            _refuse_nulls(value.iloc[:, index], name, f" of column {index}")
-    elif (columns := _columns(value)) is not None:
-        for index, column in enumerate(columns):
-            _refuse_nulls(column, name, f" of column {index}")
+        return _refusal_inside(value, name)
+    columns: Iterable[tuple[int, Any]]
+    if _is_frame(value):
+        columns = ((index, value.iloc[:, index]) for index in _own_dtypes(value))
+    elif (found := _columns(value)) is not None:
+        columns = enumerate(found)
     else:
-        _refuse_nulls(value, name, "")
+        return _refusal_of_nulls(value, name, "")
+    refusals = (_refusal_of_nulls(column, name, f" of column {i}") for i, column in columns)
+    return next(filter(None, refusals), None)
 
 
-def _refuse_inside(sequence: Sequence[Any], name: str) -> None:
-    """Raise for what hides something in a sequence, at any depth."""
+def _refusal_inside(sequence: Sequence[Any], name: str) -> Exception | None:
+    """Return what is wrong with a sequence: something in it, at any depth, hides something."""
     kinds = set(map(type, sequence)) - _NUMBERS
     others = [item for item in sequence if type(item) in kinds] if kinds else []
     if others and kinds <= {list, tuple}:  # all rows at once: four times as fast
-        _refuse_inside([*chain.from_iterable(others)], name)
-        return
+        return _refusal_inside([*chain.from_iterable(others)], name)
     for item in others:
         if _is_of_dask(item):
-            raise TypeError(f"{name} must be one collection of Dask, got a sequence of them")
+            return TypeError(f"{name} must be one collection of Dask, got a sequence of them")
         if _is_masked_array(item):
-            raise ValueError(f"{name} must be one masked array, got a sequence of them")
-        _refuse_hidden(item, name)
+            return ValueError(f"{name} must be one masked array, got a sequence of them")
+        if (refusal := _refusal_of_hidden(item, name)) is not None:
+            return refusal
+    return None
 
 
 def _is_frame(value: Any) -> bool:
-    """Tell a DataFrame of pandas."""
+    """Whether it is a pandas DataFrame."""
     return hasattr(value, "iloc") and getattr(value, "ndim", 0) == 2
 
 
 def _own_dtypes(frame: Any) -> list[int]:
-    """Return the columns of a frame that have a dtype of pandas, in which missing is not NaN."""
+    """Return the numbers of the columns with a pandas dtype, where missing is not NaN."""
     return [i for i, dtype in enumerate(frame.dtypes) if not isinstance(dtype, np.dtype)]
 
 
 def _of_frame(frame: Any) -> Array:
-    """Return a frame as an array: column by column where it would become one of objects."""
+    """Convert a frame column by column where NumPy would make an array of objects."""
     if _own_dtypes(frame):
         columns = range(frame.shape[1])
         return np.column_stack([np.asarray(frame.iloc[:, index]) for index in columns])
@@ -172,29 +177,30 @@ def _of_frame(frame: Any) -> Array:
 
 
 def _columns(value: Any) -> Sequence[Any] | None:
-    """Return the columns of a table of polars or pyarrow; None if it is none."""
+    """Return the columns of a polars or pyarrow table, or None for anything else."""
     if hasattr(value, "get_columns"):
         return value.get_columns()  # type: ignore[no-any-return]
     return getattr(value, "columns", None) if hasattr(value, "column_names") else None
 
 
-def _refuse_nulls(column: Any, name: str, where: str) -> None:
-    """Raise for a missing entry, which NumPy would take for NaN."""
+def _refusal_of_nulls(column: Any, name: str, where: str) -> Exception | None:
+    """Return what is wrong with a column: a missing entry, which NumPy would take for NaN."""
     if str(getattr(column, "type", "")).startswith(_ENCODED):
-        raise TypeError(
+        return TypeError(
             f"{name} must hold plain numbers, got {column.type}{where}; decode it, or cast it to "
             f"the type of its values"
         )
     null = _nulls(column)
     if null is not None and null.any():
-        raise ValueError(
+        return ValueError(
             f"{name} must have no nulls, got one at index {int(null.argmax())}{where}; "
             f"null is not NaN: drop such rows or fill them"
         )
+    return None
 
 
 def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:
-    """Tell which entries of a column are null; None if none can be."""
+    """Return a mask of the null entries of a column, or None if it cannot have any."""
     if hasattr(column, "null_count") and hasattr(column, "is_null"):  # polars and pyarrow
         level = column
         while not _null_count(level) and _is_nested(level):
@@ -209,18 +215,18 @@ def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:
 
 
 def _is_nested(column: Any) -> bool:
-    """Tell a column of arrays, as polars has them."""
+    """Whether it is a polars column of fixed-size arrays."""
     return bool(getattr(getattr(column, "dtype", None), "shape", None))
 
 
 def _null_count(column: Any) -> int:
-    """Return how many entries are null: without reading them all."""
+    """Return the number of null entries, which a column knows without being read."""
     count = column.null_count
     return int(count() if callable(count) else count)  # a method in polars, a number in pyarrow
 
 
 def _is_extension_float(dtype: np.dtype[Any]) -> bool:
-    """Tell a real dtype that NumPy does not have itself, as bfloat16 of ml_dtypes."""
+    """Whether it is a real dtype from outside NumPy, such as ml_dtypes' bfloat16."""
     return dtype.kind == "V" and np.can_cast(dtype, np.float64)
 
 
@@ -247,5 +253,5 @@ def _refuse(value: object, array: Array, name: str) -> NoReturn:
 
 
 def _index(index: Any) -> str:
-    """Return an index as a user writes it."""
+    """Format an index as users write it."""
     return ", ".join(str(int(i)) for i in index)

@@ -6,7 +6,6 @@ from values: shapes alone tell binary from multi-class.
 
 from __future__ import annotations
 
-import operator
 from contextlib import suppress
 from typing import Any
 
@@ -15,15 +14,18 @@ import numpy.typing as npt
 
 from hingemetrics._core.config import BINARY
 from hingemetrics._core.typing import Array, Floats, Ints
+from hingemetrics._inputs.arguments import RowError
 from hingemetrics._inputs.arrays import as_array
 
 _SEARCHED_ROWS = 1 << 18
-_MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
 _EXACT = 1 << 53  # float64 has each integer up to it
 _NOT_A_LABEL = int(np.iinfo(np.int64).min)  # stands for a target that no int64 can hold
 _INT64 = np.dtype(np.int64)
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
+
+Block = tuple[Array, Ints, Floats | None]
+"""preds (n,) or (n, C), target (n,) and weight (n,), as kernels read them."""
 
 
 class Batch:
@@ -44,7 +46,8 @@ class Batch:
         self, preds: object, target: object, sample_weight: object, ignore_index: int | None
     ) -> None:
         self.target = _column(as_array(target, "target"), "target")
-        _check_unrounded(target, self.target, ignore_index)
+        if ignore_index is not None:
+            _check_unrounded(target, self.target, ignore_index)
         self.rows = len(self.target)
         self.preds = _matrix(as_array(preds, "preds"), self.rows)
         self.dtype = _FLOAT32 if self.preds.dtype == _FLOAT32 else _FLOAT64
@@ -62,15 +65,15 @@ class Batch:
             and (self.weight is None or _is_readable(self.weight, _FLOAT64))
         )
 
-    def block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
-        """Return preds, target and weight of some rows: views where kernels can read them."""
+    def block(self, start: int, stop: int) -> Block:
+        """Return the rows that are not ignored, as views where kernels can read them."""
         if self.in_place and stop - start == self.rows:
             return self.preds, self.target, self.weight
         labels, weight, kept = self._labels_and_weight(start, stop)
         return self._kept(start, stop, labels, weight, kept)
 
-    def checked_block(self, start: int, stop: int) -> tuple[Array, Ints, Floats | None]:
-        """Return a block, or raise for the first label or weight in it that cannot be."""
+    def checked_block(self, start: int, stop: int) -> Block:
+        """Return the same block, or raise for its first invalid label or weight."""
         labels, weight, kept = self._labels_and_weight(start, stop)
         if self.num_classes == BINARY:
             label_fits, must = (labels >= -1) & (labels <= 1), "in {0, 1} or {-1, +1}"
@@ -82,16 +85,18 @@ class Batch:
             fits |= ~kept
         if fits.all():
             return self._kept(start, stop, labels, weight, kept)
-        row = int(fits.argmin())
-        if label_fits[row]:
+        at = int(fits.argmin())
+        row = start + at
+        if label_fits[at]:
             assert self.weight is not None
-            raise ValueError(
-                f"sample_weight must be finite and >= 0, "
-                f"got {self.weight[start + row]} at index {start + row}"
-            )
-        got = self.target[start + row]
-        hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[row] == -1 else ""
-        raise ValueError(f"target must be {must}, got {got} at index {start + row}{hint}")
+            raise RowError(f"sample_weight must be finite and >= 0, got {self.weight[row]}", row)
+        hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[at] == -1 else ""
+        raise RowError(f"target must be {must}, got {self.target[row]}", row, hint)
+
+    def kept_rows(self) -> Ints:
+        """Return the indices of the rows that are not ignored."""
+        _, _, kept = self._labels_and_weight(0, self.rows)
+        return np.arange(self.rows) if kept is None else np.flatnonzero(kept)
 
     def first(self, label: int) -> int:
         """Return the first row with a label, or the number of rows if there is none."""
@@ -109,8 +114,8 @@ class Batch:
         labels: Ints,
         weight: Floats | None,
         kept: npt.NDArray[np.bool_] | None,
-    ) -> tuple[Array, Ints, Floats | None]:
-        """Return the rows of a block that are not ignored."""
+    ) -> Block:
+        """Select the rows that are not ignored."""
         preds = self.preds if stop - start == self.rows else self.preds[start:stop]
         if kept is not None and not kept.all():
             preds, labels = preds[kept], labels[kept]
@@ -120,7 +125,7 @@ class Batch:
     def _labels_and_weight(
         self, start: int, stop: int
     ) -> tuple[Ints, Floats | None, npt.NDArray[np.bool_] | None]:
-        """Return labels and weight as kernels take them, and which rows are not ignored."""
+        """Return labels and weights as kernels read them, and a mask of the rows to keep."""
         target, weight = self.target, self.weight
         if stop - start < self.rows:
             target = target[start:stop]
@@ -132,53 +137,19 @@ class Batch:
         return labels, None if weight is None else _readable(weight, _FLOAT64), kept
 
 
-def checked_ignore_index(value: object) -> int | None:
-    """Return `ignore_index` as an int or None."""
-    if value is None:
-        return None
-    number = _as_int(value)
-    if number is None:
-        raise TypeError(f"ignore_index must be None or an int, got {value!r}")
-    if number.bit_length() > _MOST_IGNORE_BITS:
-        raise ValueError(
-            f"ignore_index must be of at most {_MOST_IGNORE_BITS} bits, got {number.bit_length()}"
-        )
-    return number
-
-
-def _check_unrounded(target: object, array: Array, ignored: int | None) -> None:
+def _check_unrounded(target: object, array: Array, ignored: int) -> None:
     """Raise for an integer that NumPy has rounded in a list, if what it became is ignored."""
-    if ignored is None or abs(ignored) < _EXACT or array.dtype.kind != "f":
+    if abs(ignored) < _EXACT or array.dtype.kind != "f":
         return
     if isinstance(target, (list, tuple)):
         for index, item in enumerate(np.asarray(target, dtype=object).ravel()):
             if isinstance(item, int) and item != float(item):
-                raise ValueError(
+                raise RowError(
                     f"target must hold integers that float64 holds, among numbers that make it "
-                    f"float64, got {item} at index {index}; pass an array of integers"
+                    f"float64, got {item}",
+                    index,
+                    "; pass an array of integers",
                 )
-
-
-def checked_int(value: object, name: str, least: int, bits: int | None = None) -> int:
-    """Return an int that is at least `least`, and of so many bits at most."""
-    number = _as_int(value)
-    if number is None:
-        raise TypeError(f"{name} must be an int, got {value!r}")
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    if bits is not None and number >> bits:
-        raise ValueError(f"{name} must be below 2**{bits}, got {value}")
-    return number
-
-
-def _as_int(value: Any) -> int | None:
-    """Return an int, or None for what is none; neither is a bool."""
-    if isinstance(value, (bool, np.bool_)):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
 
 
 def _column(array: Array, name: str, rows: int | None = None) -> Array:
@@ -214,7 +185,7 @@ def _matrix(preds: Array, rows: int) -> Array:
 
 
 def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]:
-    """Tell which targets are not `ignored`: exactly, in whatever dtype they came."""
+    """Return a mask of the targets other than `ignored`, compared in their own dtype."""
     differs: npt.NDArray[np.bool_] = np.ones(len(target), bool)
     if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:
         differs = labels != ignored
@@ -231,7 +202,7 @@ def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]
 
 
 def _is_readable(array: Array, dtype: np.dtype[Any]) -> bool:
-    """Tell whether a kernel can read an array where it is."""
+    """Whether a kernel can read an array in place."""
     flags = array.flags
     return array.dtype == dtype and (
         flags.carray or (flags.c_contiguous and flags.aligned)  # carray: also writable
@@ -239,7 +210,7 @@ def _is_readable(array: Array, dtype: np.dtype[Any]) -> bool:
 
 
 def _readable(array: Array, dtype: np.dtype[Any]) -> Array:
-    """Return an array that a kernel can read: the very one if it can be."""
+    """Return the array itself if a kernel can read it, else a copy that it can."""
     if _is_readable(array, dtype):
         return array
     with np.errstate(all="ignore"):  # a longdouble beyond float64 becomes inf or 0

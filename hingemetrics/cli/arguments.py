@@ -1,4 +1,4 @@
-"""The command's arguments: how they are spelled, what they may be, and what they name."""
+"""The command's arguments: their spelling and help, their checks, and the columns they name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any, NoReturn
 
 from hingemetrics import __version__
 from hingemetrics._core.config import MulticlassMode
-from hingemetrics._core.text import closest
+from hingemetrics._core.text import closest, shortened
+from hingemetrics._engine.backend import BACKENDS
 from hingemetrics._files import Columns, columns, columns_of
 from hingemetrics.cli.console import fail
 
-_BACKENDS = ("auto", "numpy", "numba")
-_SHOWN = 40  # characters of what was got
 _PLOT_ENDINGS = (".png", ".svg", ".pdf")
-_REFUSED_WHILE_MERGING = {
+_NEED_ROWS = {
     "squared": "--squared",
     "multiclass_mode": "--multiclass-mode",
     "ignore_index": "--ignore-index",
@@ -43,33 +42,31 @@ examples:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports bad usage in one line, as every other error here."""
+    """Reports bad usage in one line, like every other error of the command."""
 
     def error(self, message: str) -> NoReturn:
         fail(message)
 
+    def suggestion(self, unknown: Iterable[str]) -> str:
+        """The option that was probably meant by the first unknown one, as the end of a message."""
+        option = next((text.partition("=")[0] for text in unknown if text.startswith("-")), "")
+        near = closest(option, self._option_string_actions)
+        return f"; did you mean {near}?" if near else ""
+
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return what the arguments say; exit where they say nothing that there is."""
-    parser = _parser()
+    """Parse the arguments, or those of the process; exit on bad usage."""
+    parser = _build_parser()
     options, unknown = parser.parse_known_args(arguments)
     is_alone = options.preds is not None and options.target is None
     if unknown and is_alone and not unknown[0].startswith("-"):
         options.target = unknown.pop(0)  # behind an option, where older Pythons miss it
     if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}{_mistyped(parser, unknown)}")
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{parser.suggestion(unknown)}")
     return options
 
 
-def _mistyped(parser: _Parser, unknown: Iterable[str]) -> str:
-    """Return what to say of the first option that is none."""
-    option = next((text.partition("=")[0] for text in unknown if text.startswith("-")), "")
-    near = closest(option, parser._option_string_actions)
-    return f"; did you mean {near}?" if near else ""
-
-
-def _parser() -> _Parser:
-    """Return the parser of the command's arguments."""
+def _build_parser() -> _Parser:
     parser = _Parser(
         allow_abbrev=False,
         prog="hingemetrics",
@@ -88,7 +85,6 @@ def _parser() -> _Parser:
 
 
 def _add_input(group: Any) -> None:
-    """Add the arguments that say what to read."""
     group.add_argument(
         "preds", nargs="?", metavar="PREDS", help="decision values: (N,), or a column a class"
     )
@@ -101,11 +97,11 @@ def _add_input(group: Any) -> None:
         "--sample-weight", metavar="FILE", help="weights: (N,); with --preds, a column of FILE"
     )
     group.add_argument(
-        "--ignore-index", type=_label, metavar="LABEL", help="leave out rows with this label"
+        "--ignore-index", type=_int, metavar="LABEL", help="leave out rows with this label"
     )
     group.add_argument(
         "--merge",
-        type=_file,
+        type=_path,
         nargs="+",
         metavar="STATE",
         help="add up files that --state-out wrote",
@@ -113,7 +109,6 @@ def _add_input(group: Any) -> None:
 
 
 def _add_loss(group: Any) -> None:
-    """Add the arguments that say which loss it is."""
     group.add_argument("--squared", action="store_true", help="square each loss")
     group.add_argument(
         "--multiclass-mode",
@@ -124,17 +119,16 @@ def _add_loss(group: Any) -> None:
 
 
 def _add_output(group: Any) -> None:
-    """Add the arguments that say what to do with the loss."""
     group.add_argument("--json", action="store_true", help="print a JSON object")
     group.add_argument(
         "--fail-above",
-        type=_limit,
+        type=_number,
         metavar="X",
         help="exit with status 1 if the loss, or that of any class, is above X or NaN",
     )
     group.add_argument(
         "--worst",
-        type=_count,
+        type=_positive_int,
         metavar="K",
         help="also print the K samples of greatest (weighted) loss",
     )
@@ -142,19 +136,18 @@ def _add_output(group: Any) -> None:
         "--per-class", action="store_true", help="also print the loss of each class's samples"
     )
     group.add_argument(
-        "--state-out", type=_file, metavar="FILE", help="write what was seen, for --merge"
+        "--state-out", type=_path, metavar="FILE", help="write what was seen, for --merge"
     )
     group.add_argument(
-        "--plot", type=_picture, metavar="FILE", help="draw the margins: .png, .svg or .pdf"
+        "--plot", type=_picture_path, metavar="FILE", help="draw the margins: .png, .svg or .pdf"
     )
     group.add_argument("--version", action="version", version=f"hingemetrics {__version__}")
 
 
 def _add_speed(group: Any) -> None:
-    """Add the arguments that change no bit."""
     group.add_argument(
         "--threads",
-        type=_count,
+        type=_positive_int,
         metavar="N",
         help="threads that share large work (default: HINGEMETRICS_NUM_THREADS, or 1)",
     )
@@ -166,81 +159,72 @@ def _add_speed(group: Any) -> None:
     )
 
 
+# Types of arguments: what argparse calls with a text, and whose refusal it puts behind the option.
+
+
 def _mode(text: str) -> MulticlassMode:
-    """Return the mode that an argument names."""
     try:
         return MulticlassMode(text)
     except ValueError:
-        raise _none_of([mode.value for mode in MulticlassMode], text) from None
+        raise _not_one_of([mode.value for mode in MulticlassMode], text) from None
 
 
 def _backend(text: str) -> str:
-    """Return the backend that an argument names."""
-    if text not in _BACKENDS:
-        raise _none_of(_BACKENDS, text)
+    if text not in BACKENDS:
+        raise _not_one_of(BACKENDS, text)
     return text
 
 
-def _none_of(choices: Sequence[str], text: str) -> argparse.ArgumentTypeError:
-    """Return the refusal of what is none of the choices."""
+def _not_one_of(choices: Sequence[str], text: str) -> argparse.ArgumentTypeError:
+    """Return the refusal of a text, with the choice that was probably meant."""
     near = closest(text, choices)
     hint = f"; did you mean {near!r}?" if near else ""
     return argparse.ArgumentTypeError(
-        f"must be one of {', '.join(choices)}, got {_shortened(text)}{hint}"
+        f"must be one of {', '.join(choices)}, got {shortened(text)}{hint}"
     )
 
 
-def _shortened(text: str) -> str:
-    """Return an argument, however long, as part of a message."""
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
-
-
-def _limit(text: str) -> float:
-    """Return the limit that an argument names."""
+def _number(text: str) -> float:
     try:
-        limit = float(text)
+        number = float(text)
     except ValueError:
-        limit = math.nan
-    if math.isnan(limit):
-        raise argparse.ArgumentTypeError(f"must be a number, got {_shortened(text)}")
-    return limit
+        number = math.nan
+    if math.isnan(number):
+        raise argparse.ArgumentTypeError(f"must be a number, got {shortened(text)}")
+    return number
 
 
-def _label(text: str) -> int:
-    """Return the label that an argument names."""
+def _int(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be an int, got {_shortened(text)}") from None
+        raise argparse.ArgumentTypeError(f"must be an int, got {shortened(text)}") from None
 
 
-def _count(text: str) -> int:
-    """Return how many an argument asks for."""
+def _positive_int(text: str) -> int:
     try:
-        count = int(text)
+        number = int(text)
     except ValueError:
-        count = 0
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {_shortened(text)}")
-    return count
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {shortened(text)}")
+    return number
 
 
-def _file(text: str) -> str:
-    """Return the file that an argument names."""
+def _path(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("must be a file, got ''")
     return text
 
 
-def _picture(text: str) -> str:
-    """Return the picture's file, whose ending says what it is."""
+def _picture_path(text: str) -> str:
     if not text.lower().endswith(_PLOT_ENDINGS):
         raise argparse.ArgumentTypeError(f"must end in .png, .svg or .pdf, got {text!r}")
     return text
 
 
-def inputs(options: argparse.Namespace) -> tuple[Columns, Columns, Columns | None]:
-    """Return what to read preds, target and weights from."""
+def input_columns(options: argparse.Namespace) -> tuple[Columns, Columns, Columns | None]:
+    """Return the columns of preds, target and, if there are any, weights."""
     one_file = options.preds_columns is not None or options.target_columns is not None
     preds, target = options.preds, options.target
     if one_file:
@@ -264,10 +248,10 @@ def inputs(options: argparse.Namespace) -> tuple[Columns, Columns, Columns | Non
 
 
 def check_merging(options: argparse.Namespace) -> None:
-    """Raise for arguments that need the data."""
+    """Raise for arguments beside --merge that need rows, which states do not hold."""
     if options.preds is not None:
         raise ValueError(f"--merge must be given without PREDS, got {options.preds}")
-    for name, option in _REFUSED_WHILE_MERGING.items():
+    for name, option in _NEED_ROWS.items():
         value = getattr(options, name)
         if value is not None and value is not False:  # a label 0 is neither
             raise ValueError(f"--merge must be given without {option}: states hold sums, not rows")

@@ -1,4 +1,4 @@
-"""Where a loss comes from: the worst samples, each class, a picture; gathered block by block."""
+"""Where a loss comes from: the worst samples, each class, a picture; collected block by block."""
 
 from __future__ import annotations
 
@@ -18,44 +18,42 @@ from hingemetrics.functional import hinge_loss
 from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.state import HingeState
 
-_SHOWN_ROWS = 100_000
-_SHOWN_ELEMENTS = 1 << 23  # 64 MiB, where there are many classes
+_SHOWN_ROWS = 100_000  # in a picture
+_SHOWN_ELEMENTS = 1 << 23  # predictions in a picture: 64 MiB, where there are many classes
 _MOST_TABLED = 1000  # classes of a table with a row and a column for each
 _NO_CLASS = -1
 
 
 class WorstSample(NamedTuple):
-    """A sample and what it costs."""
+    """A sample and its loss."""
 
-    row: int  # in the file
+    row: int  # in all files
     target: int
-    class_: int | None  # the one of greatest loss, for one-vs-all
+    class_: int | None  # of the greatest loss (one-vs-all)
     loss: float
 
 
 class ClassLoss(NamedTuple):
-    """What the samples of a class cost."""
+    """The loss of the samples of a class."""
 
     label: int
     samples: int
-    value: float | list[float]  # one a class for one-vs-all
+    value: float | list[float]  # one per class (one-vs-all)
 
 
 class Kept(NamedTuple):
-    """The rows of a block that are not ignored."""
+    """The rows of a block that are not ignored, as the metric reads them."""
 
-    row: Ints  # in the file
+    row: Ints  # in all files
     preds: Array
     target: Ints
     weight: Floats | None
 
 
 def kept_rows(block: Block, ignored: int | None) -> Kept:
-    """Return the rows of a block that are not ignored, as the metric saw them."""
-    count = len(block.target)
-    numbers, _, _ = Batch(np.arange(count), block.target, None, ignored).block(0, count)
-    rows = Batch(block.preds, block.target, block.sample_weight, ignored).block(0, count)
-    return Kept(block.first + numbers.astype(np.int64), *rows)
+    """Return the rows of a block whose label is not `ignored`."""
+    batch = Batch(block.preds, block.target, block.sample_weight, ignored)
+    return Kept(block.first + batch.kept_rows(), *batch.block(0, batch.rows))
 
 
 class WorstSamples:
@@ -67,7 +65,7 @@ class WorstSamples:
         self._fields: list[Array] = []  # row, target, class and loss, the greatest loss first
 
     def add(self, kept: Kept) -> None:
-        """Add the samples of a block, with what they add to the loss: weighted if it is."""
+        """Add the samples of a block, with their (weighted) losses."""
         losses = hinge_loss(
             kept.preds,
             kept.target,
@@ -79,16 +77,16 @@ class WorstSamples:
         loss = np.abs(losses)  # a weight may be -0.0
         class_ = np.full(len(loss), _NO_CLASS)
         if loss.ndim == 2:
-            class_ = loss.argmax(axis=1)  # to which NaN is the greatest
+            class_ = loss.argmax(axis=1)  # for which NaN is the greatest
             loss = loss[np.arange(len(loss)), class_]
         new = [kept.row, kept.target, class_, loss]
         if self._fields:
             new = [np.concatenate(pair) for pair in zip(self._fields, new, strict=True)]
-        first = _greatest(new[-1], self._most)
-        self._fields = [field[first] for field in new]
+        worst = _greatest(new[-1], self._most)
+        self._fields = [field[worst] for field in new]
 
-    def listed(self) -> list[WorstSample]:
-        """Return the samples one by one."""
+    def samples(self) -> list[WorstSample]:
+        """Return the samples, the worst first."""
         rows = zip(*(field.tolist() for field in self._fields), strict=True)
         return [
             WorstSample(row, target, None if class_ == _NO_CLASS else class_, loss)
@@ -97,7 +95,7 @@ class WorstSamples:
 
 
 def _greatest(loss: Floats, most: int) -> Ints:
-    """Return where the greatest losses are, NaN first; of equal ones, the first."""
+    """Return the indices of the greatest losses, those of NaN first; of equal ones, the first."""
     rank = loss.view(np.int64)  # doubles >= 0 are in the order of their bits, and then comes NaN
     candidates = np.arange(len(rank))
     if len(rank) > most:  # a partition is ten times as quick as a sort
@@ -106,11 +104,11 @@ def _greatest(loss: Floats, most: int) -> Ints:
 
 
 class ClassLosses:
-    """The loss of the samples of each class so far."""
+    """The samples of each class so far."""
 
     def __init__(self, metric: HingeLoss) -> None:
         self._metric = metric
-        self._of: dict[int, HingeLoss] = {}
+        self._of_label: dict[int, HingeLoss] = {}
 
     def add(self, kept: Kept) -> None:
         """Add each row of a block to its class."""
@@ -119,23 +117,23 @@ class ClassLosses:
         for label in np.unique(kept.target).tolist():
             mine = kept.target == label
             weight = None if kept.weight is None else kept.weight[mine]
-            of_class = self._of.setdefault(label, HingeLoss(squared, mode))
+            of_class = self._of_label.setdefault(label, HingeLoss(squared, mode))
             of_class.update(kept.preds[mine], kept.target[mine], weight)
 
-    def listed(self) -> list[ClassLoss]:
-        """Return the loss of every class, those without a sample included."""
+    def losses(self) -> list[ClassLoss]:
+        """Return the loss of every class, also of those without a sample."""
         state = self._metric.state
         nothing = HingeState(state.squared, state.multiclass_mode)
         is_vector = state.multiclass_mode is MulticlassMode.ONE_VS_ALL
         is_vector = is_vector and state.num_classes != BINARY
         width = (state.num_classes or 0) if is_vector else None
-        states = {label: of_class.state for label, of_class in self._of.items()}
+        states = {label: of_class.state for label, of_class in self._of_label.items()}
         labels = _class_labels(state.num_classes, -1 in states)
         return [_class_loss(label, states.get(label, nothing), width) for label in labels]
 
 
 def _check_table(mode: MulticlassMode, classes: int) -> None:
-    """Raise where a row and a column a class are too many to hold."""
+    """Raise where a table with a row and a column per class would be too large."""
     if mode is MulticlassMode.ONE_VS_ALL and classes > _MOST_TABLED:
         raise ValueError(
             f"--per-class with one-vs-all must have at most {_MOST_TABLED} classes, got {classes}"
@@ -143,33 +141,33 @@ def _check_table(mode: MulticlassMode, classes: int) -> None:
 
 
 def _class_loss(label: int, state: HingeState, width: int | None) -> ClassLoss:
-    """Return the loss of a class, or so many; NaN is no news beside a count of zero."""
+    """Return the loss of a class, of `width` values for one-vs-all."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # NaN is no news beside a count of zero
         value = np.asarray(state.value())
     numbers: list[float] = np.broadcast_to(value, width or 1).tolist()
     return ClassLoss(label, state.count, numbers[0] if width is None else numbers)
 
 
 def _class_labels(num_classes: int | None, negative: bool) -> Sequence[int]:
-    """Return the labels of all classes; those of binary data are -1 and 1 if there is a -1."""
+    """Return the labels of all classes; of binary data -1 and 1 if `negative`, else 0 and 1."""
     if num_classes == BINARY:
         return (-1 if negative else 0, 1)
     return range(num_classes or 0)
 
 
 class Picture:
-    """The rows that a picture shows: one in `_step`, a power of two, of all so far."""
+    """A sample of the rows so far, to draw: every `_step`-th, a power of two, so that it fits."""
 
     def __init__(self, metric: HingeLoss) -> None:
         self._metric = metric
         self._step = 1
         self._rows = 0
-        self._negative = False  # whether there is a label -1 among all rows
-        self._arrays: list[Array] = []  # preds, target and perhaps weight
+        self._negative = False  # whether any row has the label -1
+        self._arrays: list[Array] = []  # preds, target and, if there are any, weights
 
     def add(self, kept: Kept) -> None:
-        """Add the rows of a block whose turn it is; when full, drop every other one."""
+        """Add every `_step`-th row of a block; when there are too many, drop every other one."""
         first = -self._rows % self._step
         self._rows += len(kept.target)
         self._negative = self._negative or bool((kept.target == -1).any())
@@ -185,13 +183,13 @@ class Picture:
 
     @property
     def left_out(self) -> str:
-        """Which of the rows are shown, if not all."""
+        """Which rows are shown, unless all are."""
         if self._step == 1:
             return ""
         return f"{len(self._arrays[0])} of {self._rows} rows, one in {self._step}"
 
     def drawn(self, ending: str) -> bytes:
-        """Return a drawing of the margins, in the format that an ending stands for."""
+        """Draw the margins and return the picture as bytes: .png, .svg or .pdf."""
         from hingemetrics.plot import HingeLossDisplay
 
         if not self._rows:

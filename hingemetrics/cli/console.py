@@ -1,4 +1,4 @@
-"""What the command says: results on standard output, all else on standard error, a line each."""
+"""The streams: the result on standard output, all else on standard error, one line each."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def show(result: str) -> None:
 
 
 def say(message: str) -> None:
-    """Say something beside the result, in one line, if there is anywhere to."""
+    """Print a line on standard error, if there is one."""
     if sys.stderr is not None:
         _print(f"hingemetrics: {' '.join(message.split())}", sys.stderr)
 
 
 def note(message: str) -> None:
-    """Say what is no error, but may not be meant."""
+    """Say what is no error, but may not be intended."""
     say(f"note: {message}")
 
 
@@ -36,7 +36,7 @@ def fail(message: str) -> NoReturn:
 
 
 def reason(error: Exception) -> str:
-    """Return what went wrong, without Python's numbers of it."""
+    """The text of an error; of the system's errors without their number."""
     if isinstance(error, OSError) and error.filename is not None:
         name = "standard input" if error.filename == _STANDARD_INPUT else error.filename
         return f"{name}: {error.strerror}"
@@ -44,9 +44,9 @@ def reason(error: Exception) -> str:
 
 
 def progress_bar(total: Callable[[], int | None]) -> Any:
-    """Return a bar that counts rows, or None where nobody would see it or tqdm is missing.
+    """Return a bar of tqdm that counts rows; None without a terminal, or without tqdm.
 
-    How many rows there are is asked only where there is a bar.
+    `total` may have to open files, so it is called only if there is a bar.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         return None
@@ -58,21 +58,21 @@ def progress_bar(total: Callable[[], int | None]) -> Any:
 
 
 def end_streams() -> None:
-    """Before the process ends: what a stream could not take is dropped, or Python would fail."""
+    """Drop what a stream could not take: at exit Python would flush it, and fail again."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None and _failed(stream.flush):
+        if stream is not None and _error_of(stream.flush):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
 
 
 def _print(text: str, stream: TextIO) -> OSError | None:
-    """Print, or return the error of a stream that cannot take it."""
-    return _failed(lambda: print(text, file=stream, flush=True))
+    """Print, and return the stream's error if it cannot take the text."""
+    return _error_of(lambda: print(text, file=stream, flush=True))
 
 
-def _failed(write: Callable[[], None]) -> OSError | None:
-    """Return the error of a stream that is written to, if there is one."""
+def _error_of(write: Callable[[], None]) -> OSError | None:
+    """Call, and return what error of the system that ends in, if any."""
     try:
         write()
     except OSError as error:

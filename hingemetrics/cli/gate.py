@@ -1,4 +1,4 @@
-"""Whether a loss is good enough, and in which words it is not."""
+"""The gate: whether a loss is at most a limit, and the line that says why not."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ _FEWEST_DIGITS, _MOST_DIGITS = 4, 17
 
 
 def complaint(value: float | Floats, limit: float) -> str | None:
-    """Return what is wrong with a loss, or with the worst of several, that is not at most `limit`.
+    """Return the line about a loss, or the worst of several, above `limit`; None if none is.
 
-    None where nothing is.
+    NaN is not at most anything, so it is above any limit.
     """
     losses = np.atleast_1d(value)
     most = repr(limit).removesuffix(".0")
     failed = int(np.count_nonzero(~(losses <= limit)))
     if not failed:
         return None
-    class_ = int(losses.argmax())  # to which NaN is the greatest
+    class_ = int(losses.argmax())  # for which NaN is the greatest
     worst = float(losses[class_])
     of_class = f" of class {class_}" if isinstance(value, np.ndarray) else ""
     if math.isnan(worst):
         found = f"loss{of_class} is NaN, not at most {most}"
     else:
-        found = f"loss {_above(worst, limit)}{of_class} is above {most}"
+        found = f"loss {_rounded_above(worst, limit)}{of_class} is above {most}"
     more = failed - 1
     return f"{found}; {more} more class{'es fail' if more > 1 else ' fails'} too" if more else found
 
 
-def _above(loss: float, limit: float) -> str:
-    """Return a loss in as few digits as show by how much it is above the limit."""
+def _rounded_above(loss: float, limit: float) -> str:
+    """A loss in the fewest digits that still show, to a hundredth, its excess over the limit."""
     for digits in range(_FEWEST_DIGITS, _MOST_DIGITS):
         text = f"{loss:.{digits}g}"
         if abs(float(text) - loss) <= (loss - limit) / 100:

@@ -1,4 +1,4 @@
-"""Files that --state-out wrote, added up."""
+"""The sum of the states in files that --state-out wrote."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STATE_BYTES = 1 << 26  # more than those of any state of 100,000 classes
 
 
 def merged_state(paths: Iterable[str]) -> HingeState:
-    """Return the sum of the states in files, none of which may be counted twice."""
+    """Return the sum of the states in files; none may be counted twice."""
     states = _states(paths)
     _, total = next(states)
     for path, state in states:
@@ -23,8 +23,8 @@ def merged_state(paths: Iterable[str]) -> HingeState:
 
 
 def _states(paths: Iterable[str]) -> Iterator[tuple[str, HingeState]]:
-    """Yield states; raise for a file that comes again, and say so of its content."""
-    import hashlib  # takes a while, and nothing else here needs it
+    """Yield states with their files; raise for the same file twice, note the same content twice."""
+    import hashlib  # milliseconds that only --merge needs
 
     files: dict[tuple[int, int], str] = {}  # path by device and inode
     contents: dict[bytes, str] = {}  # first path by digest
@@ -47,7 +47,7 @@ def _states(paths: Iterable[str]) -> Iterator[tuple[str, HingeState]]:
 
 
 def _content(path: str) -> bytes:
-    """Return the bytes in a file, which are not of just any number."""
+    """Return the bytes of a file, unless they are too many for a state."""
     with open(path, "rb") as file:
         data = file.read(_STATE_BYTES + 1)
     if len(data) > _STATE_BYTES:
@@ -57,7 +57,7 @@ def _content(path: str) -> bytes:
 
 @contextmanager
 def _located(path: str) -> Iterator[None]:
-    """Name the file whose state is refused."""
+    """Prefix refusals of a state with its file."""
     try:
         yield
     except ValueError as error:

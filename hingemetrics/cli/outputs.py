@@ -1,9 +1,9 @@
 """The files that the command writes: whole or not at all, with their modes and links.
 
-A regular file is written beside its place, under a name that nothing has, and then takes the place
-with the mode and, as far as the process may set it, the owner of the file that was there. A symlink
-stays one: what it points to is replaced. A file with other names (hard links), which shall all have
-the new content, is written to in place, and gets the old content back if that fails. Pipes and
+A regular file is written to a temporary file beside it, which then replaces it, with the mode and,
+as far as the process may set it, the owner of the file that was there. A symlink stays one: the
+file that it points to is replaced. A file with other names (hard links), all of which shall have
+the new content, is overwritten in place, and gets the old content back if that fails. Pipes and
 devices are only written to.
 """
 
@@ -20,13 +20,13 @@ from io import FileIO
 from itertools import combinations
 
 _STREAMS = {"standard output": 1, "standard error": 2}
-_MOST_NAMES = 100  # to try; the first of them is as good as sure to do
+_MOST_NAMES = 100  # of temporary files to try; the first is as good as sure to be free
 
 
 def check_outputs(outputs: Mapping[str, str], inputs: Sequence[str | int]) -> None:
-    """Raise for files that cannot be written, or that would take the place of another one.
+    """Raise for files that cannot be written, or that would replace one another or an input.
 
-    `outputs` are the paths by the options that name them, `inputs` paths and descriptors.
+    `outputs` maps options to paths, `inputs` are paths and file descriptors.
     """
     for (option, path), (other, other_path) in combinations(outputs.items(), 2):
         if _is_same(path, other_path):
@@ -47,7 +47,7 @@ def check_outputs(outputs: Mapping[str, str], inputs: Sequence[str | int]) -> No
 
 
 def write(path: str, data: bytes) -> None:
-    """Write a file; errors name the path that was typed."""
+    """Write a file; errors name the path as the user gave it."""
     try:
         before = _status(path)
         if before is None or (stat.S_ISREG(before.st_mode) and before.st_nlink == 1):
@@ -62,7 +62,7 @@ def write(path: str, data: bytes) -> None:
 
 
 def _is_same(path: str, other: str) -> bool:
-    """Whether two paths lead to one file, which need not exist."""
+    """Whether two paths lead to one file, which need not exist yet."""
     a, b = (os.path.normcase(os.path.realpath(name)) for name in (path, other))
     return a == b or (
         os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
@@ -70,7 +70,7 @@ def _is_same(path: str, other: str) -> bool:
 
 
 def _standard_stream(path: str) -> str | None:
-    """Return which stream of the process goes to that file or pipe: one of both would be lost."""
+    """Return which stream of the process goes to that file or pipe: they would mix."""
     status = _status(path)
     if status is not None and not stat.S_ISCHR(status.st_mode):  # a terminal, or /dev/null
         for stream, descriptor in _STREAMS.items():
@@ -81,7 +81,7 @@ def _standard_stream(path: str) -> str | None:
 
 
 def _status(path: str) -> os.stat_result | None:
-    """Return what the system knows of a file, or None where there is none."""
+    """Return a file's status, or None if there is no file."""
     try:
         return os.stat(path)
     except FileNotFoundError:
@@ -89,7 +89,7 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _replace(path: str, data: bytes, before: os.stat_result | None) -> None:
-    """Put a new file into the place of what was there, if anything."""
+    """Write a temporary file and put it in the place of the file that was there, if any."""
     mode = 0o666 if before is None else 0o600  # of a new file, less the umask
     for _ in range(_MOST_NAMES):
         temporary = os.path.join(os.path.dirname(path), f".hingemetrics-{os.urandom(8).hex()}.tmp")
@@ -98,11 +98,11 @@ def _replace(path: str, data: bytes, before: os.stat_result | None) -> None:
                 file.write(data)
                 file.flush()
                 if before is not None:
-                    _take_after(before, file.fileno())
+                    _copy_owner_and_mode(before, file.fileno())
                 os.fsync(file.fileno())
             os.replace(temporary, path)
             return
-        except FileExistsError:  # somebody else's
+        except FileExistsError:  # another process's
             continue
         except BaseException:
             with suppress(FileNotFoundError):
@@ -111,8 +111,8 @@ def _replace(path: str, data: bytes, before: os.stat_result | None) -> None:
     raise FileExistsError(errno.EEXIST, "no name left for a temporary file beside it")
 
 
-def _take_after(before: os.stat_result, file: int) -> None:
-    """Give a new file the owner and the mode of the one whose place it takes."""
+def _copy_owner_and_mode(before: os.stat_result, file: int) -> None:
+    """Give a new file the owner and the mode of the one that it replaces."""
     if sys.platform != "win32":
         with suppress(PermissionError):  # only root may give files away
             os.fchown(file, before.st_uid, before.st_gid)
@@ -120,7 +120,7 @@ def _take_after(before: os.stat_result, file: int) -> None:
 
 
 def _rewrite(path: str, data: bytes) -> None:
-    """Write into a file that has other names; on any error put back what it held."""
+    """Overwrite a file in place; on any error put back what it held."""
     with open(path, "r+b", buffering=0) as file:
         before = file.read()
         try:
@@ -132,7 +132,7 @@ def _rewrite(path: str, data: bytes) -> None:
 
 
 def _overwrite(file: FileIO, data: bytes) -> None:
-    """Make data all that a file holds."""
+    """Make a file hold `data` and nothing else."""
     file.seek(0)
     rest = memoryview(data)
     while rest:  # a write may take a part

@@ -1,22 +1,24 @@
-"""What was found out, as text and as JSON."""
+"""The report: the loss and what it is of, as text and as JSON."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hingemetrics._core.exact import Column
 from hingemetrics._core.typing import Floats
 from hingemetrics.cli.breakdown import ClassLoss, Picture, WorstSample
-from hingemetrics.state import HingeState
+from hingemetrics.state import HingeState, tally_of
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 class Report(NamedTuple):
-    """What was found out about the data."""
+    """What was found in the files."""
 
     state: HingeState
     rows: int | None = None  # ignored ones included; None where only states were read
@@ -27,17 +29,17 @@ class Report(NamedTuple):
 
 
 def as_text(report: Report, value: float | Floats) -> str:
-    """Return the value, one line a class, then tables; repr keeps every bit."""
+    """Return the value, one line per class (one-vs-all), then tables; repr keeps every bit."""
     lines = [repr(float(number)) for number in np.atleast_1d(value)]
     if report.worst is not None:
-        lines += ["", *_aligned(_worst_table(report.worst))]
+        lines += ["", *_right_aligned(_worst_table(report.worst))]
     if report.classes is not None:
-        lines += ["", *_aligned(_class_table(report.classes))]
+        lines += ["", *_right_aligned(_class_table(report.classes))]
     return "\n".join(lines)
 
 
 def _worst_table(worst: Sequence[WorstSample]) -> Iterator[list[str]]:
-    """Yield header and rows of the table of worst samples."""
+    """Yield the header, then a row per sample."""
     one_vs_all = any(sample.class_ is not None for sample in worst)
     yield ["index", "target", *["class"] * one_vs_all, "loss"]
     for row, target, class_, loss in worst:
@@ -45,27 +47,26 @@ def _worst_table(worst: Sequence[WorstSample]) -> Iterator[list[str]]:
 
 
 def _class_table(classes: Sequence[ClassLoss]) -> Iterator[list[str]]:
-    """Yield header and rows of the table of classes; for one-vs-all with a column a class."""
+    """Yield the header, then a row per class, with a column per class for one-vs-all."""
     vector = any(isinstance(value, list) for _, _, value in classes)
     yield ["class", "count", *([f"loss {c.label}" for c in classes] if vector else ["loss"])]
     for label, samples, value in classes:
         yield [str(label), str(samples), *map(repr, value if isinstance(value, list) else [value])]
 
 
-def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table whose columns are aligned on the right."""
+def _right_aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table."""
     table = list(rows)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(map(str.rjust, row, widths)) for row in table]
 
 
 def as_json(report: Report, value: float | Floats) -> str:
-    """Return the value and what it is of, as JSON; a number JSON cannot hold is null."""
+    """Return a JSON object; a number that JSON cannot hold is null."""
     from base64 import b64encode
 
     state = report.state
-    record = state._record()
-    exact = [_ratio(column, record.weight) for column in record.losses] or [None]
+    exact = [_ratio(loss) for loss in tally_of(state).fractions()]
     found: dict[str, Any] = {
         "value": _jsonable(value),
         "count": state.count,
@@ -88,22 +89,19 @@ def as_json(report: Report, value: float | Floats) -> str:
 
 
 def _worst_object(sample: WorstSample) -> dict[str, Any]:
-    """Return a sample as JSON."""
+    """Return a sample as an object of JSON."""
     row, target, class_, loss = sample
     of_class = {} if class_ is None else {"class": class_}
     return {"index": row, "target": target, **of_class, "loss": _jsonable(loss)}
 
 
 def _jsonable(value: float | list[float] | Floats) -> Any:
-    """Return a number, or several; null where JSON cannot hold it."""
+    """Return numbers as JSON has them: null for NaN and infinity."""
     if isinstance(value, (list, np.ndarray)):
         return [_jsonable(number) for number in value]
     return float(value) if math.isfinite(value) else None
 
 
-def _ratio(losses: Column, weight: int) -> str | None:
+def _ratio(loss: Fraction | None) -> str | None:
     """Return an exact mean as p/q, or None where there is none."""
-    if losses.nan or losses.inf or not weight:
-        return None
-    divisor = math.gcd(losses.total, weight)
-    return f"{losses.total // divisor}/{weight // divisor}"
+    return None if loss is None else f"{loss.numerator}/{loss.denominator}"

@@ -1,10 +1,9 @@
-"""What the command does, from its arguments to its exit status."""
+"""The command, from its arguments to its exit status."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -13,7 +12,8 @@ from importlib.util import find_spec
 
 from hingemetrics._engine.backend import changed_settings, get_backend, get_num_threads
 from hingemetrics._files import STDIN, Block, Blocks, Columns, blocks, paths_of, row_count
-from hingemetrics.cli.arguments import check_merging, inputs, parsed
+from hingemetrics._inputs.arguments import RowError
+from hingemetrics.cli.arguments import check_merging, input_columns, parsed
 from hingemetrics.cli.breakdown import ClassLosses, Picture, WorstSamples, kept_rows
 from hingemetrics.cli.console import end_streams, fail, note, progress_bar, reason, say, show
 from hingemetrics.cli.gate import complaint
@@ -66,21 +66,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Do what the arguments say and return the exit status."""
     with ExitStack() as settings:
         try:
             settings.enter_context(changed_settings(options.backend, options.threads))
             _check_environment(options)
-            report = _merged(options) if options.merge else _measured(options)
+            report = _report_of_states(options) if options.merge else _report_of_files(options)
             if options.state_out is not None:
                 write(options.state_out, report.state.to_bytes())
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             fail(reason(error))
-        return _told(report, options)
+        return _print_report(report, options)
 
 
-def _told(report: Report, options: argparse.Namespace) -> int:
-    """Print what was found out and return the exit status."""
+def _print_report(report: Report, options: argparse.Namespace) -> int:
+    """Print a report, draw its picture, and return the exit status."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         value = report.state.value()
@@ -96,7 +95,7 @@ def _told(report: Report, options: argparse.Namespace) -> int:
 
 
 def _check_environment(options: argparse.Namespace) -> None:
-    """Raise for what would only show after the data has been read."""
+    """Raise now for what would fail only when the data has been read."""
     get_backend()
     get_num_threads()
     if options.plot and find_spec("matplotlib") is None:
@@ -104,61 +103,57 @@ def _check_environment(options: argparse.Namespace) -> None:
 
 
 def _check_outputs(options: argparse.Namespace, read: Sequence[str | int]) -> None:
-    """Raise for files to write that cannot be, or must not."""
+    """Raise for --state-out and --plot if their files cannot be written, or must not."""
     outputs = {"--state-out": options.state_out, "--plot": options.plot}
     check_outputs({option: path for option, path in outputs.items() if path is not None}, read)
 
 
-def _merged(options: argparse.Namespace) -> Report:
-    """Return what state files hold together."""
+def _report_of_states(options: argparse.Namespace) -> Report:
     check_merging(options)
     _check_outputs(options, options.merge)
     return Report(merged_state(options.merge))
 
 
-def _measured(options: argparse.Namespace) -> Report:
-    """Return what the files hold."""
-    preds, target, weight = inputs(options)
+def _report_of_files(options: argparse.Namespace) -> Report:
+    preds, target, weight = input_columns(options)
     parts = [part for part in (preds, target, weight) if part is not None]
     paths = [path for part in parts for path in paths_of(part.path)]
     _check_outputs(options, [0 if path == STDIN else path for path in paths])
     metric = HingeLoss(options.squared, options.multiclass_mode, ignore_index=options.ignore_index)
     worst = WorstSamples(options.worst, metric) if options.worst else None
     classes = ClassLosses(metric) if options.per_class else None
-    shown = Picture(metric) if options.plot else None
-    watching = [watch for watch in (worst, classes, shown) if watch is not None]
+    picture = Picture(metric) if options.plot else None
+    breakdowns = [part for part in (worst, classes, picture) if part is not None]
     rows = 0
     with closing(_with_progress(blocks(preds, target, weight, note=note), preds)) as read:
         for block in read:
             _update(metric, block)
             rows += len(block.target)
-            if watching:
+            if breakdowns:
                 kept = kept_rows(block, metric.ignore_index)
-                for watch in watching:
-                    watch.add(kept)
+                for breakdown in breakdowns:
+                    breakdown.add(kept)
     return Report(
         metric.state,
         rows,
         metric.ignore_index,
-        None if worst is None else worst.listed(),
-        None if classes is None else classes.listed(),
-        shown,
+        None if worst is None else worst.samples(),
+        None if classes is None else classes.losses(),
+        picture,
     )
 
 
 def _update(metric: HingeLoss, block: Block) -> None:
-    """Add a block; what is refused has its index in all files, where the metric knows the block."""
+    """Add a block; errors name its files, and the row counted over all files."""
     try:
         metric.update(block.preds, block.target, block.sample_weight)
     except (TypeError, ValueError) as error:
-        message = re.sub(
-            r"(?<= at index )\d+", lambda index: str(int(index[0]) + block.first), str(error)
-        )
-        raise ValueError(f"{', '.join(map(str, block.sources))}: {message}") from error
+        located = error.shifted(block.first) if isinstance(error, RowError) else error
+        raise ValueError(f"{', '.join(map(str, block.sources))}: {located}") from error
 
 
 def _with_progress(read: Blocks, part: Columns) -> Blocks:
-    """Yield blocks; on a terminal, show how far they are if that takes long."""
+    """Yield blocks; on a terminal, show the progress if it takes long."""
     bar = progress_bar(lambda: row_count(part))
     with closing(read), nullcontext() if bar is None else bar:
         for block in read:
@@ -168,7 +163,7 @@ def _with_progress(read: Blocks, part: Columns) -> Blocks:
 
 
 def _draw(picture: Picture, path: str) -> None:
-    """Draw a picture, after the result; what cannot be drawn changes no exit status."""
+    """Draw a picture, after the result; data that cannot be drawn changes no exit status."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -176,7 +171,7 @@ def _draw(picture: Picture, path: str) -> None:
         write(path, drawing)
     except (ImportError, OSError) as error:
         fail(reason(error))
-    except Exception as error:  # whatever Matplotlib does not like in the data
+    except Exception as error:  # Matplotlib raises all sorts for data it cannot draw
         note(f"no picture: {error}")
         return
     if picture.left_out:

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from hingemetrics._core.config import MulticlassMode
-from hingemetrics._core.exact import COUNTERS, FAR_ROWS, NEAR_ROWS, Accumulator, Column, Sums
-from hingemetrics._core.typing import Array, Floats, Ints
-from hingemetrics._engine import measure as engine
-from hingemetrics._inputs.batch import Batch, checked_int
-from hingemetrics.metrics import hinge as metric
-from hingemetrics.state import SAMPLES, HingeState
+from hingemetrics._core.exact import Sums
+from hingemetrics._core.resampling import RESAMPLED_ROWS, resampled, sample_counts, shard_counts
+from hingemetrics._core.totals import Total
+from hingemetrics._core.typing import Array, Floats
+from hingemetrics._engine.measure import loss_blocks
+from hingemetrics._inputs.arguments import checked_int
+from hingemetrics._inputs.batch import Batch
+from hingemetrics.metrics._base import Metric, locked
+from hingemetrics.state import HingeState, grown, tally_of
 
 _Value = TypeVar("_Value", bound="float | Floats")
 
-_ROWS = 512  # resampled at a time: digits below 2**34 times counts below 2**5 sum up below 2**53
-_SHARED = 64  # samples whose counts come from one stream of random numbers
-_OF_SAMPLES, _OF_SHARDS = 0, 1  # streams of random numbers
-_TERMS = range(30)  # of e: more than its first 32 bits need
-
-# Poisson(1) by inversion: a count is the number of these that a 32-bit random number reaches.
-_PARTS_OF_E = [math.factorial(_TERMS[-1]) // math.factorial(k) for k in _TERMS]
-_REACHED = np.array(
-    [(sum(_PARTS_OF_E[: k + 1]) << 32) // sum(_PARTS_OF_E) for k in range(13)], np.uint32
-)
+_Seen = tuple[HingeState[Any], Sums | None]  # what was seen, and the sums of all resamples
 
 
 class Interval(NamedTuple):
@@ -139,14 +132,14 @@ def bootstrap_interval(
     options = _Options.checked(n_resamples, confidence_level, seed)
     total = _sum(shards)
     table, resamples = _table(shards, total), []
-    for counts in _shard_counts(options, len(shards)):
+    for counts in shard_counts(n_resamples, seed, len(shards)):
         weight, *numbers = counts @ table
-        columns = [Column(*numbers[at : at + 3]) for at in range(0, len(numbers), 3)]
+        columns = [Total(*numbers[at : at + 3]) for at in range(0, len(numbers), 3)]
         resamples.append((weight, columns))
     return options.interval(total, resamples)
 
 
-class BootstrapHingeLoss(metric.Configured):
+class BootstrapHingeLoss(Metric):
     """The hinge loss with a percentile bootstrap interval over samples.
 
     In each resample a sample counts k times, with k from a Poisson distribution of mean 1, which
@@ -216,47 +209,12 @@ class BootstrapHingeLoss(metric.Configured):
     ) -> None:
         super().__init__(squared, multiclass_mode, ignore_index)
         self._options = _Options.checked(n_resamples, confidence_level, seed)
-        self._seen: tuple[HingeState, Sums | None] = (self._empty, None)
+        self._seen: _Seen = (self._empty, None)
 
     @property
     def state(self) -> HingeState:
         """What was seen so far, as an immutable value."""
         return self._seen[0]
-
-    def update(self, preds: object, target: object, sample_weight: object = None) -> None:
-        """Add a batch.
-
-        Parameters
-        ----------
-        preds : array_like, shape (N,) or (N, C)
-            Decision values, as for `hinge_loss`.
-        target : array_like, shape (N,)
-            Labels, as for `hinge_loss`.
-        sample_weight : array_like, shape (N,), optional
-            Finite weights >= 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `HingeLoss.update`.
-        """
-        batch = Batch(preds, target, sample_weight, self._ignore_index)
-        while True:
-            seen = self._seen
-            state, sums = seen
-            grown = engine.measure(batch, state)
-            at = state.count
-            for loss, weight in engine.loss_blocks(batch, self._empty, _ROWS):
-                if not len(loss):  # all rows of the block are ignored
-                    continue
-                counts = _sample_counts(self._options, at, len(loss))
-                new = _resampled(loss, weight, counts)
-                sums = new if sums is None else sums + new
-                at += len(loss)
-            with metric._lock:
-                if self._seen is seen:  # else another thread was faster
-                    self._seen = grown, sums
-                    return
 
     def compute(self) -> Interval:
         """Return the mean loss of everything seen, with its confidence interval.
@@ -273,12 +231,30 @@ class BootstrapHingeLoss(metric.Configured):
         columns = sums.totals().columns
         width = len(columns) // self._options.n_resamples
         parts = [columns[at : at + width] for at in range(0, len(columns), width)]
-        return self._options.interval(state, [(part[-1].total, part[:-1]) for part in parts])
+        return self._options.interval(state, [(part[-1].finite, part[:-1]) for part in parts])
 
     def reset(self) -> None:
         """Forget everything seen."""
-        with metric._lock:
+        with locked():
             self._seen = (self._empty, None)
+
+    def _add_batch(self, batch: Batch) -> None:
+        n_resamples, _, seed = self._options
+
+        def added(seen: _Seen) -> _Seen:
+            state, sums = seen
+            at = state.count
+            total = grown(state, batch)
+            for loss, weight in loss_blocks(batch, tally_of(state).config, RESAMPLED_ROWS):
+                if not len(loss):  # all rows of the block are ignored
+                    continue
+                counts = sample_counts(n_resamples, seed, at, len(loss))
+                new = resampled(loss, weight, counts)
+                sums = new if sums is None else sums + new
+                at += len(loss)
+            return total, sums
+
+        self._change(added)
 
     def _configuration(self) -> dict[str, Any]:
         """Return the arguments that this was made with."""
@@ -286,7 +262,7 @@ class BootstrapHingeLoss(metric.Configured):
 
 
 class _Options(NamedTuple):
-    """How to resample."""
+    """Options of a bootstrap."""
 
     n_resamples: int
     confidence_level: float
@@ -294,7 +270,7 @@ class _Options(NamedTuple):
 
     @classmethod
     def checked(cls, n_resamples: Any, confidence_level: Any, seed: Any) -> _Options:
-        """Return options that are possible."""
+        """Return valid options, or raise."""
         n_resamples = checked_int(n_resamples, "n_resamples", least=1, bits=32)
         if not isinstance(confidence_level, (float, np.floating)):
             raise TypeError(
@@ -332,7 +308,7 @@ class _Options(NamedTuple):
 
 
 def _checked_states(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Value]]:
-    """Return states as a list."""
+    """Return a list of nothing but states."""
     if not isinstance(states, Iterable):
         raise TypeError(f"states must be an iterable of HingeState, got {states!r}")
     listed = list(states)
@@ -353,83 +329,13 @@ def _sum(shards: list[HingeState[_Value]]) -> HingeState[_Value]:
     return total
 
 
-def _random(options: _Options, stream: int, part: int, number: int) -> Array:
-    """Return random 64-bit numbers, always the same for the same place in the same stream."""
-    return np.random.Philox(key=options.seed, counter=[0, part, stream, 0]).random_raw(number)
-
-
-def _shard_counts(options: _Options, shards: int) -> Iterator[Array]:
-    """Yield, for each resample, how often each shard is drawn, (shards,) of Python ints."""
-    for resample in range(options.n_resamples):
-        drawn = _random(options, _OF_SHARDS, resample, shards) >> np.uint64(32)
-        drawn = drawn * np.uint64(shards) >> np.uint64(32)
-        yield np.bincount(drawn.astype(np.intp), minlength=shards).astype(object)
-
-
 def _table(shards: list[HingeState], total: HingeState) -> Array:
     """Return the integers of each state: its weight, then those of each column of losses."""
-    records = [shard._record() for shard in shards]
-    width = len(total._record().losses)
+    width = len(tally_of(total).totals().columns) - 1
     table = np.zeros((len(shards), 1 + 3 * width), object)
-    for row, record in zip(table, records, strict=True):
-        row[0] = record.weight
-        if record.samples:
-            row[1:] = [number for column in record.losses for number in column]
+    for row, shard in zip(table, shards, strict=True):
+        *losses, weights = tally_of(shard).totals().columns
+        row[0] = weights.finite
+        if losses:
+            row[1:] = [number for losses_of_class in losses for number in losses_of_class]
     return table
-
-
-def _sample_counts(options: _Options, first: int, samples: int) -> Floats:
-    """Return how often samples count in each resample, (n_resamples, samples)."""
-    parts = range(first // _SHARED, (first + samples - 1) // _SHARED + 1)
-    size = options.n_resamples * _SHARED // 2
-    raw = [
-        _random(options, _OF_SAMPLES, part, size).astype("<u8").view("<u4").reshape(-1, _SHARED)
-        for part in parts
-    ]
-    numbers = np.concatenate(raw, axis=1)[:, first % _SHARED :][:, :samples]
-    counts: Floats = _by_high_half()[numbers >> 16]
-    unsure = counts < 0
-    counts[unsure] = np.searchsorted(_REACHED, numbers[unsure], side="right")
-    return counts
-
-
-@functools.cache
-def _by_high_half() -> Floats:
-    """Return the count that a number's high half tells, or -1 where its low half is needed too.
-
-    One lookup in 8192 needs it; without this table all would be searched, four times as slow.
-    """
-    lowest = np.arange(1 << 16, dtype=np.int64) << 16
-    counts = np.searchsorted(_REACHED, lowest, side="right").astype(np.float64)
-    counts[_REACHED >> 16] = -1.0
-    return counts
-
-
-def _resampled(loss: Floats, weight: Floats | None, counts: Floats) -> Sums:
-    """Return the sums of (n, k) losses and their weights in each resample, one after another.
-
-    Each loss and weight becomes a column of digits of its own, and one product of matrices adds up
-    as many of them as each resample counts: integers below 2**53, so exact in any order.
-    """
-    weights = np.ones(len(loss)) if weight is None else weight
-    values = np.column_stack((loss, weights))
-    each = Accumulator.empty(values.size)
-    each.add(values.reshape(1, -1))
-    near = _product(counts, each.hot[COUNTERS:].reshape(NEAR_ROWS, *values.shape))
-    hot = np.concatenate((np.zeros(COUNTERS, np.int64), near))
-    hot[SAMPLES] = counts.sum(axis=1).max()  # so many were added, at most
-    if not len(each.new_far):
-        return Sums(hot, each.new_far, None)
-    far = each.new_far.reshape(FAR_ROWS, *values.shape)
-    wide = far.any(axis=(0, 2))  # samples, of which there are few
-    return Sums(hot, _product(counts[:, wide], far[:, wide]), None)
-
-
-def _product(counts: Floats, digits: Ints) -> Ints:
-    """Return the digits (d, n, k) of samples summed to those of resamples, (d * r * k,)."""
-    r, (d, n, k) = len(counts), digits.shape
-    used = np.flatnonzero(digits.any(axis=(1, 2)))
-    table = digits[used].transpose(1, 0, 2).reshape(n, len(used) * k).astype(np.float64)
-    summed = np.zeros((d, r, k), np.int64)
-    summed[used] = (counts @ table).reshape(r, len(used), k).transpose(1, 0, 2)
-    return summed.reshape(-1)

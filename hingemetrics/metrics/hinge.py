@@ -3,122 +3,32 @@
 from __future__ import annotations
 
 import copy
-import os
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, overload
+from typing import Any, overload
 
 from hingemetrics._core.config import MulticlassMode, OneNumber
 from hingemetrics._core.typing import Floats, Value_co
-from hingemetrics._engine import measure as engine
-from hingemetrics._inputs.batch import Batch, checked_ignore_index
-from hingemetrics.state import HingeState
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-_STATE_DICT_VERSION = 1
-_TOO_MANY_UPDATES = 1 << 128  # as many as samples; bounds what a hostile state dict can ask for
-
-
-class ProcessGroup(Protocol):
-    """Ranks that can add up objects, as an mpi4py communicator does."""
-
-    def allreduce(self, sendobj: Any, /) -> Any:
-        """Return the sum of the objects of all ranks, on every rank."""
-
-
-DistSyncFn = Callable[[HingeState[Any], Any], HingeState]
-
-_lock = threading.RLock()  # of all metrics: held while one replaces what it has seen, no longer
-
-
-def _renew_lock() -> None:
-    """In a forked child, forget that a thread of the parent held the lock."""
-    global _lock
-    _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
-
+from hingemetrics._inputs.arguments import checked_bool
+from hingemetrics._inputs.batch import Batch
+from hingemetrics.metrics._base import ForwardMetric, locked
+from hingemetrics.metrics._state_dict import TOO_MANY_UPDATES, parsed_state_dict, state_dict_of
+from hingemetrics.metrics._sync import (
+    DistSyncFn,
+    ProcessGroup,
+    checked_group,
+    checked_sync_fn,
+    merged_state,
+)
+from hingemetrics.state import HingeState, grown, tally_of
 
 # What a metric has seen, replaced as a whole, so that it is never torn: its state, the number of
 # updates and, while synced, what this rank saw; the state is then that of all ranks.
 _Seen = tuple[HingeState[Any], int, HingeState[Any] | None]
 
 
-class _Constant:
-    """An attribute of a class that its instances cannot change."""
-
-    def __init__(self, value: bool) -> None:
-        self._value = value
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: object, owner: type) -> bool:
-        return self._value
-
-    def __set__(self, instance: object, value: NoReturn) -> None:
-        raise AttributeError(f"{self._name} is a constant of {type(instance).__name__}")
-
-
-class Configured:
-    """What all metrics have in common: a configuration, and copies."""
-
-    is_differentiable = _Constant(True)
-    higher_is_better = _Constant(False)
-
-    def __init__(
-        self,
-        squared: bool,
-        multiclass_mode: str | MulticlassMode | None,
-        ignore_index: int | None,
-    ) -> None:
-        self._empty: HingeState[Any] = HingeState(squared, multiclass_mode)
-        self._ignore_index = checked_ignore_index(ignore_index)
-
-    @property
-    def squared(self) -> bool:
-        """Whether each loss is squared."""
-        return self._empty.squared
-
-    @property
-    def multiclass_mode(self) -> MulticlassMode:
-        """The multi-class loss; binary data ignores it."""
-        return self._empty.multiclass_mode
-
-    @property
-    def ignore_index(self) -> int | None:
-        """Rows with this target are left out."""
-        return self._ignore_index
-
-    def clone(self) -> Self:
-        """Return an independent copy, with what was seen; a process group is shared.
-
-        Returns
-        -------
-        Self
-        """
-        return copy.deepcopy(self)
-
-    def _configuration(self) -> dict[str, Any]:
-        """Return the arguments that this was made with."""
-        return {
-            "squared": self.squared,
-            "multiclass_mode": self.multiclass_mode.value,
-            "ignore_index": self._ignore_index,
-        }
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self._configuration().items())
-        return f"{type(self).__name__}({arguments})"
-
-
-class HingeLoss(Configured, Generic[Value_co]):
+class HingeLoss(ForwardMetric[Value_co]):
     """The hinge loss of everything it was updated with, exactly.
 
     The interface is that of the classic torchmetrics (0.8) class; the formulas and guarantees are
@@ -197,7 +107,7 @@ class HingeLoss(Configured, Generic[Value_co]):
         **kwargs: Any,
     ) -> None:
         if compute_on_step is not None:
-            _checked_bool(compute_on_step, "compute_on_step")
+            checked_bool(compute_on_step, "compute_on_step")
             warnings.warn(
                 "compute_on_step is deprecated and does nothing: "
                 "forward always returns the value of its batch",
@@ -205,15 +115,13 @@ class HingeLoss(Configured, Generic[Value_co]):
                 stacklevel=2,
             )
         super().__init__(squared, multiclass_mode, ignore_index)
-        _checked_bool(kwargs.pop("compute_on_cpu", False), "compute_on_cpu")
-        self._sync_on_step = _checked_bool(
+        checked_bool(kwargs.pop("compute_on_cpu", False), "compute_on_cpu")
+        self._sync_on_step = checked_bool(
             kwargs.pop("dist_sync_on_step", False), "dist_sync_on_step"
         )
-        self._sync_on_compute = _checked_bool(
-            kwargs.pop("sync_on_compute", True), "sync_on_compute"
-        )
-        self._sync_fn = _checked_sync_fn(kwargs.pop("dist_sync_fn", None))
-        self._group = _checked_group(kwargs.pop("process_group", None), self._sync_fn)
+        self._sync_on_compute = checked_bool(kwargs.pop("sync_on_compute", True), "sync_on_compute")
+        self._sync_fn = checked_sync_fn(kwargs.pop("dist_sync_fn", None))
+        self._group = checked_group(kwargs.pop("process_group", None), self._sync_fn)
         if kwargs:
             raise TypeError(f"HingeLoss got unexpected keyword arguments {sorted(kwargs)}")
         self._seen: _Seen = (self._empty, 0, None)
@@ -233,65 +141,6 @@ class HingeLoss(Configured, Generic[Value_co]):
         """Whether there was an update."""
         return self.update_count > 0
 
-    def update(self, preds: object, target: object, sample_weight: object = None) -> None:
-        """Add a batch.
-
-        Parameters
-        ----------
-        preds : array_like, shape (N,) or (N, C)
-            Decision values, as for `hinge_loss`.
-        target : array_like, shape (N,)
-            Labels, as for `hinge_loss`.
-        sample_weight : array_like, shape (N,), optional
-            Finite weights >= 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `hinge_loss`; also if the number of classes, binary versus multi-class form or the
-            binary coding (0 or -1) is not that of earlier batches.
-        RuntimeError
-            While synced.
-        """
-        batch = Batch(preds, target, sample_weight, self._ignore_index)
-        seen = self._unsynced("updated")
-        state, updates, _ = seen
-        state = engine.measure(batch, state)
-        if batch.rows and not self._swap(seen, (state, updates + 1, None)):
-            self._add(engine.measure(batch, self._empty), 1)  # another thread was faster
-
-    def forward(self, preds: object, target: object, sample_weight: object = None) -> Value_co:
-        """Add a batch and return its own loss; the data is read once.
-
-        Parameters
-        ----------
-        preds, target, sample_weight
-            As for `update`.
-
-        Returns
-        -------
-        float or ndarray of float64, shape (C,)
-            The loss of this batch (over all ranks with `dist_sync_on_step`).
-
-        Raises
-        ------
-        TypeError, ValueError, RuntimeError
-            As `update`.
-        """
-        batch = Batch(preds, target, sample_weight, self._ignore_index)
-        self._unsynced("updated")
-        state = engine.measure(batch, self._empty)
-        shown = self._reduced(state, self._sync_fn, self._group) if self._sync_on_step else state
-        value: Any = engine.reduced(shown, batch.num_classes)
-        if batch.rows:
-            self._add(state, 1)
-        return value  # type: ignore[no-any-return]
-
-    def __call__(self, preds: object, target: object, sample_weight: object = None) -> Value_co:
-        """Call `forward`, which in a subclass may know of no weights."""
-        weights = () if sample_weight is None else (sample_weight,)
-        return self.forward(preds, target, *weights)
-
     def compute(self) -> Value_co:
         """Return the loss of everything seen, over all ranks if there is a process group.
 
@@ -303,7 +152,7 @@ class HingeLoss(Configured, Generic[Value_co]):
         """
         state, _, local = self._seen
         if self._sync_on_compute and local is None:
-            state = self._reduced(state, self._sync_fn, self._group)
+            state = self._over_all_ranks(state)
         value: Value_co = state.value()
         return value
 
@@ -339,7 +188,7 @@ class HingeLoss(Configured, Generic[Value_co]):
 
     def reset(self) -> None:
         """Forget everything seen."""
-        with _lock:
+        with locked():
             self._seen = (self._empty, 0, None)
 
     def merge_state(self, other: HingeLoss | HingeState) -> None:
@@ -362,7 +211,9 @@ class HingeLoss(Configured, Generic[Value_co]):
         if isinstance(other, HingeState):
             self._add(other, 1)
         elif isinstance(other, HingeLoss):
-            state, updates, _ = other._unsynced("merged")
+            seen = other._seen
+            state, updates, _ = seen
+            _refuse_synced(seen, "merged")
             if other._ignore_index != self._ignore_index:
                 raise ValueError(
                     f"metrics must have the same ignore_index, "
@@ -388,12 +239,7 @@ class HingeLoss(Configured, Generic[Value_co]):
             `HingeState.to_bytes`.
         """
         state, updates, _ = self._seen
-        return {
-            "version": _STATE_DICT_VERSION,
-            **self._configuration(),
-            "update_count": updates or int(state.count > 0),
-            "state": state.to_bytes().hex(),
-        }
+        return state_dict_of(self._configuration(), state, updates)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Replace what was seen by what `state_dict` wrote.
@@ -415,9 +261,14 @@ class HingeLoss(Configured, Generic[Value_co]):
         RuntimeError
             While synced.
         """
-        loaded = self._parsed(state_dict)
-        while not self._swap(self._unsynced("loaded"), loaded):
-            pass
+        updates, state = parsed_state_dict(state_dict, self._configuration())
+        loaded = self._empty + state, updates, None
+
+        def replaced(seen: _Seen) -> _Seen:
+            _refuse_synced(seen, "loaded")
+            return loaded
+
+        self._change(replaced)
 
     def sync(
         self,
@@ -447,9 +298,10 @@ class HingeLoss(Configured, Generic[Value_co]):
         """
         if not should_sync:
             return
-        seen = self._unsynced("synced")
-        sync_fn = _checked_sync_fn(dist_sync_fn) or self._sync_fn
-        group = self._group if process_group is None else _checked_group(process_group, sync_fn)
+        seen = self._seen
+        _refuse_synced(seen, "synced")
+        sync_fn = checked_sync_fn(dist_sync_fn) or self._sync_fn
+        group = self._group if process_group is None else checked_group(process_group, sync_fn)
         if not (distributed_available is None or callable(distributed_available)):
             raise TypeError(
                 f"distributed_available must be callable, got {distributed_available!r}"
@@ -459,7 +311,7 @@ class HingeLoss(Configured, Generic[Value_co]):
         if distributed_available is not None and not distributed_available():
             return
         state, updates, _ = seen
-        merged = self._reduced(state, sync_fn, group)
+        merged = self._empty + merged_state(state, sync_fn, group)  # refuses another configuration
         if not self._swap(seen, (merged, updates, state)):
             raise RuntimeError("the metric must not be changed while it is being synced")
 
@@ -509,81 +361,38 @@ class HingeLoss(Configured, Generic[Value_co]):
             # Not what an outer block synced, nor after an unsync or reset inside.
             self.unsync(should_unsync and synced is not before and self._seen is synced)
 
+    def _add_batch(self, batch: Batch) -> None:
+        seen = self._seen
+        state, updates, _ = seen
+        _refuse_synced(seen, "updated")
+        new = grown(state, batch), _checked_updates(updates + 1), None
+        if batch.rows and not self._swap(seen, new):  # another thread was faster
+            self._add(grown(self._empty, batch), 1)
+
+    def _forward_batch(self, batch: Batch) -> Value_co:
+        _refuse_synced(self._seen, "updated")
+        state = grown(self._empty, batch)
+        shown = self._over_all_ranks(state) if self._sync_on_step else state
+        value: Any = tally_of(shown).value(num_classes=batch.num_classes)
+        if batch.rows:
+            self._add(state, 1)
+        return value  # type: ignore[no-any-return]
+
     def _add(self, state: HingeState, updates: int) -> None:
         """Add a state, all of it or, on any error, nothing."""
-        while True:
-            seen = self._unsynced("updated")
+
+        def added(seen: _Seen) -> _Seen:
+            _refuse_synced(seen, "updated")
             before, updates_before, _ = seen
-            if self._swap(seen, (before + state, updates_before + updates, None)):
-                return
+            return before + state, _checked_updates(updates_before + updates), None
 
-    def _swap(self, seen: _Seen, new: _Seen) -> bool:
-        """Replace what was seen, unless somebody else did so first."""
-        if new[1] >= _TOO_MANY_UPDATES:
-            raise ValueError(f"a metric must be of fewer than 2**128 updates, got {new[1]}")
-        with _lock:
-            unchanged = self._seen is seen
-            if unchanged:
-                self._seen = new
-        return unchanged
+        self._change(added)
 
-    def _unsynced(self, what: str) -> _Seen:
-        """Return what was seen, or raise while that is what all ranks have seen."""
-        seen = self._seen
-        if seen[2] is not None:
-            raise RuntimeError(f"the metric must be unsynced before it is {what}; call unsync()")
-        return seen
-
-    def _reduced(
-        self, state: HingeState[Any], sync_fn: DistSyncFn | None, group: ProcessGroup | None
-    ) -> HingeState[Any]:
+    def _over_all_ranks(self, state: HingeState[Any]) -> HingeState[Any]:
         """Return the sum of a state over all ranks, or itself where there are none."""
-        if sync_fn is not None:
-            merged = sync_fn(state, group)
-        elif group is not None:
-            merged = group.allreduce(state)
-        else:
+        if self._sync_fn is None and self._group is None:
             return state
-        if not isinstance(merged, HingeState):
-            raise TypeError(f"syncing must give the merged HingeState, got {type(merged).__name__}")
-        return self._empty + merged  # refuses another configuration
-
-    def _parsed(self, state_dict: Mapping[str, Any]) -> _Seen:
-        """Return the state and update count of a state dict that fits this metric."""
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"state_dict must be a mapping, got {type(state_dict).__name__}")
-        expected = {"version": _STATE_DICT_VERSION, **self._configuration()}
-        fields = {*expected, "update_count", "state"}
-        if missing := fields - set(state_dict):
-            raise ValueError(f"state_dict must have all its fields, got none of {sorted(missing)}")
-        if unknown := set(state_dict) - fields:
-            raise ValueError(
-                f"state_dict must have only fields {sorted(fields)}, "
-                f"got the unknown {', '.join(sorted(map(repr, unknown)))}"
-            )
-        for field, value in expected.items():
-            got = state_dict[field]
-            if type(got) is not type(value) or got != value:
-                raise ValueError(f"state_dict[{field!r}] must be {value!r}, got {got!r}")
-        updates, text = state_dict["update_count"], state_dict["state"]
-        if type(updates) is not int or not isinstance(text, str):
-            raise TypeError(
-                f"state_dict['update_count'] must be an int and ['state'] a str, "
-                f"got {type(updates).__name__} and {type(text).__name__}"
-            )
-        if not 0 <= updates < _TOO_MANY_UPDATES:  # perhaps too long to be printed
-            raise ValueError("state_dict['update_count'] must be from 0 to 2**128 - 1")
-        try:
-            state = HingeState.from_bytes(bytes.fromhex(text))
-        except ValueError as error:
-            raise ValueError(f"state_dict['state'] is corrupt: {error}") from None
-        if text != state.to_bytes().hex():
-            raise ValueError("state_dict['state'] must be lower-case hexadecimal digits")
-        if updates < (1 if state.count else 0):
-            raise ValueError(
-                f"state_dict['update_count'] must fit {state.count} samples, got {updates}"
-            )
-        return self._empty + state, updates, None
+        return self._empty + merged_state(state, self._sync_fn, self._group)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HingeLoss:
         memo[id(self._group)] = self._group  # ranks are shared: they cannot be copied
@@ -593,29 +402,14 @@ class HingeLoss(Configured, Generic[Value_co]):
         return twin
 
 
-def _checked_bool(value: object, name: str) -> bool:
-    """Return a flag."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be a bool, got {value!r}")
-    return value
+def _refuse_synced(seen: _Seen, what: str) -> None:
+    """Raise while synced: what was seen is then that of all ranks."""
+    if seen[2] is not None:
+        raise RuntimeError(f"the metric must be unsynced before it is {what}; call unsync()")
 
 
-def _checked_group(group: Any, sync_fn: DistSyncFn | None) -> ProcessGroup | None:
-    """Return a process group that can add up states, or that a function will know how to use."""
-    if group is not None and sync_fn is None:
-        if any(kind.__module__.split(".")[0] == "torch" for kind in type(group).__mro__):
-            raise TypeError(
-                "process_group must have an allreduce(obj) method that adds up objects, "
-                f"got {group!r}, whose allreduce takes tensors; pass a dist_sync_fn with it that "
-                "gathers states by torch.distributed.all_gather_object and returns their sum"
-            )
-        if not callable(getattr(group, "allreduce", None)):
-            raise TypeError(f"process_group must have an allreduce(obj) method, got {group!r}")
-    return group  # type: ignore[no-any-return]
-
-
-def _checked_sync_fn(sync_fn: Any) -> DistSyncFn | None:
-    """Return a function that syncs, or None."""
-    if sync_fn is not None and not callable(sync_fn):
-        raise TypeError(f"dist_sync_fn must be callable, got {sync_fn!r}")
-    return sync_fn  # type: ignore[no-any-return]
+def _checked_updates(updates: int) -> int:
+    """Return a number of updates that a state dict can hold."""
+    if updates >= TOO_MANY_UPDATES:
+        raise ValueError(f"a metric must be of fewer than 2**128 updates, got {updates}")
+    return updates

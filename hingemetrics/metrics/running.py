@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Generic, overload
+from typing import Any, overload
 
 from hingemetrics._core.config import MulticlassMode, OneNumber
+from hingemetrics._core.tally import packed, unpacked
 from hingemetrics._core.typing import Floats, Value_co
-from hingemetrics._engine import measure as engine
-from hingemetrics._inputs.batch import Batch, checked_int
-from hingemetrics.metrics import hinge as metric
-from hingemetrics.state import HingeState, packed, unpacked
+from hingemetrics._inputs.arguments import checked_int
+from hingemetrics._inputs.batch import Batch
+from hingemetrics.metrics._base import ForwardMetric, Metric, locked
+from hingemetrics.state import HingeState, grown, state_of, tally_of
 
 
 class _Totals(deque[HingeState[Any]]):
     """A deque that pickles fast, and of which a deep copy shares the states."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (packed(self), self.maxlen)
+        return _unpickled, (packed(map(tally_of, self)), self.maxlen)
 
     def __deepcopy__(self, memo: object) -> _Totals:
         return self.copy()
 
 
 def _unpickled(packs: list[tuple[Any, ...]], maxlen: int) -> _Totals:
-    """Return what was pickled."""
-    return _Totals(unpacked(packs), maxlen)
+    """Rebuild what `_Totals.__reduce__` pickled."""
+    return _Totals(map(state_of, unpacked(packs)), maxlen)
 
 
-class RunningHingeLoss(metric.Configured, Generic[Value_co]):
+class RunningHingeLoss(ForwardMetric[Value_co]):
     """The hinge loss of the last `window` updates, exactly.
 
     What leaves the window is subtracted, which for exact states is as if it had never been there:
@@ -118,63 +119,10 @@ class RunningHingeLoss(metric.Configured, Generic[Value_co]):
     @property
     def state(self) -> HingeState[Value_co]:
         """What the window holds, as an immutable value."""
-        with metric._lock:
+        with locked():
             totals = self._totals
             before, now = totals[0], totals[-1]
         return now - before
-
-    def update(self, preds: object, target: object, sample_weight: object = None) -> None:
-        """Add a batch; if the window is full, the oldest one leaves it.
-
-        Parameters
-        ----------
-        preds : array_like, shape (N,) or (N, C)
-            Decision values, as for `hinge_loss`.
-        target : array_like, shape (N,)
-            Labels, as for `hinge_loss`.
-        sample_weight : array_like, shape (N,), optional
-            Finite weights >= 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `HingeLoss.update`. A batch of no rows is no update.
-        """
-        batch = Batch(preds, target, sample_weight, self._ignore_index)
-        total = self._totals[-1]
-        grown = engine.measure(batch, total)
-        if batch.rows and not self._append(total, grown):
-            self._add(engine.measure(batch, self._empty))  # another thread was faster
-
-    def forward(self, preds: object, target: object, sample_weight: object = None) -> Value_co:
-        """Add a batch and return its own loss; the data is read once.
-
-        Parameters
-        ----------
-        preds, target, sample_weight
-            As for `update`.
-
-        Returns
-        -------
-        float or ndarray of float64, shape (C,)
-            The loss of this batch.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `update`.
-        """
-        batch = Batch(preds, target, sample_weight, self._ignore_index)
-        state = engine.measure(batch, self._empty)
-        value: Any = engine.reduced(state, batch.num_classes)
-        if batch.rows:
-            self._add(state)
-        return value  # type: ignore[no-any-return]
-
-    def __call__(self, preds: object, target: object, sample_weight: object = None) -> Value_co:
-        """Call `forward`, which in a subclass may know of no weights."""
-        weights = () if sample_weight is None else (sample_weight,)
-        return self.forward(preds, target, *weights)
 
     def merge_state(self, other: HingeState) -> None:
         """Add a state as one update, such as that of a day to a window of days.
@@ -192,7 +140,7 @@ class RunningHingeLoss(metric.Configured, Generic[Value_co]):
             If the configurations, numbers of classes or codings disagree.
         """
         if not isinstance(other, HingeState):
-            hint = "; pass its state" if isinstance(other, metric.Configured) else ""
+            hint = "; pass its state" if isinstance(other, Metric) else ""
             raise TypeError(f"other must be a HingeState, got {type(other).__name__}{hint}")
         self._add(other)
 
@@ -210,28 +158,37 @@ class RunningHingeLoss(metric.Configured, Generic[Value_co]):
         """Forget everything seen."""
         # Totals of all that was ever seen, of which the first lies before the window. One append
         # adds a batch and drops the oldest, so that nothing can tear an update.
-        with metric._lock:
+        with locked():
             self._totals = _Totals([self._empty], self._window + 1)
 
-    def __getstate__(self) -> dict[str, Any]:
-        with metric._lock:  # a copy of its own, that no other thread changes while it is copied
-            return {**vars(self), "_totals": self._totals.copy()}
+    @property
+    def _seen(self) -> HingeState[Any]:
+        """The latest total, replaced by one that has grown from it."""
+        return self._totals[-1]
+
+    @_seen.setter
+    def _seen(self, grown_total: HingeState[Any]) -> None:
+        self._totals.append(grown_total)
+
+    def _add_batch(self, batch: Batch) -> None:
+        total = self._seen
+        if batch.rows and not self._swap(total, grown(total, batch)):
+            self._add(grown(self._empty, batch))  # another thread was faster
+
+    def _forward_batch(self, batch: Batch) -> Value_co:
+        state = grown(self._empty, batch)
+        value: Any = tally_of(state).value(num_classes=batch.num_classes)
+        if batch.rows:
+            self._add(state)
+        return value  # type: ignore[no-any-return]
 
     def _add(self, state: HingeState) -> None:
         """Add a state, all of it or, on any error, nothing."""
-        while True:
-            total = self._totals[-1]
-            if self._append(total, total + state):
-                return
+        self._change(lambda total: total + state)
 
-    def _append(self, total: HingeState, grown: HingeState) -> bool:
-        """Append a total to the one it has grown from, unless somebody else did so first."""
-        with metric._lock:
-            totals = self._totals
-            unchanged = totals[-1] is total
-            if unchanged:
-                totals.append(grown)
-        return unchanged
+    def __getstate__(self) -> dict[str, Any]:
+        with locked():  # a copy of its own, that no other thread changes while it is copied
+            return {**vars(self), "_totals": self._totals.copy()}
 
     def _configuration(self) -> dict[str, Any]:
         """Return the arguments that this was made with."""

@@ -4,3 +4,6 @@ from hingemetrics.plot._display import HingeLossDisplay
 from hingemetrics.plot._values import plot_value
 
 __all__ = ["HingeLossDisplay", "plot_value"]
+
+for _public in (HingeLossDisplay, plot_value):
+    _public.__module__ = __name__  # the public place, which pickles then name

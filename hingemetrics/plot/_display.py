@@ -10,38 +10,25 @@ import numpy.typing as npt
 
 from hingemetrics._core.config import Config, MulticlassMode
 from hingemetrics._core.typing import Array, Floats
-from hingemetrics._inputs.labels import Classes, Labelled, decisions, labelled, of_classes
-from hingemetrics.functional import hinge_loss
+from hingemetrics._inputs.estimators import decisions
+from hingemetrics._inputs.labelled import Labelled, labelled, of_classes
+from hingemetrics._inputs.labels import Classes
+from hingemetrics.plot._bins import bin_edges, histogram, shown_range
+from hingemetrics.plot._drawing import Contents, draw
+from hingemetrics.plot._figures import axes_or_new
 from hingemetrics.plot._margins import (
     SIDES,
-    bin_edges,
+    WeightedMargins,
     checked_margins,
     checked_rows,
-    histogram,
+    indices_by_class,
     margins_and_rows,
-    mean_loss,
-    members,
-    shown_range,
     sides,
-    sum_of_losses,
 )
-from hingemetrics.plot._panels import GREY, Line, Panels, RowWords, axes, loss_name, table
+from hingemetrics.plot._panels import Panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.legend import Legend
-    from matplotlib.offsetbox import AnchoredOffsetbox
-
-# Okabe and Ito's colours, which everybody can tell apart
-_BLACK = "#000000"
-_SIDES = {  # of margins, as `sides` numbers them: name, range, color
-    "wrong side": ("m < 0", "#D55E00"),
-    "inside the margin": ("0 ≤ m < 1", "#E69F00"),
-    "beyond it": ("m ≥ 1", "#56B4E9"),
-}
-_ROW_HEIGHT = 0.85  # of the highest bar; rows are 1 apart
-_NAMED_ROWS = 100  # ticks are slow
-_LONGEST_NAME = {"small": 30, "x-small": 16}
 
 
 class HingeLossDisplay:
@@ -129,12 +116,13 @@ class HingeLossDisplay:
         if self.sample_weight is not None and not self.sample_weight.any():
             raise ValueError("sample_weight must have a sum above 0, got only zeros")
         self.squared = squared
-        self._members = members(self.rows, len(classes))
-        self.loss = mean_loss(self.margins, self.sample_weight, squared)
-        self.class_losses = np.array([self._class_loss(chosen) for chosen in self._members])
+        self._by_class = indices_by_class(self.rows, len(classes))
+        weighted = self._weighted_margins()
+        self.loss = weighted.mean_loss()
+        self.class_losses = np.array([weighted.chosen(own).mean_loss() for own in self._by_class])
         side = sides(self.margins)
         self.fractions, self.shares = zip(
-            *(self._parts(side == number) for number in range(SIDES)), strict=True
+            *(weighted.parts(side == number) for number in range(SIDES)), strict=True
         )
 
     @classmethod
@@ -271,11 +259,43 @@ class HingeLossDisplay:
             If matplotlib is not installed.
         """
         rows = len(self.classes)
-        ax = axes(ax, 7.5, 3.1 + 0.4 * min(rows, 10) + 0.16 * min(max(rows - 10, 0), 50))
+        height = 3.1 + 0.4 * min(rows, 10) + 0.16 * min(max(rows - 10, 0), 50)
+        ax = axes_or_new(ax, 7.5, height)
         with np.errstate(all="ignore"):  # what is next to nothing may underflow
             self._count(bins)
-            self._draw(Panels(ax))
+            panels = Panels(ax)
+            self.ax_, self.figure_, self.loss_ax_ = ax, ax.figure, panels.curve
+            draw(panels, self._contents())
         return self
+
+    def _count(self, bins: Any) -> None:
+        """Count the margins in bins, and those outside."""
+        low, high = shown_range(self.margins, self._by_class)
+        self.edges_ = bin_edges(self.margins, low, high, bins)
+        self.counts_ = histogram(
+            self.margins, self.rows, len(self.classes), self.edges_, self.sample_weight
+        )
+        left, right = self.margins < self.edges_[0], self.margins > self.edges_[-1]
+        weighted = self._weighted_margins()
+        self.outside_ = weighted.parts(left), weighted.parts(right)
+
+    def _weighted_margins(self) -> WeightedMargins:
+        return WeightedMargins(self.margins, self.sample_weight, self.squared)
+
+    def _contents(self) -> Contents:
+        return Contents(
+            classes=self.classes,
+            class_sizes=list(map(len, self._by_class)),
+            class_losses=self.class_losses,
+            loss=self.loss,
+            fractions=self.fractions,
+            shares=self.shares,
+            edges=self.edges_,
+            counts=self.counts_,
+            outside=self.outside_,
+            weighted=self.sample_weight is not None,
+            squared=self.squared,
+        )
 
     def _repr_png_(self) -> bytes | None:
         """Return what was drawn, for notebooks; None if nothing was, or if pyplot shows it."""
@@ -289,154 +309,3 @@ class HingeLossDisplay:
         file = io.BytesIO()
         figure.savefig(file, format="png")
         return file.getvalue()
-
-    def _parts(self, chosen: npt.NDArray[np.bool_]) -> tuple[float, float]:
-        """Return which part of the margins, by weight, and of the whole loss is chosen."""
-        weight = self.sample_weight
-        # The mean loss if each chosen margin costs 1: correctly rounded.
-        fraction = mean_loss(np.where(chosen, 0.0, 1.0), weight, squared=False)
-        chosen_weight = None if weight is None else weight[chosen]
-        loss = sum_of_losses(self.margins[chosen], chosen_weight, self.squared)
-        return fraction, loss / sum_of_losses(self.margins, weight, self.squared) if loss else 0.0
-
-    def _class_loss(self, chosen: Array) -> float:
-        """Return the mean loss of the chosen margins."""
-        weight = None if self.sample_weight is None else self.sample_weight[chosen]
-        return mean_loss(self.margins[chosen], weight, self.squared)
-
-    def _count(self, bins: Any) -> None:
-        """Count the margins in bins, and those outside."""
-        self.edges_ = bin_edges(self.margins, *shown_range(self.margins, self._members), bins)
-        self.counts_ = histogram(
-            self.margins, self.rows, len(self.classes), self.edges_, self.sample_weight
-        )
-        left, right = self.margins < self.edges_[0], self.margins > self.edges_[-1]
-        self.outside_ = self._parts(left), self._parts(right)
-
-    def _draw(self, panels: Panels) -> None:
-        """Draw all panels, and place them."""
-        self.ax_, self.figure_, self.loss_ax_ = panels.rows, panels.rows.figure, panels.curve
-        self._draw_margins(panels)
-        self._draw_loss(panels.font)
-        panels.place(
-            above=[panels.head.add_artist(self._table(panels.font)), self._legend(panels)],
-            beside=[panels.write_beside(panels.curve, 0.0, "mean loss", color=GREY)],
-            rows=self._row_words(panels),
-        )
-
-    def _draw_margins(self, panels: Panels) -> None:
-        """Draw a histogram in each row, the first on top."""
-        ax, classes, ends = self.ax_, len(self.classes), (self.edges_[0], self.edges_[-1])
-        highest = self.counts_.sum(axis=0).max(axis=1)
-        scale = _ROW_HEIGHT / np.where(highest > 0, highest, 1)  # bins may be elsewhere
-        tops = np.cumsum(self.counts_, axis=0) * scale[:, np.newaxis]
-        bottoms = np.concatenate([np.zeros_like(tops[:1]), tops[:-1]])
-        floors = classes - 1 - np.arange(classes)
-        for (_, color), *sides_of_rows in zip(_SIDES.values(), tops, bottoms, strict=True):
-            for floor, top, bottom in zip(floors, *sides_of_rows, strict=True):
-                ax.stairs(floor + top, self.edges_, baseline=floor + bottom, fill=True, color=color)
-        thin = 0.05 * panels.height / classes  # of low rows, floors would be all that is seen
-        ax.hlines(floors, *ends, color=GREY, linewidth=min(0.5, thin))
-        ax.set(xlim=ends, ylim=(0, classes))
-        ax.set_xlabel("margin m (each row has its own scale)", fontsize=panels.font)
-        ax.tick_params(labelsize=panels.font)
-        _mark_sides(ax)
-
-    def _draw_loss(self, font: str) -> None:
-        """Draw the hinge, in the colours of its sides, and the mean loss."""
-        ax = self.loss_ax_
-        m = np.union1d(np.linspace(self.edges_[0], self.edges_[-1], 500), [0.0, 1.0])
-        hinge = hinge_loss(m, np.ones(len(m)), self.squared, reduction="none")
-        ax.plot(m, hinge, color=_BLACK, linewidth=1.5)
-        ax.axhline(self.loss, color=_BLACK, linewidth=1, linestyle="--")
-        for start, end, (_, color) in zip(
-            (-np.inf, 0, 1), (0, 1, np.inf), _SIDES.values(), strict=True
-        ):
-            ax.fill_between(
-                m, hinge, where=(start <= m) & (m <= end), color=color, alpha=0.35, linewidth=0
-            )
-        highest = hinge.max()
-        if self.loss <= 2 * highest:  # or else the hinge would be flat
-            highest = max(highest, self.loss)
-        ax.set_ylim(0, 1.08 * highest)
-        ax.locator_params(axis="y", nbins=3)
-        ax.tick_params(labelsize=font)
-        ax.tick_params(axis="x", labelbottom=False, length=0)
-        _mark_sides(ax)
-
-    def _table(self, font: str) -> AnchoredOffsetbox:
-        """Return what each side, and what lies outside the axis, comes to."""
-        whole = "of margins" if self.sample_weight is None else "of weight"
-        lines = [Line(("", "", whole, "of loss"), GREY)]
-        for (name, (where, color)), *parts in zip(
-            _SIDES.items(), self.fractions, self.shares, strict=True
-        ):
-            lines.append(Line((name, where, *map(_percent, parts)), _BLACK, color))
-        for side, sign, edge, outside in zip(
-            ("left", "right"), "<>", self.edges_[[0, -1]], self.outside_, strict=True
-        ):
-            if any(outside):
-                where = f"m {sign} {edge:.4g}".replace("-", "\N{MINUS SIGN}")
-                lines.append(Line((f"{side} of the axis", where, *map(_percent, outside)), GREY))
-        return table(lines, ("left", "left", "right", "right"), font)
-
-    def _legend(self, panels: Panels) -> Legend:
-        """Draw what the lines over the hinge are."""
-        curve, mean, *_ = self.loss_ax_.get_lines()
-        above = " (above)" if self.loss > self.loss_ax_.get_ylim()[1] else ""
-        return panels.head.legend(
-            [curve, mean],
-            [loss_name(self.squared), f"mean loss: {self.loss:.4g}{above}"],
-            ncols=2,
-            fontsize=panels.font,
-            loc="lower left",
-            frameon=False,
-            borderpad=0,
-            borderaxespad=0,
-            handlelength=1.6,
-            columnspacing=1.5,
-        )
-
-    def _row_words(self, panels: Panels) -> list[RowWords]:
-        """Write each class, its mean loss and its number of samples beside its row."""
-        ax, last = self.ax_, len(self.classes) - 1
-        named = range(len(self.classes))[:: -(-len(self.classes) // _NAMED_ROWS)]
-        middles = [last - c + 0.5 * _ROW_HEIGHT for c in named]
-        ax.set_yticks(middles, [_short(self.classes[c], _LONGEST_NAME[panels.font]) for c in named])
-        ax.tick_params(axis="y", length=0)
-        words = []
-        for name, middle, c in zip(ax.get_yticklabels(), middles, named, strict=True):
-            loss = panels.write_beside(ax, middle, _three_digits(self.class_losses[c]))
-            size = f"n = {len(self._members[c])}"
-            size_below = panels.write_beside(ax, middle, size, color=GREY, va="top")
-            words.append(RowWords(name, loss, size_below))
-        return words
-
-
-def _mark_sides(ax: Axes) -> None:
-    """Draw where the sides of 0 and 1 meet."""
-    for end in (0.0, 1.0):
-        ax.axvline(end, color=GREY, linewidth=0.8, linestyle=":")
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-def _percent(part: float) -> str:
-    """Return a part of a whole as a percentage that is 0 or 100 only if the part is 0 or 1."""
-    if 0.0 < part < 0.0005:
-        return "<0.1%"
-    return ">99.9%" if 0.9995 <= part < 1.0 else f"{part:.1%}"
-
-
-def _three_digits(loss: float) -> str:
-    """Return a loss with three digits, also where the last is 0; a dash if there is none."""
-    if np.isnan(loss):
-        return "\N{EN DASH}"
-    return f"{loss:#.3g}".rstrip(".") if loss else "0"
-
-
-def _short(label: object, most: int) -> str:
-    """Return a label in one line of at most so many characters, without formulas."""
-    text = " ".join(str(label).split())
-    if len(text) > most:
-        text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
-    return text.replace("$", r"\$")

@@ -1,8 +1,8 @@
-"""Margins of decision values: whose they are, what they cost, and a histogram of them."""
+"""Margins of decision values: whose they are, and which part of the loss each side costs."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,10 @@ from hingemetrics._core import losses
 from hingemetrics._core.config import MulticlassMode
 from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics.functional import hinge_loss
+from hingemetrics.plot._figures import LARGEST_DRAWN
 
 SIDES = 3  # of 0 and 1, as `sides` numbers them
-LARGEST = 1e100  # beyond, scales of pictures overflow where they are made
-_LARGEST_SQUARED = 1e50
-_NEAREST = 0.9  # of the margins on each side of 1: those that an axis shows in any case
-_FARTHER = 1.5  # times as long as these need may an axis become for the sake of all others
+_LARGEST_SQUARED = 1e50  # its square is the largest that is drawn
 
 
 def margins_and_rows(preds: Floats, target: Ints, mode: MulticlassMode) -> tuple[Floats, Ints]:
@@ -34,7 +32,7 @@ def checked_margins(margins: Floats, squared: bool) -> Floats:
     """Return margins, none of which is NaN, infinite (as a difference may be) or beyond a scale."""
     if margins.ndim != 1 or not len(margins):
         raise ValueError(f"margins must have shape (M,), M >= 1, got {margins.shape}")
-    largest = _LARGEST_SQUARED if squared else LARGEST
+    largest = _LARGEST_SQUARED if squared else LARGEST_DRAWN
     fits = np.abs(margins) <= largest
     if not fits.all():
         row = int(fits.argmin())
@@ -44,7 +42,7 @@ def checked_margins(margins: Floats, squared: bool) -> Floats:
 
 
 def checked_rows(rows: Array, margins: int, classes: int) -> Array:
-    """Return the class of each margin."""
+    """Return the class of each margin, which must be one of so many."""
     if rows.shape != (margins,):
         raise ValueError(f"rows must have shape ({margins},) like margins, got {rows.shape}")
     fits = (rows >= 0) & (rows < classes)
@@ -59,74 +57,42 @@ def sides(margins: Floats) -> Ints:
     return np.digitize(margins, [0.0, 1.0])
 
 
-def members(rows: Array, classes: int) -> list[Ints]:
+def indices_by_class(rows: Array, classes: int) -> list[Ints]:
     """Return the indices of each class's margins."""
     order = np.argsort(rows, kind="stable")
     ends = np.cumsum(np.bincount(rows, minlength=classes))
     return np.split(order, ends[:-1])
 
 
-def mean_loss(margins: Floats, weight: Array | None, squared: bool) -> float:
-    """Return the mean loss of margins; NaN if there are none, or none that weighs anything."""
-    if not (len(margins) if weight is None else weight.any()):
-        return np.nan
-    return hinge_loss(margins, np.ones(len(margins)), squared, sample_weight=weight)
+class WeightedMargins(NamedTuple):
+    """Margins with their weights, and what they cost."""
 
+    margins: Floats
+    weight: Array | None
+    squared: bool
 
-def sum_of_losses(margins: Floats, weight: Array | None, squared: bool) -> float:
-    """Return the sum of the losses of margins."""
-    ones = np.ones(len(margins))
-    return hinge_loss(margins, ones, squared, sample_weight=weight, reduction="sum")
+    def chosen(self, index: Array) -> WeightedMargins:
+        """Return some of the margins: those of a mask, or at indices."""
+        weight = None if self.weight is None else self.weight[index]
+        return self._replace(margins=self.margins[index], weight=weight)
 
+    def mean_loss(self) -> float:
+        """Return the mean loss; NaN if there are no margins, or none that weighs anything."""
+        if not (len(self.margins) if self.weight is None else self.weight.any()):
+            return np.nan
+        ones = np.ones(len(self.margins))
+        return hinge_loss(self.margins, ones, self.squared, sample_weight=self.weight)
 
-def shown_range(margins: Floats, classes: list[Ints]) -> tuple[float, float]:
-    """Return from where to where an axis should go, though margins may have far outliers.
+    def total_loss(self) -> float:
+        """Return the sum of the losses."""
+        ones = np.ones(len(self.margins))
+        return hinge_loss(
+            self.margins, ones, self.squared, sample_weight=self.weight, reduction="sum"
+        )
 
-    It holds 0, 1, each class's median and nine of ten margins on each side of 1, so most of those
-    that cost something, however few they are; and all margins that do not make it too long.
-    """
-    medians = [float(np.median(margins[chosen])) for chosen in classes if len(chosen)]
-    costly = margins < 1.0
-    low, high = min(0.0, *medians), max(1.0, *medians)
-    if costly.any():
-        low = min(low, float(np.quantile(margins[costly], 1 - _NEAREST, method="higher")))
-    if not costly.all():
-        high = max(high, float(np.quantile(margins[~costly], _NEAREST, method="lower")))
-    room = _FARTHER * (high - low)
-    least, most = float(margins.min()), float(margins.max())
-    return (
-        min(low, least) if least >= low - room else low,
-        max(high, most) if most <= high + room else high,
-    )
-
-
-def bin_edges(margins: Floats, low: float, high: float, bins: Any) -> Floats:
-    """Return edges of bins; of about so many, at multiples of 1/k or of k for an integer k."""
-    if isinstance(bins, str):
-        return np.histogram_bin_edges(margins, bins, (low, high))
-    if not isinstance(bins, (int, np.integer)):
-        return np.histogram_bin_edges(margins, bins)
-    if bins < 1:
-        raise ValueError(f"bins must be >= 1, got {bins}")
-    width = (high - low) / bins
-    k = 1 // width if width < 1.0 else np.ceil(width)
-    factor, divisor = (1.0, k) if width < 1.0 else (k, 1.0)
-    first, last = (np.floor(end * divisor / factor) for end in (low, high))
-    edges: Floats = np.arange(first, last + 2) * factor / divisor
-    edges[0] = min(edges[0], low)  # the product may have been rounded up
-    return edges
-
-
-def histogram(
-    margins: Floats, rows: Array, classes: int, edges: Floats, weight: Array | None
-) -> Array:
-    """Return the number, or weight, of margins by side, class and bin; the last bin is closed."""
-    inside = (margins >= edges[0]) & (margins <= edges[-1])
-    margins, rows = margins[inside], rows[inside]
-    bins = len(edges) - 1
-    places = np.minimum(np.searchsorted(edges, margins, side="right") - 1, bins - 1)
-    shape = (SIDES, classes, bins)
-    cells = np.ravel_multi_index((sides(margins), rows, places), shape)
-    weight = None if weight is None else weight[inside]
-    counts: npt.NDArray[Any] = np.bincount(cells, weight, minlength=int(np.prod(shape)))
-    return counts.reshape(shape)
+    def parts(self, mask: npt.NDArray[np.bool_]) -> tuple[float, float]:
+        """Return which part of the margins, by weight, and of the loss those of a mask are."""
+        # The mean loss if each of them costs 1, and the others nothing: correctly rounded.
+        costs = WeightedMargins(np.where(mask, 0.0, 1.0), self.weight, squared=False)
+        loss = self.chosen(mask).total_loss()
+        return costs.mean_loss(), loss / self.total_loss() if loss else 0.0

@@ -1,4 +1,4 @@
-"""What pictures are drawn on: axes, and panels that share the box of axes, words included."""
+"""Panels that share the box of axes, words included, and a table for one of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
-GREY = "#666666"
 _GAP = 6.0  # points between panels, and between a panel and the words beside it
 _LINE = 1.25  # heights of a font that a line of text needs
 _WORD = 1.2  # widths of a number that it and the gap to the next one need
@@ -79,11 +78,8 @@ class Panels:
         box = self._outer_box(None).transformed(rows.figure.transSubfigure).transformed(inches)
         self.height = 72 * box.height
         self.font = "small" if box.width >= _ROOMY else "x-small"
-        self._room = (
-            0.0,
-            0.0,
-            0.0,
-        )  # that words take on the left, below and on the right, in pixels
+        # that words take on the left, below and on the right, in pixels
+        self._room = (0.0, 0.0, 0.0)
         self._boxes: dict[Axes, Bbox] = {}
         self._above: list[Artist] = []
         self._beside: list[Text] = []
@@ -219,22 +215,3 @@ def table(lines: list[Line], aligns: Sequence[str], font: str) -> AnchoredOffset
         columns.append(column([(line.cells[number], line.color) for line in lines], align))
     packed = HPacker(children=columns, align="top", pad=0, sep=7)
     return AnchoredOffsetbox("upper left", child=packed, pad=0, borderpad=0, frameon=False)
-
-
-def axes(ax: Any, width: float, height: float) -> Axes:
-    """Return axes, by default of a new figure; pyplot, which remembers figures, has no part."""
-    if ax is not None:
-        if not hasattr(ax, "axhline"):
-            raise TypeError(f"ax must be Axes of matplotlib, got {ax!r}")
-        return ax  # type: ignore[no-any-return]
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("plots need matplotlib: pip install matplotlib") from error
-    figure: Figure = Figure(figsize=(width, height), layout="constrained")
-    return figure.subplots()
-
-
-def loss_name(squared: bool) -> str:
-    """Return what a loss is called."""
-    return "squared hinge loss" if squared else "hinge loss"

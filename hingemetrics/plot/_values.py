@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hingemetrics._core.typing import Floats
-from hingemetrics.plot._margins import LARGEST
-from hingemetrics.plot._panels import GREY, axes, loss_name
+from hingemetrics.plot._figures import BLUE, GREY, LARGEST_DRAWN, axes_or_new, loss_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
-_BLUE = "#0072B2"  # Okabe and Ito's, as all colours here
 _NAMED_BARS = 20
 _ROOM_OF_TEXT = 0.9  # of a bar and the gap beside it
 _ABOVE = 7.0  # points between a value and what is written
@@ -26,7 +24,7 @@ _ABOVE = 7.0  # points between a value and what is written
 def plot_value(
     value: float | Floats, *, squared: bool = False, ax: Axes | None = None
 ) -> tuple[Any, Axes]:
-    """Draw a loss as a point, or one loss a class as bars.
+    """Draw a loss as a point, or one loss per class as bars.
 
     Parameters
     ----------
@@ -53,7 +51,7 @@ def plot_value(
     >>> ax.get_ylabel()
     'hinge loss'
     """
-    ax = axes(ax, 7.0 if isinstance(value, np.ndarray) else 4.0, 3.6)
+    ax = axes_or_new(ax, 7.0 if isinstance(value, np.ndarray) else 4.0, 3.6)
     with np.errstate(all="ignore"):  # what is next to nothing may underflow
         _draw(ax, value, squared)
     return ax.figure, ax
@@ -63,13 +61,13 @@ def _draw(ax: Axes, value: float | Floats, squared: bool) -> None:
     """Draw one loss or several."""
     per_class = isinstance(value, np.ndarray)
     values = np.atleast_1d(value)
-    heights = np.where(np.abs(values) <= LARGEST, values, 0.0)
+    heights = np.where(np.abs(values) <= LARGEST_DRAWN, values, 0.0)
     ax.axhline(1.0, color=GREY, linewidth=1, linestyle=":", label="of always answering 0")
     if per_class:
-        ax.bar(np.arange(len(values)), heights, color=_BLUE)
+        ax.bar(np.arange(len(values)), heights, color=BLUE)
         ax.set_xlabel("class, against all others")
     else:
-        ax.plot(heights, "o", color=_BLUE, markersize=10, clip_on=False, zorder=3)  # whole at 0
+        ax.plot(heights, "o", color=BLUE, markersize=10, clip_on=False, zorder=3)  # whole at 0
     ax.set(ylabel=loss_name(squared), ylim=(0, 1.15 * max(1.0, heights.max())))
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
     ax.spines[["top", "right"]].set_visible(False)

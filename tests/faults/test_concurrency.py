@@ -234,7 +234,13 @@ def total(metric):
     return metric
 
 
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(method, marks=[] if method in ("fork", "spawn") else pytest.mark.more)
+        for method in multiprocessing.get_all_start_methods()
+    ],
+)
 @pytest.mark.filterwarnings("ignore:.*fork")  # of Python, and of JAX where it was imported
 def test_processes_of_a_parent_with_threads(method):
     """Metrics go there and back while threads of the parent update them and their own."""
@@ -263,61 +269,6 @@ def test_processes_of_a_parent_with_threads(method):
         assert bits(metric.compute()) == known(*joined(0, 1))
     assert sent.state == shared.state
     assert busy.state.value("sum") == busy.state.count / 4
-
-
-FORKS = """
-import os, sys, threading, time
-import hingemetrics as h
-from hingemetrics._engine import kernels
-
-h.set_backend("numba")
-compiled = threading.Event()
-
-
-def compile_one():
-    h.HingeLoss().update([0.5, 0.25], [1, 0])
-    compiled.set()
-
-
-def child():
-    metric = h.HingeLoss()
-    metric.update([0.5, 0.25], [1, 0])
-    return metric.compute() == (0.5 + 1.25) / 2
-
-
-thread = threading.Thread(target=compile_one)
-thread.start()
-forks = []
-while not compiled.is_set() and len(forks) < 12:
-    pid = os.fork()
-    if not pid:
-        os._exit(0 if child() else 1)
-    forks.append((pid, compiled.is_set(), time.monotonic() + 60))
-    compiled.wait(0.25)
-thread.join()
-statuses = set()
-for pid, late, deadline in forks:
-    while True:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            statuses.add(os.waitstatus_to_exitcode(status))
-            break
-        if time.monotonic() > deadline:
-            os.kill(pid, 9)
-            os.waitpid(pid, 0)
-            statuses.add("hangs")
-            break
-        time.sleep(0.01)
-print(*statuses, sum(not late for _, late, _ in forks) > 1, h.hinge_loss([0.5], [1]))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
-def test_forks_while_a_thread_really_compiles(python, tmp_path):
-    """With no cache: children forked in the midst of it compute, and none waits for it."""
-    run = python("-W", "ignore", "-c", FORKS, NUMBA_CACHE_DIR=str(tmp_path))
-    assert (run.stdout, run.stderr) == ("0 True 0.5\n", "")
 
 
 @pytest.mark.slow

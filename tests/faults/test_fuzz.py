@@ -27,20 +27,20 @@ def test_nothing_is_found(python, target):
 FAULTS = {
     # A sum is taken in any form, and whatever it is.
     "bytes": """
-from hingemetrics import state
+from hingemetrics._core import wire
 def any_sum(self, samples):
     exponent, mantissa = self.number(), self.number()
     return mantissa << min(exponent, 2000)
-state._Reader.sum = any_sum
+wire._Reader.sum = any_sum
 """,
     # The state is replaced before the rest is checked.
     "state_dict": """
-import json
-checked = fuzz.HingeLoss._parsed
-def parsed(self, state_dict):
+from hingemetrics.metrics import hinge
+load = fuzz.HingeLoss.load_state_dict
+def loaded(self, state_dict):
     self.reset()
-    return checked(self, state_dict)
-fuzz.HingeLoss._parsed = parsed
+    return load(self, state_dict)
+fuzz.HingeLoss.load_state_dict = loaded
 """,
     # Rows that are too short are filled, and those that are too long cut.
     "csv": """

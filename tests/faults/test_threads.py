@@ -1,6 +1,7 @@
 """Threads that share a call: as hard to break as one thread, and nothing of them is left."""
 
 import gc
+import itertools
 import sys
 import threading
 import time
@@ -11,8 +12,7 @@ import pytest
 from oracle import bits, expected
 
 from hingemetrics import HingeLoss
-from hingemetrics._engine import measure as engine
-from hingemetrics._engine import threads
+from hingemetrics._engine import measure, threads
 from hingemetrics._engine.threads import in_threads
 
 NUMBERS = [1, 2, 3, 5]
@@ -151,11 +151,11 @@ BEGIN = """
 import os, signal, sys, threading, time
 import numpy as np
 import hingemetrics as h
-from hingemetrics._engine import measure as engine
+from hingemetrics._engine import measure
 
 h.set_backend(sys.argv[1])
 h.set_num_threads(int(sys.argv[2]))
-engine._THREAD_ELEMENTS = 1000
+measure._THREAD_ELEMENTS = 1000
 preds, target = np.linspace(-3, 3, 20_000), np.arange(20_000) % 2
 wanted = h.HingeLoss()
 wanted.update(preds[:500], target[:500])
@@ -249,7 +249,7 @@ except KeyboardInterrupt:
 """,
     # A fork while another thread has an item in its hands: the child has no such thread
     "fork": """
-measured, child = engine._measure_span, None
+measured, child = measure._measure_span, None
 
 
 def forking(*arguments, **options):
@@ -262,7 +262,7 @@ def forking(*arguments, **options):
     return measured(*arguments, **options)
 
 
-engine._measure_span = forking
+measure._measure_span = forking
 assert seen() == wanted
 if not child:
     assert seen() == wanted
@@ -290,11 +290,21 @@ print("right")
 }
 
 
+# A quick run has each scene in the tier that has most to interrupt, and two of them in the other.
+QUICK = [*(("numpy", scene, 2 + k % 2) for k, scene in enumerate(SCENES))]
+QUICK += [("numba", "handler", 2), ("numba", "fork", 3)]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals, nor forks")
-@pytest.mark.parametrize("number", [1, 2, 3])
-@pytest.mark.parametrize("scene", SCENES)
-def test_whatever_happens_to_a_process(python, backend, scene, number):
-    run = python("-W", "ignore:.*fork", "-c", BEGIN + SCENES[scene], backend, number)
+@pytest.mark.parametrize(
+    ("tier", "scene", "number"),
+    [
+        pytest.param(*process, marks=[] if process in QUICK else pytest.mark.more)
+        for process in itertools.product(("numpy", "numba"), SCENES, (1, 2, 3))
+    ],
+)
+def test_whatever_happens_to_a_process(python, tier, scene, number):
+    run = python("-W", "ignore:.*fork", "-c", BEGIN + SCENES[scene], tier, number)
     assert (run.stdout, run.stderr, run.returncode) == ("right\n", "", 0)
 
 
@@ -303,7 +313,7 @@ def test_whatever_happens_to_a_process(python, backend, scene, number):
 
 @pytest.mark.usefixtures("backend")
 def test_large_calls_from_many_threads_at_once(set_num_threads, monkeypatch):
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 1000)
     set_num_threads(3)
     rng = np.random.default_rng(0)
     preds, target = rng.random(12_000), rng.integers(0, 2, 12_000)

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from cases import FLOATS, battery, cases, forms, name
-from hypothesis import assume, given, settings
+from cases import FLOATS, battery, cases, examples, forms, name
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracle import bits
 
@@ -63,7 +63,7 @@ class TestOneTier:
         assert fingerprint(metric.state) == fingerprint(case.state())
 
     @given(cases(cells=300))
-    @settings(max_examples=25)
+    @examples(25)
     def test_split_to_single_rows(self, case):
         metric = case.metric()
         for k in range(len(case)):
@@ -102,7 +102,7 @@ class TestOneTier:
         assert fingerprint(a - a) == fingerprint(case.empty())
 
     @given(cases())
-    @settings(max_examples=30)
+    @examples(30)
     def test_functional_and_class_agree(self, case):
         assume(len(case))  # an empty state has forgotten how many classes there were
         metric = case.metric()
@@ -193,7 +193,7 @@ LAYOUTS = {
 @pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("layout", LAYOUTS)
 @given(case=cases(dtypes=FLOATS, cells=2000))
-@settings(max_examples=15)
+@examples(15)
 def test_layout(layout, case):
     # An empty list of rows cannot say how many columns it has.
     if layout == "nested lists" and not len(case):
@@ -226,9 +226,14 @@ for case in battery():
     [
         {"HINGEMETRICS_BACKEND": "numpy"},
         {"HINGEMETRICS_BACKEND": "numba"},
-        {"HINGEMETRICS_BACKEND": "auto"},
-        {"HINGEMETRICS_BACKEND": "numba", "NUMBA_DISABLE_JIT": "1"},
-        {"HINGEMETRICS_BACKEND": "numpy", "PYTHONOPTIMIZE": "2"},
+        *(
+            pytest.param(environment, marks=pytest.mark.more)
+            for environment in (
+                {"HINGEMETRICS_BACKEND": "auto"},
+                {"HINGEMETRICS_BACKEND": "numba", "NUMBA_DISABLE_JIT": "1"},
+                {"HINGEMETRICS_BACKEND": "numpy", "PYTHONOPTIMIZE": "2"},
+            )
+        ),
     ],
     ids=lambda environment: "-".join(environment.values()),
 )

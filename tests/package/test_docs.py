@@ -180,7 +180,11 @@ def reader(tmp_path, monkeypatch):
     return Reader(tmp_path)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=page_name)
+@pytest.mark.parametrize(
+    "page",
+    [README, *(pytest.param(page, marks=pytest.mark.more) for page in PAGES[1:])],
+    ids=page_name,
+)
 def test_page(page, reader):
     code = "".join(block.code for block in of_language(page, "python", "sh", "yaml"))
     imported = re.findall(r"^ *(?:from|import) (\w+)", code, re.M)
@@ -327,6 +331,7 @@ FETCHED_ELSEWHERE = re.compile(
 )
 
 
+@pytest.mark.more
 def test_site(tmp_path):
     """It builds without a warning, has every page, and needs no network to be shown."""
     for module in ("sphinx", "myst_parser", "numpydoc", "sphinx-mathjax-offline", "furo"):

@@ -74,8 +74,17 @@ def test_misuse_is_a_type_error(mypy, tmp_path, code, error):
     assert f"[{error}]" in run.stdout, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
-@pytest.mark.parametrize("flags", [[], ["-W", "error"], ["-O"], ["-OO"], ["-I", "-B"]])
+FLAGS = ([], ["-W", "error"], ["-O"], ["-OO"], ["-I", "-B"])  # -OO compiles kernels of its own
+
+
+@pytest.mark.parametrize(
+    ("backend", "flags"),
+    [
+        *(("numpy", flags) for flags in FLAGS),
+        *(pytest.param("numba", flags, marks=pytest.mark.more) for flags in FLAGS[:-1]),
+        ("numba", FLAGS[-1]),
+    ],
+)
 def test_any_flags(python, tmp_path, flags, backend):
     paths = f"import sys; sys.path[:0] = {[str(PACKAGE), str(CONSUMER.parent)]}; "
     run = python(*flags, "-c", paths + RUN, tmp_path, HINGEMETRICS_BACKEND=backend)
@@ -108,7 +117,7 @@ def world():
 before = world()
 import hingemetrics
 from hingemetrics import cli
-from hingemetrics._engine import measure as engine
+from hingemetrics._engine import measure
 from hingemetrics._inputs import batch as inputs
 after = world()
 print([name for name in before if before[name] != after[name]])

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from oracle import expected
@@ -37,6 +38,7 @@ class Case:
     weight: np.ndarray | None = None
     squared: bool = False
     mode: str | None = None
+    flavour: str = "normal"
 
     def __len__(self):
         return len(self.target)
@@ -67,6 +69,16 @@ class Case:
 
     def expected(self, reduction="mean", **options):
         return self._asked_of(expected, reduction, options)
+
+    def traits(self):
+        """What tells it from others of its kind."""
+        return {
+            "form": self.mode or "binary",
+            "dtype": self.preds.dtype.str,
+            "flavour": self.flavour,
+            "squared": self.squared,
+            "weighted": self.weight is not None,
+        }
 
     def _asked_of(self, loss, reduction, options):
         return loss(
@@ -137,6 +149,11 @@ def weights(rng, rows, kind):
 WEIGHTS = (None, None, "uniform", "tenths", "zeros", "wild", "integers", "float32")
 
 
+def examples(number):
+    """So many examples where the profile "full" makes 60 of others; else in proportion."""
+    return settings(max_examples=max(5, number * settings().max_examples // 60))
+
+
 @st.composite
 def cases(draw, dtypes=REALS, cells=6000):
     """Any batch the package has to take, of at most about so many cells."""
@@ -178,7 +195,8 @@ def battery(rows=300):
         rng = np.random.default_rng(seed)
         shape = (rows,) if classes is None else (rows, classes)
         preds = cast(scores(rng, shape, flavour), FLOATS[seed % 3])
-        yield Case(preds, labels(rng, rows, classes), weights(rng, rows, kind), squared, mode)
+        weight = weights(rng, rows, kind)
+        yield Case(preds, labels(rng, rows, classes), weight, squared, mode, flavour)
 
 
 def form(rows, classes, mode, squared, kind, seed=0):
@@ -199,3 +217,12 @@ def name(case):
     """What to call a case of `forms` in a report."""
     form = case.mode or "binary"
     return "-".join([form, *["squared"] * case.squared, *["weighted"] * (case.weight is not None)])
+
+
+def one_row(preds, label, weight=None, mode=None):
+    weight = None if weight is None else np.array([weight])
+    return Case(np.array([preds]), np.array([label]), weight, mode=mode).state()
+
+
+EXAMPLE = Case(np.array([-2.2, 2.4, 0.1]), np.array([0, 1, 1]))
+BROKEN_EXAMPLE = Case(np.array([*BROKEN, 0.1]), np.array([0, 0, 1, 1]), np.array([0.1, 1, 2, 3]))

@@ -1,6 +1,8 @@
 """What tests of the command share: data, and what a run of it must look like."""
 
 import json
+import os
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -44,3 +46,25 @@ def losses_of(case):
     """The losses of each sample, in a list."""
     rows = zip(case.preds.tolist(), case.target.tolist(), strict=True)
     return [cells(row, label, case.squared, case.mode) for row, label in rows]
+
+
+@contextmanager
+def redirected(number, path, flags=os.O_RDONLY):
+    """Meanwhile a descriptor of this process is a file, as a shell's redirection makes it."""
+    before, opened = os.dup(number), os.open(path, flags)
+    try:
+        os.dup2(opened, number)
+        yield
+    finally:
+        os.dup2(before, number)
+        os.close(before)
+        os.close(opened)
+
+
+def broken_stream(path):
+    """A stream that takes nothing: the file is on a full disk, or the pipe's reader has gone."""
+    if path:
+        return open(path, "w")
+    reader, writer = os.pipe()
+    os.close(reader)
+    return open(writer, "w")

@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import itertools
+import random
 import tracemalloc
+from decimal import Decimal
 from functools import partial
 
 import numpy as np
@@ -194,3 +196,30 @@ def refusal(wanted):
     except (TableError, OSError) as error:
         return str(error)
     return None
+
+
+def numbers_of_many_forms(seed, count):
+    """Texts of numbers: as repr, printf and people write them, near ties, at the ends, and none."""
+    rng = random.Random(seed)
+    digits = lambda most: "".join(rng.choices("0123456789", k=rng.randrange(1, most)))  # noqa: E731
+    forms = (
+        lambda: repr(rng.gauss(0, 1)),
+        lambda: repr(rng.random() / 10 ** rng.randrange(9)),
+        lambda: repr(rng.gauss(0, 1) * 10.0 ** rng.randrange(-330, 300)),
+        lambda: f"{rng.gauss(0, 10 ** rng.randrange(12)):.{rng.randrange(30)}f}",
+        lambda: f"{rng.choice(['', '+', '-'])}{digits(12)}.{digits(26)}",
+        lambda: f"{digits(20)}",
+        lambda: f"0.{'0' * rng.randrange(22)}{digits(20)}",
+        lambda: f"{rng.randrange(2**64)}e-{rng.randrange(30)}",
+        lambda: tie(rng),
+        lambda: rng.choice([".5", "5.", "-.5", "+5.", "-0", "-0.0", "0", "nan", "-inf", "1e400"]),
+    )
+    return [rng.choice(forms)() for _ in range(count)]
+
+
+def tie(rng):
+    """A decimal halfway between two doubles, or next to it."""
+    exponent = rng.randrange(1, 11)
+    odd = Decimal(2 * rng.randrange(2**52, 2**53) + 1) / 2**exponent
+    text = f"{odd:f}"
+    return rng.choice([text, text, text[:-1], f"{text}{'' if '.' in text else '.'}1"])

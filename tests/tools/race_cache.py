@@ -71,11 +71,11 @@ def load(folder):
     """Get a kernel anew, with a cache in `folder`; return whether it was loaded from there."""
     from numba import config
 
-    from hingemetrics._engine import kernels
+    from hingemetrics._engine import machine_code
 
     config.CACHE_DIR = folder
-    kernels._compiled.clear()
-    kernel = kernels.get("binary", np.dtype(float), wait=True)
+    machine_code._compiled.clear()
+    kernel = machine_code.get("binary", np.dtype(float), wait=True)
     return bool(sum(kernel.stats.cache_hits.values()))
 
 

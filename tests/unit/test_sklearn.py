@@ -384,7 +384,7 @@ class TestSearch:
 
     def test_searches(self, monkeypatch):
         """Without a step of Python's for each label."""
-        monkeypatch.setattr("hingemetrics._inputs.labels._places_by_hash", None)
+        monkeypatch.setattr("hingemetrics._inputs.labels._indices_by_hash", None)
         for labels, dtype in SAME.values():
             y_true = np.array(labels, dtype=dtype)
             assert class_indices(y_true, labels).tolist() == [*range(len(labels))]

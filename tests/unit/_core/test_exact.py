@@ -11,20 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hingemetrics._core import exact
-from hingemetrics._core.exact import (
-    BLOCK_ROWS,
-    COUNTERS,
-    FAR_ROWS,
-    LOWEST,
-    NEAR_ROWS,
-    ONE,
-    Accumulator,
-    Column,
-    Sums,
-    Totals,
-    stacked,
-    unstacked,
-)
+from hingemetrics._core.exact import BLOCK_ROWS, COUNTERS, Accumulator, Sums, stacked, unstacked
+from hingemetrics._core.grid import LOWEST, NARROW_LIMIT, NARROW_ROWS, ONE, WIDE_ROWS
+from hingemetrics._core.totals import Total, Totals
 
 ANY = st.one_of(
     st.sampled_from(EDGES[EDGES >= 0].tolist()),
@@ -38,15 +27,15 @@ def added(*blocks):
     """The sums of blocks of doubles; the first counter counts rows, as it must."""
     accumulator = Accumulator.empty(blocks[0].shape[1])
     for block in blocks:
-        accumulator.hot[0] += len(block)
+        accumulator.digits[0] += len(block)
         accumulator.add(block)
-    return accumulator.finished()
+    return accumulator.sums()
 
 
 def column_of(values):
     finite = [Fraction(x) for x in values if math.isfinite(x)]
     nan, inf = sum(map(math.isnan, values)), sum(map(math.isinf, values))
-    return Column(nan, inf, int(sum(finite, Fraction(0)) * ONE))
+    return Total(nan, inf, int(sum(finite, Fraction(0)) * ONE))
 
 
 @given(BLOCKS)
@@ -79,18 +68,18 @@ def test_doubling_beyond_an_int64(value):
         sums = sums + sums
     column = column_of([value])
     times = 2**100
-    assert sums.totals().columns == (Column(*(times * part for part in column)),)
+    assert sums.totals().columns == (Total(*(times * part for part in column)),)
     assert sums.counters()[0] == times
     # What is small again is added as cheaply as before, and to what is large.
     more = sums + added(np.array([[0.5]]))
-    assert more.totals().columns[0].total == times * column.total + ONE // 2
+    assert more.totals().columns[0].finite == times * column.finite + ONE // 2
 
 
 def test_columns_from_the_first_on():
     accumulator = Accumulator.empty(3)
     accumulator.add(np.array([[1.0, 2.0**40]]), first=1)
-    totals = accumulator.finished().totals()
-    assert totals.columns == tuple(Column(0, 0, n * ONE) for n in (0, 1, 2**40))
+    totals = accumulator.sums().totals()
+    assert totals.columns == tuple(Total(0, 0, n * ONE) for n in (0, 1, 2**40))
     assert totals.counters == (0,) * COUNTERS
 
 
@@ -100,17 +89,17 @@ def test_rounded_once(total, divisor):
         wanted = float(Fraction(total, divisor))
     except OverflowError:
         wanted = math.inf
-    assert Column(0, 0, total).over(divisor) == wanted
+    assert Total(0, 0, total).over(divisor) == wanted
 
 
 @pytest.mark.parametrize(
     ("column", "divisor", "value"),
     [
-        (Column(1, 1, 5), 2, math.nan),
-        (Column(0, 1, 5), 2, math.inf),
-        (Column(0, 0, 0), 0, math.nan),
-        (Column(0, 0, 1 << 5000), 1, math.inf),
-        (Column(0, 0, 1), 1 << -LOWEST, 2.0**LOWEST),
+        (Total(1, 1, 5), 2, math.nan),
+        (Total(0, 1, 5), 2, math.inf),
+        (Total(0, 0, 0), 0, math.nan),
+        (Total(0, 0, 1 << 5000), 1, math.inf),
+        (Total(0, 0, 1), 1 << -LOWEST, 2.0**LOWEST),
     ],
 )
 def test_special_values(column, divisor, value):
@@ -118,8 +107,8 @@ def test_special_values(column, divisor, value):
 
 
 def test_totals_merge():
-    totals = Totals((1, 2), (Column(1, 2, 3),))
-    assert totals.plus(totals) == Totals((2, 4), (Column(2, 4, 6),))
+    totals = Totals((1, 2), (Total(1, 2, 3),))
+    assert totals.plus(totals) == Totals((2, 4), (Total(2, 4, 6),))
 
 
 def wide(block):
@@ -139,7 +128,7 @@ def test_what_was_added_is_taken_out(block, rows):
         assert left.counters() == [len(these[rows:]), 0, 0, 0]
         assert (left + part).totals() == whole.totals()
         under = (part - whole).totals()
-        assert under.columns == tuple(Column(0, 0, 0).minus(column) for column in rest)
+        assert under.columns == tuple(Total(0, 0, 0).minus(column) for column in rest)
 
 
 @given(BLOCKS, st.integers(1, 9))
@@ -147,8 +136,8 @@ def test_carried_digits_are_the_same_sums(block, times):
     for these in (block, wide(block)):
         once = sums = added(these)
         for _ in range(times):
-            sums = (sums + sums).carried()
-        assert sums.hot.item(0) + sums.extra <= 1
+            sums = (sums + sums).carry()
+        assert sums.digits.item(0) + sums.extra <= 1
         for _ in range(times):
             sums = sums - (sums - once)
         assert sums.totals() == once.totals()
@@ -161,8 +150,8 @@ def test_many_columns_beyond_an_int64(value):
         sums = sums + sums
     times = 2**100
     one, *_, last = sums.totals().columns
-    assert one == Column(*(times * part for part in column_of([value])))
-    assert last.total == times * column_of([0.1]).total
+    assert one == Total(*(times * part for part in column_of([value])))
+    assert last.finite == times * column_of([0.1]).finite
     left = sums - first
     for _ in range(100):
         left = left - left + first
@@ -178,11 +167,11 @@ def test_no_more_is_added_than_digits_hold(block, most):
         once = sums = added(these)
         for k in range(30):
             sums = sums + once if k % 3 else sums - once + once
-            assert sums.hot.item(0) + sums.extra <= len(these) + most
+            assert sums.digits.item(0) + sums.extra <= len(these) + most
             accumulator = sums.accumulator(len(these))
-            accumulator.hot[0] += len(these)
+            accumulator.digits[0] += len(these)
             accumulator.add(these)
-            assert accumulator.finished().totals() == (sums + once).totals()
+            assert accumulator.sums().totals() == (sums + once).totals()
         wanted = [column_of(column * 21) for column in these.T.tolist()]
     assert sums.totals().columns == tuple(wanted)
 
@@ -193,64 +182,25 @@ DIGIT = st.one_of(
 )
 
 
-@given(hnp.arrays(np.int64, (NEAR_ROWS, exact._MANY_COLUMNS), elements=DIGIT))
+@given(hnp.arrays(np.int64, (NARROW_ROWS, exact._MANY_COLUMNS), elements=DIGIT))
 def test_digits_of_any_sign_and_size(digits):
-    """Quotients of what no data make, too: negative sums, and such as near digits do not hold."""
-    hot = np.concatenate((np.ones(COUNTERS, np.int64), digits.reshape(-1)))
-    sums = Sums(hot, np.empty(0, np.int64), None)
+    """Quotients of what no data make, too: negative sums, and such as narrow digits do not hold."""
+    sums = Sums(
+        np.concatenate((np.ones(COUNTERS, np.int64), digits.reshape(-1))),
+        np.empty(0, np.int64),
+        None,
+    )
     columns = [
         sum(digit << 32 * (29 + k) for k, digit in enumerate(rows)) for rows in digits.T.tolist()
     ]
-    assert [column.total for column in sums.totals().columns] == columns
-    assert sums.carried().totals() == sums.totals()
+    assert [column.finite for column in sums.totals().columns] == columns
+    assert sums.carry().totals() == sums.totals()
     for divisor in (ONE, 3 * ONE, 10**300):
-        wanted = [Column(0, 0, total).over(divisor) for total in columns]
+        wanted = [Total(0, 0, total).over(divisor) for total in columns]
         assert np.array_equal(sums.over(divisor), wanted)
-    unusual = [c.total for c in sums.unusual(len(columns), zero=False)]
-    assert unusual == [total for total in columns if not 0 <= total < exact.NEAR_LIMIT]
-    assert [c.total for c in sums.unusual(9, zero=True)] == [t for t in columns[:9] if t]
-
-
-def near_ties():
-    """Sums on ties, and next to them, in units of 2**-149; and such as are exact."""
-    for mantissa in (2**52, 2**52 + 1, 2**53 - 1, 2**53 - 2, 0x15555555555555):
-        for place in (0, 1, 31, 32, 40, 150, 169):
-            tie = 2 * mantissa + 1 << place
-            yield from (tie - 1, tie, tie + 1, 2 * mantissa << place)
-    yield from (0, 1, 2, 3, 2**32 - 1, 2**32, 2**64 - 1, 2**224 - 1, 2**223)
-
-
-@pytest.mark.parametrize("odd", [1, 3, 5, 7, 2**31 - 1, 2**33 + 1, 10**19, 3**60, 2**53 - 1])
-@pytest.mark.parametrize("power", [928, 1060, 1077, 1100, 1800, 2101])
-def test_quotients_of_many_columns(odd, power):
-    """To the bit as Fractions: on ties of the quotient, one unit beside them, and elsewhere."""
-    totals = [n * m for n in near_ties() for m in (1, odd) if n * m < 2**224]
-    divisor = odd << power
-    sums = Sums.of(Totals((1, 0, 0, 0), tuple(Column(0, 0, t << 928) for t in totals)))
-    assert sums.cold is None
-    wanted = [float(Fraction(t << 928, divisor)) for t in totals]
-    assert sums.over(divisor).tobytes() == np.array(wanted).tobytes()
-
-
-@given(
-    st.lists(st.integers(0, 2**224 - 1), min_size=1, max_size=20),
-    st.one_of(st.integers(1, 2**2230), st.integers(1, 2**40).map(lambda n: n * ONE)),
-    st.integers(0, 223),
-)
-def test_quotients_are_sure_or_left_to_integers(totals, divisor, shift):
-    totals = [total >> shift for total in totals]
-    digits = np.array([[t >> 32 * k & 0xFFFFFFFF for t in totals] for k in range(NEAR_ROWS)])
-    values, sure = exact._quotients(digits, divisor)
-    for total, value, known in zip(totals, values.tolist(), sure.tolist(), strict=True):
-        wanted = Column(0, 0, total << 928).over(divisor)
-        assert not known or value == wanted
-
-
-def test_ordinary_quotients_need_no_integers():
-    rng = np.random.default_rng(0)
-    digits = rng.integers(0, 2**32, (NEAR_ROWS, 1000))
-    for divisor in (ONE, 7 * ONE, 12345 * ONE, int(2.0**53 * 0.1) << 1030):
-        assert exact._quotients(digits, divisor)[1].all()
+    unusual = [c.finite for c in sums.unusual(len(columns), zero=False)]
+    assert unusual == [total for total in columns if not 0 <= total < NARROW_LIMIT]
+    assert [c.finite for c in sums.unusual(9, zero=True)] == [t for t in columns[:9] if t]
 
 
 def test_more_columns_than_a_block(monkeypatch):
@@ -267,6 +217,6 @@ def test_stacks_are_the_same_sums(rows):
     sums += [sums[0] + sums[-1], Sums.of(sums[0].totals()), sums[0] - sums[0]]
     again = list(unstacked(stacked(sums)))
     assert [one.totals() for one in again] == [one.totals() for one in sums]
-    assert all(len(one.far) in (0, 3 * FAR_ROWS) for one in again)
-    assert all(one.hot.base is None for one in again)  # or one of them would keep all in memory
+    assert all(len(one.wide) in (0, 3 * WIDE_ROWS) for one in again)
+    assert all(one.digits.base is None for one in again)  # or one of them would keep all in memory
     assert list(unstacked(stacked([]))) == []

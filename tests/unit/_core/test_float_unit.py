@@ -12,7 +12,7 @@ import pytest
 import hingemetrics
 from hingemetrics import BootstrapHingeLoss, HingeLoss, RunningHingeLoss, hinge_loss
 from hingemetrics._core.float_unit import check_float_unit
-from hingemetrics._engine import measure as engine
+from hingemetrics._engine import measure
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64",
@@ -120,7 +120,7 @@ def test_integers_do_not_mind(setting):
 @pytest.mark.parametrize("number", [2, 3])
 def test_threads_of_a_changed_one(set_num_threads, monkeypatch, number):
     """A new thread has the settings of the one that started it."""
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1)
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 1)
     set_num_threads(number)
     error = in_a_changed_thread(UP, lambda: hinge_loss(np.zeros(500), np.ones(500)))
     assert "must round to nearest" in str(error)

@@ -1,12 +1,12 @@
-"""What is suggested in the place of a mistyped name."""
+"""Texts in messages: what was got, shortened, and what is suggested for a mistyped name."""
 
 import string
 
 import numpy as np
 import pytest
 
-from hingemetrics._core import text as spelling
-from hingemetrics._core.text import closest
+from hingemetrics._core import text
+from hingemetrics._core.text import closest, shortened
 
 NAMES = ["label", "score", "weight", "Class A", "a very long name of a column"]
 
@@ -39,8 +39,18 @@ def test_no_names():
 
 def test_what_a_file_of_strangers_can_cost(monkeypatch):
     """Names beyond so many, and those too long to compare, are not even looked at."""
-    monkeypatch.setattr(spelling, "_MOST_CHOICES", 3)
+    monkeypatch.setattr(text, "_MOST_CHOICES", 3)
     assert closest("label", ["a", "b", "label", "labels"]) == "label"
     assert closest("label", ["a", "b", "c", "label"]) is None
     assert closest("l" * 100, ["l" * 101]) is None
     assert closest("l" * 99, ["l" * 100]) == "l" * 100
+
+
+@pytest.mark.parametrize("got", ["", "label", "it's", "two\nlines", "x" * 40])
+def test_a_short_text_is_quoted(got):
+    assert shortened(got) == repr(got)
+
+
+@pytest.mark.parametrize("got", ["x" * 41, "y" * 10**6, "\n" * 41])
+def test_a_long_text_is_cut(got):
+    assert shortened(got) == repr(got[:40] + "...")

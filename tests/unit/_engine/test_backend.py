@@ -13,7 +13,7 @@ from oracle import bits, expected
 import hingemetrics
 from hingemetrics import HingeLoss, hinge_loss
 from hingemetrics._engine import backend as backends
-from hingemetrics._engine import measure as engine
+from hingemetrics._engine import measure
 
 
 @pytest.fixture
@@ -85,11 +85,11 @@ def test_calls_count_as_work(monkeypatch):
 @pytest.mark.usefixtures("auto")
 def test_auto_does_not_wait_for_a_compiler(monkeypatch):
     """While another thread compiles, this one goes on in NumPy."""
-    from hingemetrics._engine import kernels
+    from hingemetrics._engine import machine_code
 
     monkeypatch.setattr(backends, "SWITCH_WORK", 0)
-    monkeypatch.setattr(kernels, "_compiled", {})
-    with kernels._lock:
+    monkeypatch.setattr(machine_code, "_compiled", {})
+    with machine_code._lock:
         assert backends.kernel("binary", np.dtype(float)) is None
         assert hinge_loss([0.5], [1]) == 0.5
     assert backends.kernel("binary", np.dtype(float)) is not None
@@ -98,21 +98,26 @@ def test_auto_does_not_wait_for_a_compiler(monkeypatch):
 @pytest.mark.usefixtures("auto")
 def test_auto_outlives_a_compiler_that_fails(monkeypatch):
     """And asks it once."""
-    from hingemetrics._engine import kernels
+    from hingemetrics._engine import machine_code
 
     monkeypatch.setattr(backends, "SWITCH_WORK", 0)
     monkeypatch.setattr(backends, "_broken", set())
-    monkeypatch.setattr(kernels, "_compiled", {})
+    monkeypatch.setattr(machine_code, "_compiled", {})
     tried = []
-    monkeypatch.setattr(kernels, "_compile", lambda *key: tried.append(key) or 1 / 0)
+    monkeypatch.setattr(machine_code, "_compile", lambda *key: tried.append(key) or 1 / 0)
     for _ in range(3):
         assert hinge_loss([0.5], [1]) == 0.5
     assert tried == [("binary", np.dtype(float))]
 
 
 def test_warmup_compiles_everything(python):
-    code = "import hingemetrics as h; h.warmup(); from hingemetrics._engine import kernels as k; "
-    run = python("-c", code + "print(set(k._compiled) == set(k._KERNELS))")
+    code = """
+import hingemetrics
+hingemetrics.warmup()
+from hingemetrics._engine import kernels, machine_code
+print(set(machine_code._compiled) == set(kernels.KERNELS))
+"""
+    run = python("-c", code)
     assert (run.stdout, run.stderr) == ("True\n", "")
 
 
@@ -158,7 +163,7 @@ def loss_of_large(classes, mode, weighted):
 @pytest.mark.parametrize("classes", [None, 3])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_any_number_of_threads(backend, set_num_threads, monkeypatch, threads, classes, weighted):
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 1000)
     set_num_threads(threads)
     preds, target, weight = large(classes)
     weight = weight if weighted else None
@@ -170,24 +175,24 @@ def test_any_number_of_threads(backend, set_num_threads, monkeypatch, threads, c
 @pytest.mark.parametrize("threads", [1, 3])
 def test_large_calls_use_threads(backend, set_num_threads, monkeypatch, threads):
     """As many as there may be: nobody passes the barrier alone."""
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 1000)
     set_num_threads(threads)
-    measure, barrier, first = engine._measure_span, threading.Barrier(threads), [0] * threads
+    span, barrier, first = measure._measure_span, threading.Barrier(threads), [0] * threads
 
     def meet(*arguments, **options):
         if first:
             first.pop()
             barrier.wait(timeout=60)
-        return measure(*arguments, **options)
+        return span(*arguments, **options)
 
-    monkeypatch.setattr(engine, "_measure_span", meet)
+    monkeypatch.setattr(measure, "_measure_span", meet)
     preds, target, _ = large(None)
     assert bits(hinge_loss(preds, target)) == loss_of_large(None, None, False)
     assert not first
 
 
 def test_the_first_bad_row_is_named_with_threads(backend, set_num_threads, monkeypatch):
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 1000)
     set_num_threads(3)
     preds, target, _ = large(None)
     target[[9_000, 15_000]] = 5
@@ -203,7 +208,7 @@ def loss_of(seed):
 
 
 def test_concurrent_calls_that_use_threads(backend, set_num_threads, monkeypatch):
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 1000)
     wanted = [loss_of(seed) for seed in range(16)]
     set_num_threads(3)
     with ThreadPoolExecutor(8) as pool:
@@ -214,7 +219,7 @@ def test_concurrent_calls_that_use_threads(backend, set_num_threads, monkeypatch
 @pytest.mark.filterwarnings("ignore:.*fork")  # of Python, and of JAX where it was imported
 def test_forked_children_after_use(backend, set_num_threads, monkeypatch):
     """A child has none of its parent's threads, and makes its own."""
-    monkeypatch.setattr(engine, "_THREAD_ELEMENTS", 1000)
+    monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 1000)
     set_num_threads(2)
     wanted = [loss_of(seed) for seed in range(4)]
     with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
@@ -232,13 +237,13 @@ def test_fork_while_another_thread_compiles(python):
     """The child must not wait for a compiler that only its parent has."""
     code = """
 import os, sys, hingemetrics as h
-from hingemetrics._engine import kernels
+from hingemetrics._engine import machine_code
 h.set_backend("numba")
-kernels._lock.acquire()
+machine_code._lock.acquire()
 child = os.fork()
 if not child:
     os._exit(0 if h.hinge_loss([0.5], [1]) == 0.5 else 1)
-kernels._lock.release()
+machine_code._lock.release()
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), h.hinge_loss([0.5], [1]))
 """
     run = python("-W", "ignore", "-c", code)

@@ -16,9 +16,9 @@ import pytest
 from oracle import bits, expected
 from places import PACKAGE
 
-from hingemetrics import HingeLoss, hinge_loss, state
-from hingemetrics._core import exact
-from hingemetrics._engine import kernels
+from hingemetrics import HingeLoss, hinge_loss
+from hingemetrics._core import exact, grid, tally
+from hingemetrics._engine import kernels, machine_code
 
 VALUE = """
 import hingemetrics as h
@@ -91,14 +91,17 @@ def test_damaged_cache(warm, tmp_path, ending, damage):
 @pytest.mark.slow
 def test_wrong_code_in_the_cache(copy):
     """A cache that holds code of another source is noticed by the sums that code gives."""
-    source = copy / "hingemetrics" / "kernels.py"
+    source = copy / "hingemetrics" / "_engine" / "kernels.py"
     text, time = source.read_text("utf-8"), source.stat().st_mtime_ns
-    other = text.replace("_is_right(kernel, form, dtype)", "True".ljust(30)).replace(
-        "1.0 - margin", "2.0 - margin"
-    )
+    other = text.replace("1.0 - margin", "2.0 - margin")
     assert len(other) == len(text)
-    for code, value in ((other, "0.6333333333333333"), (text, "0.3")):
+    checking = copy / "hingemetrics" / "_engine" / "machine_code.py"
+    checks = checking.read_text("utf-8")
+    trusting = checks.replace("not _is_right(kernel, form, dtype)", "False")
+    assert trusting != checks
+    for code, check, value in ((other, trusting, "0.6333333333333333"), (text, checks, "0.3")):
         source.write_text(code, "utf-8")
+        checking.write_text(check, "utf-8")
         os.utime(source, ns=(time, time))
         got = run(VALUE, copy)
         assert (got.stdout, got.stderr) == (f"{value}\n", "")
@@ -150,34 +153,35 @@ def test_constants_are_those_of_the_other_rooms():
     assert (k.MAGIC0, k.MAGIC1, k.MAGIC2) == exact.MAGIC
     assert (k.BITS0, k.BITS1, k.BITS2) == exact.MAGIC_BITS
     assert (k.PLACE0, k.PLACE1, k.PLACE2) == exact.PLACE
-    assert (exact.NEAR.start, exact.NEAR_ROWS) == (k.NEAR_FIRST, k.NEAR_ROWS)
-    assert (k.NAN_ROW, k.INF_ROW) == (exact.NAN_ROW, exact.INF_ROW)
+    assert (grid.NARROW.start, grid.NARROW_ROWS) == (k.NARROW_FIRST, k.NARROW_ROWS)
+    assert (k.NAN_ROW, k.INF_ROW) == (grid.NAN_ROW, grid.INF_ROW)
     for counter in ("SAMPLES", "ZEROS", "NEGATIVES", "UNWEIGHTED"):
-        assert getattr(k, counter) == getattr(state, counter)
+        assert getattr(k, counter) == getattr(tally, counter)
     assert k.COUNTERS == exact.COUNTERS
 
 
 def test_one_signature_a_kernel():
     """Several in one cache entry race between processes and can load the wrong code."""
-    kernels.warmup()
-    assert set(kernels._compiled) == set(kernels._KERNELS)
-    assert len({kernel.py_func for kernel in kernels._compiled.values()}) == len(kernels._KERNELS)
-    for kernel in kernels._compiled.values():
+    machine_code.warmup()
+    assert set(machine_code._compiled) == set(kernels.KERNELS)
+    functions = {kernel.py_func for kernel in machine_code._compiled.values()}
+    assert len(functions) == len(kernels.KERNELS)
+    for kernel in machine_code._compiled.values():
         assert len(kernel.signatures) == 1
         with pytest.raises(TypeError, match="No matching definition"):
             kernel(1, 2, 3, 4, 5, 6, 7)
 
 
 def test_nothing_is_compiled_twice(monkeypatch):
-    before = dict(kernels._compiled)
-    monkeypatch.setattr(kernels, "_compile", lambda *key: pytest.fail(f"{key} again"))
-    kernels._compiled.update({key: before.get(key, len) for key in kernels._KERNELS})
+    before = dict(machine_code._compiled)
+    monkeypatch.setattr(machine_code, "_compile", lambda *key: pytest.fail(f"{key} again"))
+    machine_code._compiled.update({key: before.get(key, len) for key in kernels.KERNELS})
     try:
-        kernels.warmup()
-        kernels.warmup()
+        machine_code.warmup()
+        machine_code.warmup()
     finally:
-        kernels._compiled.clear()
-        kernels._compiled.update(before)
+        machine_code._compiled.clear()
+        machine_code._compiled.update(before)
 
 
 PACKED = {

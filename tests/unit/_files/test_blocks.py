@@ -1,10 +1,6 @@
 """Files as blocks: any format of the same data, cut anywhere, is the same data."""
 
-import gzip
-import json
-import os
 import re
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +14,6 @@ from pyarrow import parquet
 
 from hingemetrics import HingeLoss
 from hingemetrics._files import TableError, blocks, columns, row_count
-from hingemetrics.cli import main
 
 
 def hard_cases():
@@ -84,70 +79,6 @@ class TestLaws:
             assert row_count(FORMATS[form](case, tmp_path)[0]) == rows
 
 
-class TestSpecs:
-    @pytest.mark.parametrize(
-        ("text", "path", "names"),
-        [
-            ("a.npy", "a.npy", None),
-            ("a.npy:0", "a.npy:0", None),
-            ("a.csv", "a.csv", None),
-            ("a.csv:x,0", "a.csv", ("x", "0")),
-            ("C:\\a.Parquet:x y", "C:\\a.Parquet", ("x y",)),
-            ("a.npz:b.csv:c", "a.npz", ("b.csv:c",)),
-            ("-", "-", None),
-            ("-:1", "-", ("1",)),
-            ("a.csv.gz:x", "a.csv.gz", ("x",)),
-            ("part-*.tsv.gz:0,1", "part-*.tsv.gz", ("0", "1")),
-        ],
-    )
-    def test_file_and_columns(self, text, path, names):
-        assert columns("preds", text) == ("preds", path, names)
-
-    def test_a_file_that_is_there_wins(self, tmp_path):
-        path = tmp_path / "a.csv:b"
-        path.write_text("1\n")
-        assert columns("preds", str(path)) == ("preds", str(path), None)
-
-    @pytest.mark.parametrize("text", ["a.csv:", "a.csv:x,", "a.csv:,", "a.csv:x,y,x"])
-    def test_columns_without_a_name_or_twice(self, text):
-        with pytest.raises(TableError, match=says("a.csv")):
-            columns("preds", text)
-
-    @pytest.mark.parametrize("argument", ["preds", "target", "sample_weight"])
-    @pytest.mark.parametrize(
-        "path",
-        ["x.npy.gz", "x.gz", "x.txt", "x.state", "/dev/stdin", "x", "npy", "x.npy:0", ""],
-    )
-    def test_an_unknown_ending(self, path, argument):
-        wanted = {name: columns(name, "t.npy") for name in ("preds", "target")}
-        wanted[argument] = columns(argument, path)
-        with pytest.raises(TableError, match=says(argument, ".npy", ".tsv", ".feather")) as refused:
-            list(blocks(**wanted))
-        assert str(refused.value).endswith(f"got {path!r}")
-
-    def test_an_array_with_another_ending(self, tmp_path):
-        (tmp_path / "x.bin").write_bytes(b"\x93NUMPY")
-        wanted = columns("preds", str(tmp_path / "x.bin")), columns("target", "t.npy")
-        with pytest.raises(TableError, match=says("preds", "ends in", "x.bin")):
-            list(blocks(*wanted))
-
-    @pytest.mark.parametrize("form", ["csv", "tsv", "parquet", "arrow"])
-    @pytest.mark.parametrize(
-        "picked",
-        [
-            ("score 0,label", "label", None),
-            ("score 0,1", "label", None),
-            ("label", "1", None),
-            ("score 0", "label", "0"),
-            ("score 0", "label", "label"),
-        ],
-    )
-    def test_a_column_for_two_arguments(self, form, picked, tmp_path):
-        path = FORMATS[form](forms(9)[0], tmp_path)[0].path
-        with pytest.raises(TableError, match=says(path, "once each")):
-            read(of_one_file(path, picked))
-
-
 class TestDamage:
     @pytest.fixture(
         params=["npz, compressed", "npz", "csv, gzipped", "parquet", "arrow", "feather"]
@@ -175,23 +106,6 @@ class TestDamage:
         refused = [message for message in messages if message is not None]
         assert all(str(path) in message for message in refused)
         assert len(refused) > 2
-
-
-class TestPaths:
-    @pytest.mark.parametrize("form", ["npz", "csv", "parquet", "arrow"])
-    def test_a_uri_is_only_a_path(self, form, tmp_path, monkeypatch):
-        """Nothing is asked of a network, or found by the file that a URI stands for."""
-        case = forms(9)[0]
-        wanted = FORMATS[form](case, tmp_path)
-        path = wanted[0].path
-        elsewhere = [part and part._replace(path=f"file://{path}") for part in wanted]
-        with pytest.raises(OSError, match=says(f"file://{path}")):
-            list(blocks(*elsewhere))
-        monkeypatch.chdir(tmp_path)
-        (tmp_path / "s3:" / "b").mkdir(parents=True)
-        Path(path).rename(tmp_path / "s3:" / "b" / Path(path).name)
-        here = [part and part._replace(path=f"s3://b/{Path(path).name}") for part in wanted]
-        assert read(here)[0].tobytes() == case.preds.tobytes()
 
 
 ONE_TABLE = ["csv", "csv without a header", "csv, gzipped", "tsv", "parquet", "arrow", "npz"]
@@ -241,39 +155,10 @@ class TestSeveralFiles:
             (folder := tmp_path / form).mkdir()
             assert row_count(parts_of(forms(40)[0], FORMATS[form], folder, [17, 18])[0]) == 40
 
-    def test_in_the_order_of_their_names(self, tmp_path):
-        for number in (2, 10, 1):
-            (tmp_path / f"p-{number}.csv").write_text(f"{number},1\n")
-        wanted = of_one_file(tmp_path / "p-*.csv", ("0", "1", None))
-        assert read(wanted)[0].tolist() == [1.0, 10.0, 2.0]
-
     def test_formats_may_differ(self, tmp_path):
         parquet.write_table(pyarrow.table({"a": [1.0], "y": [0]}), tmp_path / "t1.parquet")
         (tmp_path / "t2.csv").write_text("a,y\n2,1\n")
         assert read(of_one_file(tmp_path / "t*", ("a", "y", None)))[0].tolist() == [1.0, 2.0]
-
-    @pytest.mark.parametrize("name", ["a[1].csv", "a*.csv", "a?.csv"])
-    def test_a_file_of_that_very_name_wins(self, name, tmp_path):
-        (tmp_path / name).write_text("1,0\n")
-        (tmp_path / "a1.csv").write_text("2,1\n")
-        assert read(of_one_file(tmp_path / name, ("0", "1", None)))[0].tolist() == [1.0]
-
-    def test_none(self, tmp_path):
-        wanted = of_one_file(tmp_path / "p-*.csv", ("0", "1", None))
-        with pytest.raises(TableError, match=says("p-*.csv", "No such file", "pattern")):
-            list(blocks(*wanted))
-        with pytest.raises(TableError, match=says("p-*.csv", "No such file", "pattern")):
-            row_count(wanted[0])
-
-    @pytest.mark.parametrize("second", ["b,a\n1,0\n", "a\n1\n", "a,b,c\n1,0,1\n", "1,0\n"])
-    @pytest.mark.parametrize("picked", [("a", "b", None), ("0", "1", None)])
-    def test_other_columns(self, second, picked, tmp_path):
-        (tmp_path / "p1.csv").write_text("a,b\n1,0\n")
-        (tmp_path / "p2.csv").write_text(second)
-        with pytest.raises(
-            TableError, match=says("p2.csv", "same columns as", "p1.csv", "'a', 'b'")
-        ):
-            list(blocks(*of_one_file(tmp_path / "p*.csv", picked)))
 
     @pytest.mark.parametrize("suffix", ["npy", "npz"])
     @pytest.mark.parametrize("shape", [(2,), (2, 2), (2, 4)])
@@ -286,8 +171,9 @@ class TestSeveralFiles:
             columns("preds", str(tmp_path / f"p*.{suffix}")),
             columns("target", str(tmp_path / "target.npy")),
         )
-        with pytest.raises(TableError, match=says("p2", "p1", "(3,)")):
-            list(blocks(*wanted))
+        found = blocks(*wanted)
+        with pytest.raises(TableError, match=says("p2", "(N, 3) like", "p1")):
+            next(found) if suffix == "npy" else list(found)  # of .npy before any is read
 
     @pytest.mark.parametrize(
         ("second", "words"),
@@ -315,106 +201,3 @@ class TestSeveralFiles:
         wanted = columns("preds", str(tmp_path / "p*.npy")), one_column(tmp_path, "111", "target")
         with pytest.raises(TableError, match=says("p*.npy", "target.csv", "more than 3")):
             list(blocks(*wanted))
-
-
-class TestFolders:
-    @pytest.fixture
-    def folder(self, tmp_path):
-        """As Spark writes one."""
-        (folder := tmp_path / "scores").mkdir()
-        for k in (1, 0):
-            parquet.write_table(pyarrow.table({"a": [k + 0.5], "y": [k]}), folder / f"{k}.parquet")
-        for other in ("_SUCCESS", "_temporary.parquet", ".0.parquet.crc", ".x.parquet", "a.csv"):
-            (folder / other).write_bytes(b"no table")
-        return str(folder)
-
-    @pytest.mark.parametrize("text", ["{}:", "{}/:", "{}/[01].parquet:"])
-    def test_parquet_files(self, folder, text):
-        text = text.format(folder)
-        preds, target, _ = read((columns("preds", f"{text}a"), columns("target", f"{text}y")))
-        assert (preds.tolist(), target.tolist()) == ([0.5, 1.5], [0, 1])
-
-    def test_folders_that_a_pattern_matches(self, folder):
-        preds, _, _ = read(of_one_file(f"{folder[:-1]}*", ("a", "y", None)))
-        assert preds.tolist() == [0.5, 1.5]
-
-    def test_no_parquet_files(self, tmp_path):
-        wanted = of_one_file(tmp_path, ("a", "y", None))
-        with pytest.raises(TableError, match=says(str(tmp_path), "folder", ".parquet", "none")):
-            list(blocks(*wanted))
-
-
-class TestPipes:
-    """A reader that would wait for a pipe, or go back in it, refuses it at once."""
-
-    @pytest.mark.parametrize("argument", ["preds", "target"])
-    @pytest.mark.parametrize("ending", ["npy", "npz", "parquet", "arrow", "feather"])
-    def test_refused(self, python, ending, argument, tmp_path):
-        os.mkfifo(path := tmp_path / f"f.{ending}")
-        np.save(tmp_path / "other.npy", [1, 0])
-        wanted = f"{path}:a" if ending not in ("npy", "npz") else path
-        files = [wanted, tmp_path / "other.npy"]
-        run = python("-m", "hingemetrics", *(files if argument == "preds" else files[::-1]))
-        assert (run.returncode, run.stdout) == (2, "")
-        assert re.fullmatch(
-            r"hingemetrics: error: .*/f\.\w+ must be a regular file, .*\n", run.stderr
-        )
-
-    @pytest.mark.parametrize("ending", ["csv", "csv.gz"])
-    def test_csv(self, ending, tmp_path):
-        os.mkfifo(path := tmp_path / f"f.{ending}")
-        data = b"0.5,1\n1.5,0\n"
-        written = gzip.compress(data) if ending == "csv.gz" else data
-        writer = threading.Thread(target=path.write_bytes, args=[written])
-        writer.start()
-        preds, target, _ = read(of_one_file(path, ("0", "1", None)))
-        writer.join()
-        assert (preds.tolist(), target.tolist()) == ([0.5, 1.5], [1, 0])
-
-
-class TestCommand:
-    @pytest.fixture
-    def run(self, capsys, tmp_path, monkeypatch):
-        """Run the command beside two files of two rows."""
-        monkeypatch.chdir(tmp_path)
-        (tmp_path / "p1.csv").write_text("score,label\n0.5,1\n-0.5,0\n")
-        (tmp_path / "p2.csv").write_text("score,label\n0.25,1\n-9,1\n")
-
-        def run(*arguments):
-            try:
-                status = main(arguments)
-            except SystemExit as ended:
-                status = ended.code
-            return status, *capsys.readouterr()
-
-        return run
-
-    def test_rows_count_over_all_files(self, run):
-        command = "p*.csv", "--preds", "score", "--target", "label", "--worst", "1", "--json"
-        status, out, _ = run(*command)
-        found = json.loads(out)
-        assert (status, found["count"]) == (0, 4)
-        assert found["worst"] == [{"index": 3, "target": 1, "loss": 10.0}]
-        assert run("p*.csv:score", "p*.csv:label", *command[5:])[1] == out
-
-    def test_a_label_that_is_none(self, run, tmp_path):
-        (tmp_path / "p2.csv").write_text("score,label\n0.25,1\n-9,7\n")
-        status, _, said = run("p*.csv", "--preds", "score", "--target", "label")
-        assert status == 2
-        assert "error: p2.csv (rows from 2 on): target must be" in said
-        assert "got 7 at index 3" in said
-
-    def test_what_is_read_is_not_written_to(self, run):
-        status, _, said = run(
-            "p*.csv", "--preds", "score", "--target", "label", "--state-out", "p2.csv"
-        )
-        assert status == 2
-        assert "--state-out must be another file" in said
-
-    def test_a_header_of_numbers_is_told(self, run, tmp_path):
-        (tmp_path / "p1.csv").write_text("0,1\n0.5,1\n")
-        (tmp_path / "p2.csv").write_text("0,1\n0.5,1\n")
-        status, out, said = run("p*.csv", "--preds", "0", "--target", "1")
-        assert (status, out) == (0, "0.5\n")
-        assert said.startswith("hingemetrics: note: p1.csv: the first line, '0,1', is taken for a")
-        assert said.count("\n") == 1

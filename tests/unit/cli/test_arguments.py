@@ -2,17 +2,16 @@
 
 import re
 
-import numpy as np
 import pyarrow
 import pytest
-from command import CLASSES, PREDS, ROWS, TARGET, printed, refused
+from command import PREDS, TARGET, printed, refused
 from oracle import expected
 from pyarrow import feather, parquet
 
 import hingemetrics
 from hingemetrics import _files
 from hingemetrics._engine import backend
-from hingemetrics.cli import arguments, run
+from hingemetrics.cli import run
 
 
 def test_version(command):
@@ -201,10 +200,15 @@ class TestSettings:
             loss(PREDS, TARGET, "--threads", "2", "--backend", "numpy")
         assert (hingemetrics.get_backend(), hingemetrics.get_num_threads()) == ("auto", 3)
 
-    def test_what_was_undecided_is_so_again(self, loss, monkeypatch):
-        """Also where the environment would be refused."""
+    @pytest.fixture
+    def undecided(self, monkeypatch):
+        """Nobody in this process has chosen a backend or a number of threads yet."""
         monkeypatch.setattr(backend, "_backend", None)
         monkeypatch.setattr(backend, "_num_threads", None)
+
+    @pytest.mark.usefixtures("undecided")
+    def test_what_was_undecided_is_so_again(self, loss, monkeypatch):
+        """Also where the environment would be refused."""
         monkeypatch.setenv("HINGEMETRICS_BACKEND", "fast")
         monkeypatch.setenv("HINGEMETRICS_NUM_THREADS", "many")
         assert loss(PREDS, TARGET, "--threads", "2", "--backend", "numpy").returncode == 0
@@ -213,16 +217,29 @@ class TestSettings:
         with pytest.raises(ValueError, match="HINGEMETRICS_NUM_THREADS"):
             hingemetrics.get_num_threads()
 
+    @pytest.mark.usefixtures("undecided")
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [("HINGEMETRICS_BACKEND", "foo"), *(("HINGEMETRICS_NUM_THREADS", n) for n in ("0", "two"))],
+    )
+    def test_a_wrong_environment(self, loss, monkeypatch, variable, value):
+        monkeypatch.setenv(variable, value)
+        refused(loss(PREDS, TARGET), variable, value)
+
+    @pytest.mark.usefixtures("undecided")
+    def test_the_environment_decides_nothing_then(self, loss, monkeypatch):
+        monkeypatch.setenv("HINGEMETRICS_BACKEND", "foo")
+        monkeypatch.setenv("HINGEMETRICS_NUM_THREADS", "two")
+        done = loss(PREDS, TARGET, "--backend", "numpy", "--threads", "2")
+        assert printed(done) == expected(PREDS, TARGET)
+        refused(loss(PREDS, TARGET, "--threads", "2"), "HINGEMETRICS_BACKEND", "foo")
+        refused(loss(PREDS, TARGET, "--backend", "numpy"), "HINGEMETRICS_NUM_THREADS", "two")
+
     @pytest.mark.parametrize("backend", ["auto", "numpy", "numba"])
     @pytest.mark.parametrize("threads", ["1", "2"])
     def test_to_the_bit(self, loss, backend, threads):
-        done = loss(ROWS, CLASSES, "--backend", backend, "--threads", threads)
-        assert printed(done) == expected(ROWS, CLASSES)
-
-    def test_the_backends_are_those_of_the_package(self, set_backend):
-        with pytest.raises(ValueError, match="must be one of") as error:
-            set_backend("")
-        assert re.findall(r"'(\w+)'", str(error.value)) == [*arguments._BACKENDS]
+        done = loss(PREDS, TARGET, "--backend", backend, "--threads", threads)
+        assert printed(done) == expected(PREDS, TARGET)
 
     @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "", "9" * 5000, "x" * 5000])
     def test_no_number_of_threads(self, command, text):
@@ -234,17 +251,3 @@ class TestSettings:
         done = command("a.npy", "b.npy", f"--ignore-index={'9' * 5000}")
         refused(done, "--ignore-index: must be an int, got ")
         assert len(done.stderr) < 200
-
-    def test_the_environment_decides_nothing_then(self, python, tmp_path):
-        np.save(tmp_path / "preds.npy", PREDS)
-        np.save(tmp_path / "target.npy", TARGET)
-        command = ("-m", "hingemetrics", tmp_path / "preds.npy", tmp_path / "target.npy")
-        bad = {"HINGEMETRICS_BACKEND": "foo", "HINGEMETRICS_NUM_THREADS": "two"}
-        done = python(*command, "--backend", "numpy", "--threads", "2", **bad)
-        assert printed(done) == expected(PREDS, TARGET)
-        refused(python(*command, "--threads", "2", **bad), "HINGEMETRICS_BACKEND", "foo")
-        refused(python(*command, "--backend", "numpy", **bad), "HINGEMETRICS_NUM_THREADS", "two")
-
-    def test_numba_is_asked_for_and_not_there(self, python):
-        code = "import sys; sys.modules['numba'] = None; from hingemetrics.cli import main; main()"
-        refused(python("-c", code, "a.npy", "b.npy", "--backend", "numba"), "numba")

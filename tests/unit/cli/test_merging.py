@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from base64 import b64decode
 from threading import Thread
@@ -11,6 +12,7 @@ import pytest
 from cases import Case, forms, name
 from command import PREDS, TARGET, json_of, printed, refused
 from oracle import bits
+from places import PACKAGE
 
 
 class TestStates:
@@ -171,10 +173,12 @@ class TestTwice:
                 os.close(end)
         assert run == expected
 
-    def test_pipes_of_a_shell(self, command, state, other, python):
+    def test_pipes_of_a_shell(self, command, state, other):
         shell = f"{sys.executable} -m hingemetrics --merge <(cat {state}) <(cat {other})"
-        code = "import subprocess, sys; sys.exit(subprocess.call(['bash', '-c', sys.argv[1]]))"
-        run = python("-c", code, shell)
+        environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+        run = subprocess.run(
+            ["bash", "-c", shell], env=environment, capture_output=True, text=True, check=False
+        )
         assert printed(run) == printed(command("--merge", state, other))
 
     def test_a_pipe_that_comes_again(self, command, state, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cases import forms
-from command import printed, refused
+from command import printed, redirected, refused
 from injection import inject
 
 from hingemetrics.cli import outputs, run
@@ -57,12 +57,11 @@ class TestOutputs:
         refused(command("--merge", *files, "--state-out", files[1]), "--state-out", "b.state")
         assert files[1].read_bytes() == forms(9)[0].state().to_bytes()
 
-    def test_standard_input_is_kept(self, python, tmp_path):
+    def test_standard_input_is_kept(self, command, tmp_path):
         (tmp_path / "in.csv").write_text("1,0\n2,1\n")
-        code = "import os, runpy, sys; os.dup2(os.open(sys.argv[-1], os.O_RDONLY), 0); "
-        code += "runpy.run_module('hingemetrics', run_name='__main__', alter_sys=True)"
         options = ["--preds", "0", "--target", "1", "--state-out", tmp_path / "in.csv"]
-        refused(python("-c", code, "-", *options), "--state-out", "in.csv")
+        with redirected(0, tmp_path / "in.csv"):
+            refused(command("-", *options), "--state-out", "in.csv")
         assert (tmp_path / "in.csv").read_text() == "1,0\n2,1\n"
 
     def test_another_file_is_replaced(self, table, tmp_path):
@@ -174,36 +173,28 @@ class TestTwoOutputs:
             assert files[1].read_bytes() == b"drawn"
 
 
+STREAMS = [(1, "standard output"), (2, "standard error")]
+
+
 class TestWhatIsThere:
+    @pytest.mark.parametrize(("number", "name"), STREAMS)
     @pytest.mark.parametrize("option", ["--state-out", "--plot"])
-    def test_standard_output_is_kept(self, python, tmp_path, option):
+    def test_streams_are_kept(self, monkeypatch, command, tmp_path, option, number, name):
         """What is printed would go to a file that has no name any more."""
-        if option == "--plot":
-            pytest.importorskip("matplotlib")
-        out = tmp_path / "out.png"
-        code = "import os, runpy, sys; os.dup2(os.open(sys.argv.pop(1), os.O_WRONLY), 1); "
-        code += "runpy.run_module('hingemetrics', run_name='__main__', alter_sys=True)"
-        out.write_bytes(b"")
-        run = python("-c", code, out, "no.npy", "no.npy", option, out)
-        refused(run, f"{option} must be another file than standard output, got {out}\n")
+        monkeypatch.setattr(run, "find_spec", lambda name: name)
+        (out := tmp_path / "out.png").write_bytes(b"")
+        with redirected(number, out, os.O_WRONLY):
+            done = command("no.npy", "no.npy", option, out)
+        refused(done, f"{option} must be another file than {name}, got {out}\n")
         assert out.read_bytes() == b""
 
-    @pytest.mark.parametrize(("number", "name"), [(1, "standard output"), (2, "standard error")])
-    def test_a_pipe_that_is_printed_to(self, python, tmp_path, number, name):
+    @pytest.mark.parametrize(("number", "name"), STREAMS)
+    def test_a_pipe_that_is_printed_to(self, command, tmp_path, number, name):
         """The bytes of a state would stand between lines; to another pipe they go."""
-        path = f"/dev/fd/{number}"
-        code = "import sys; from hingemetrics.cli import main; sys.exit(main())"
-        done = python("-c", code, "no.npy", "no.npy", "--state-out", path)
-        refused(done, f"--state-out must be another file than {name}, got {path}")
-
-    def test_standard_error_is_kept(self, python, tmp_path):
-        out = tmp_path / "out"
-        out.write_bytes(b"")
-        code = "import os, sys; os.dup2(os.open(sys.argv.pop(1), os.O_WRONLY), 2); "
-        code += "from hingemetrics.cli import main; sys.exit(main())"
-        done = python("-c", code, out, "no.npy", "no.npy", "--state-out", out)
-        assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
-        assert "must be another file than standard error" in out.read_text()
+        os.mkfifo(pipe := tmp_path / "pipe")
+        with redirected(number, pipe, os.O_RDWR):
+            done = command("no.npy", "no.npy", "--state-out", f"/dev/fd/{number}")
+        refused(done, f"--state-out must be another file than {name}, got /dev/fd/{number}")
 
     def test_what_is_read_only(self, command, monkeypatch, tmp_path):
         """Even where the folder would let another file take its place."""

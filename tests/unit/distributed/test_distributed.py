@@ -22,7 +22,6 @@ from cases import Case, battery, form, forms, name
 from oracle import bits, expected
 from places import ROOT, TOOLS
 
-from hingemetrics import distributed
 from hingemetrics.distributed import (
     dask_hinge_loss,
     dask_hinge_state,
@@ -347,8 +346,9 @@ class TestDaskGraph:
     def test_states_are_added_in_a_tree(self, da, blocks, merges):
         state = dask_hinge_state(da.zeros(blocks, chunks=1), np.ones(blocks, int))
         (layer,) = state.__dask_layers__()
-        tasks = state.__dask_graph__().layers[layer].values()
-        widths = [len(task.dependencies) for task in tasks if task.func is distributed._merged]
+        tasks = state.__dask_graph__().layers[layer]
+        merging = [task for task in tasks.values() if task.dependencies <= tasks.keys()]
+        widths = [len(task.dependencies) for task in merging]
         assert (len(tasks), len(widths)) == (blocks + merges, merges)
         assert all(2 <= width <= 8 for width in widths)
 

@@ -19,10 +19,13 @@ from hingemetrics import (
     HingeState,
     Interval,
     bootstrap_interval,
-    exact,
     leave_one_out,
-    resampling,
 )
+from hingemetrics._core import exact, resampling
+from hingemetrics._core.grid import ONE
+from hingemetrics._core.resampling import RESAMPLED_ROWS, sample_counts, shard_counts
+from hingemetrics._core.totals import Total
+from hingemetrics.metrics import bootstrap as bootstrap_room
 
 SOME = list(battery(60))[::5]  # of every form, weight and flavour
 
@@ -73,8 +76,7 @@ class TestCounts:
         assert (resampling._by_high_half() == -1.0).sum() <= len(bounds)
 
     def test_of_samples(self):
-        options = resampling._Options(400, 0.95, 5)
-        counts = resampling._sample_counts(options, 0, 1000)
+        counts = sample_counts(400, 5, 0, 1000)
         assert counts.shape == (400, 1000)
         assert abs(counts.mean() - 1) < 0.01
         assert abs(counts.var() - 1) < 0.02
@@ -87,21 +89,19 @@ class TestCounts:
     @pytest.mark.parametrize("first", [0, 1, 63, 64, 65, 1000, 2**40])
     @pytest.mark.parametrize("samples", [1, 2, 64, 130])
     def test_depend_on_the_position_alone(self, first, samples):
-        many, few = (resampling._Options(n, 0.95, 5) for n in (7, 3))
-        counts = resampling._sample_counts(many, first, samples)
+        counts = sample_counts(7, 5, first, samples)
         for k in range(samples):
-            assert counts[:, [k]].tolist() == resampling._sample_counts(many, first + k, 1).tolist()
-        assert counts[:3].tolist() == resampling._sample_counts(few, first, samples).tolist()
+            assert counts[:, [k]].tolist() == sample_counts(7, 5, first + k, 1).tolist()
+        assert counts[:3].tolist() == sample_counts(3, 5, first, samples).tolist()
 
     def test_of_shards(self):
-        options = resampling._Options(400, 0.95, 5)
-        counts = np.array(list(resampling._shard_counts(options, 37)))
+        counts = np.array(list(shard_counts(400, 5, 37)))
         assert set(counts.sum(axis=1)) == {37}
         assert abs(counts.astype(float).var() - 36 / 37) < 0.02
 
     def test_streams_differ(self):
         numbers = {
-            resampling._random(resampling._Options(1, 0.5, seed), stream, part, 1).item()
+            resampling._random(seed, stream, part, 1).item()
             for seed in (0, 1, 2**64, 2**128 - 1)
             for stream in (0, 1)
             for part in (0, 1, 2**40)
@@ -115,7 +115,7 @@ class TestSamples:
         """Against the oracle, which sees each sample as often as it counts."""
         metric = bootstrap(case, n_resamples=39, confidence_level=0.9, seed=3)
         case.feed(metric)
-        counts = resampling._sample_counts(metric._options, 0, len(case)).astype(int)
+        counts = sample_counts(39, 3, 0, len(case)).astype(int)
         means = [case.rows(np.repeat(np.arange(60), row)).expected() for row in counts]
         value, *interval = metric.compute()
         assert bits(value) == bits(case.expected())
@@ -153,15 +153,15 @@ class TestSamples:
         monkeypatch.setattr(exact, "_MOST_ADDED", 100)
         case.feed(folded)
         case.feed(folded)
-        assert folded._seen[1].cold is not None
+        assert folded._seen[1].carried is not None
         assert all_bits(folded.compute()) == all_bits(kept.compute())
 
     def test_products_stay_exact(self):
         """The largest digits, counted as often as 32 bits allow, stay below 2**53."""
-        counts = np.full((3, resampling._ROWS), float(len(resampling._REACHED)))
-        digits = np.full((2, resampling._ROWS, 1), 2**34 - 1, np.int64)
-        assert (2**34 - 1) * 13 * resampling._ROWS < 2**53
-        known = [(2**34 - 1) * 13 * resampling._ROWS] * 6
+        counts = np.full((3, RESAMPLED_ROWS), float(len(resampling._REACHED)))
+        digits = np.full((2, RESAMPLED_ROWS, 1), 2**34 - 1, np.int64)
+        assert (2**34 - 1) * 13 * RESAMPLED_ROWS < 2**53
+        known = [(2**34 - 1) * 13 * RESAMPLED_ROWS] * 6
         assert resampling._product(counts, digits).tolist() == known
 
     def test_ignored_rows_have_no_place(self):
@@ -269,9 +269,9 @@ class TestSamples:
             list(pool.map(work, range(4)))
         assert metric.state.count == 480
         assert metric.compute() == (0.5, 0.5, 0.5)
-        weights = [column.total for column in metric._seen[1].totals().columns[1::2]]
-        counts = resampling._sample_counts(metric._options, 0, 480).sum(axis=1)
-        assert weights == [int(count) * exact.ONE for count in counts]
+        weights = [column.finite for column in metric._seen[1].totals().columns[1::2]]
+        counts = sample_counts(39, 0, 0, 480).sum(axis=1)
+        assert weights == [int(count) * ONE for count in counts]
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
     def test_interrupts_anywhere(self, set_backend, error):
@@ -295,7 +295,7 @@ class TestShards:
     def test_resamples_repeat_shards(self, case):
         owner = np.random.default_rng(0).integers(0, 9, 60)  # the tenth shard is empty
         states = [case.rows(owner == k).state() for k in range(10)]
-        counts = resampling._shard_counts(resampling._Options(39, 0.9, 3), 10)
+        counts = shard_counts(39, 3, 10)
         means = []
         for row in counts:
             drawn = [rows for k in range(10) for rows in [np.flatnonzero(owner == k)] * row[k]]
@@ -382,8 +382,8 @@ def test_wrong_options(option, error, words):
 )
 def test_ranks_of_the_ends(level, resamples, rank):
     """The 2.5% and 97.5% quantiles of 999 are the 25th from both ends."""
-    options = resampling._Options(resamples, level, 0)
-    columns = [(exact.ONE, [exact.Column(0, 0, k * exact.ONE)]) for k in range(1, resamples + 1)]
+    options = bootstrap_room._Options(resamples, level, 0)
+    columns = [(ONE, [Total(0, 0, k * ONE)]) for k in range(1, resamples + 1)]
     _, low, high = options.interval(HingeState(), columns[::-1])
     assert (low, high) == (rank, resamples + 1 - rank)
 

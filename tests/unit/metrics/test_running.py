@@ -206,7 +206,7 @@ def test_copies(duplicate):
 
 @pytest.mark.parametrize("case", [c for c in forms(40) if c.weight is not None], ids=name)
 def test_a_pickle_goes_on(case):
-    """Windows of all kinds of totals: none, of near digits, of the whole grid, of integers."""
+    """Windows of all kinds of totals: none, of narrow digits, of the wide grid, of integers."""
     metric = window_of(case, 4)
     for start in range(0, 40, 4):
         batch = case.rows(slice(start, start + 4))

@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from oracle import bits, expected, hinge, says
 
 from hingemetrics.plot import HingeLossDisplay
-from hingemetrics.plot._margins import bin_edges, members, shown_range
+from hingemetrics.plot._bins import bin_edges, shown_range
 
 
 def margins(case):
@@ -55,8 +55,8 @@ def words(shown):
 
 
 def edges_of(margins, bins):
-    everyone = members(np.zeros(len(margins), dtype=np.int64), 1)
-    return bin_edges(margins, *shown_range(margins, everyone), bins)
+    one_class = [np.arange(len(margins))]
+    return bin_edges(margins, *shown_range(margins, one_class), bins)
 
 
 @pytest.fixture(scope="module", params=forms(300), ids=name)

@@ -1,0 +1,63 @@
+"""Exact sums divided and rounded once, many at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from hingemetrics._core.grid import DIGIT_BITS, DIGIT_MASK, NARROW_ROWS, NARROW_SHIFT, carry
+from hingemetrics._core.typing import Floats, Ints
+
+_RECIPROCAL_DIGITS = 4
+_NORMAL = 1000  # powers of two well within those of normal doubles
+_NO_WIDE: Ints = np.empty(0, np.int64)
+
+
+def quotients(digits: Ints, divisor: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return carried narrow digits divided by `divisor`, rounded, and where that is surely right.
+
+    With r = floor(2**shift / divisor), of 127 bits, the quotient of a sum t lies in
+    [t * r, t * (r + 1)] / 2**shift. Rounding is monotonic: where both ends round to one double, so
+    does the quotient. Elsewhere, which takes a tie or a coincidence of 2**-73, nothing is sure; but
+    if the divisor is a power of two, both ends are the quotient.
+    """
+    shift = divisor.bit_length() + DIGIT_BITS * _RECIPROCAL_DIGITS - 2
+    reciprocal, rest = divmod(1 << shift, divisor)
+    total = digits.astype(np.uint64)
+    product = np.zeros((NARROW_ROWS + _RECIPROCAL_DIGITS, digits.shape[1]), np.int64)
+    for place in range(_RECIPROCAL_DIGITS):
+        part = total * np.uint64(reciprocal >> DIGIT_BITS * place & DIGIT_MASK)
+        low, high = part & np.uint64(DIGIT_MASK), part >> np.uint64(DIGIT_BITS)
+        product[place : place + NARROW_ROWS] += low.view(np.int64)
+        product[place + 1 : place + 1 + NARROW_ROWS] += high.view(np.int64)
+    values, normal = _rounded(product, NARROW_SHIFT - shift)
+    if not rest:
+        return values, normal
+    product[:NARROW_ROWS] += digits
+    return values, normal & (values == _rounded(product, NARROW_SHIFT - shift)[0])
+
+
+def _rounded(digits: Ints, exponent: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return the sums of digits * 2**exponent, rounded half to even, and which are normal or zero.
+
+    The first 62 bits of a sum, with the last one set if any is set after them, round to a double as
+    the sum does.
+    """
+    digits, _ = carry(digits, _NO_WIDE)
+    rows = len(digits)
+    digits = np.concatenate((np.zeros((2, digits.shape[1]), np.int64), digits))
+    first = rows + 1 - (digits[:1:-1] != 0).argmax(axis=0)  # the highest that is not zero
+    top, middle, low = (
+        np.take_along_axis(digits, (first - k)[np.newaxis], 0)[0].astype(np.uint64)
+        for k in range(3)
+    )
+    bits = np.frexp(top.astype(np.float64))[1]  # the length of the first
+    length = bits.astype(np.uint64)
+    head = (top << np.uint64(DIGIT_BITS) | middle) << np.uint64(DIGIT_BITS) - length | low >> length
+    tail = low & ((np.uint64(1) << length) - np.uint64(1))
+    after = (top != 0) & ((digits != 0).argmax(axis=0) < first - 2)
+    last = (tail != 0) | after | (head & np.uint64(3) != 0)
+    power = bits + 2 + DIGIT_BITS * (first - 4) + exponent
+    mantissa = ((head >> np.uint64(2)) | last).astype(np.int64).astype(np.float64)
+    normal = (abs(power + 62) < _NORMAL) | (mantissa == 0)
+    return np.ldexp(mantissa, np.where(normal, power, 0)), normal

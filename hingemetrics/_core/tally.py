@@ -1,0 +1,261 @@
+"""What was seen of one loss: configuration, number of classes and exact sums, as a value."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hingemetrics._core.config import BINARY, Config
+from hingemetrics._core.exact import COUNTERS, Accumulator, Sums, stacked, unstacked
+from hingemetrics._core.float_unit import check_float_unit
+from hingemetrics._core.grid import LOWEST, NARROW_LIMIT, ONE
+from hingemetrics._core.totals import Total, Totals
+from hingemetrics._core.typing import Floats
+from hingemetrics._core.warn import warn_caller
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED = range(COUNTERS)
+"""What the counters count: samples seen, binary targets 0 and -1, samples without a weight."""
+
+TOO_MANY_SAMPLES = 1 << 128  # more than any data; bounds what hostile bytes can ask for
+_FINEST = 1 << -1074 - LOWEST  # units: every double is a multiple of the smallest one above zero
+LARGEST = (1 << 53) - 1 << 971 - LOWEST  # units: the largest finite double
+
+
+class MixedCodingsError(ValueError):
+    """Binary targets must be all in {0, 1} or all in {-1, +1}."""
+
+    problem = "target must use one coding of the negative class, got 0 and -1 mixed"
+    hint = "; if -1 marks rows to leave out, pass ignore_index=-1"
+
+    def __init__(self) -> None:
+        super().__init__(self.problem + self.hint)
+
+    def __reduce__(self) -> tuple[type[ValueError], tuple[object, ...]]:
+        return ValueError, self.args  # its class takes no arguments
+
+
+class Tally:
+    """The exact sums of one configuration, as an immutable value: `+` merges, `-` takes out.
+
+    `sums` has one column for each loss, then one for the weights; it is None, and `num_classes` 0,
+    when nothing was seen.
+    """
+
+    __slots__ = ("config", "num_classes", "sums")
+
+    def __init__(self, config: Config, num_classes: int = 0, sums: Sums | None = None) -> None:
+        self.config = config
+        self.num_classes = num_classes
+        self.sums = sums
+
+    @classmethod
+    def of(cls, config: Config, num_classes: int, sums: Sums) -> Tally:
+        """Return the tally with these sums, or raise where no data have them."""
+        samples, zeros, negatives, _ = sums.counters()
+        if zeros and negatives and num_classes == BINARY:
+            raise MixedCodingsError
+        if samples >= TOO_MANY_SAMPLES:
+            raise ValueError(f"a state must be of fewer than 2**128 samples, got {samples}")
+        return cls(config, num_classes, sums) if samples else cls(config)
+
+    @classmethod
+    def of_totals(cls, config: Config, num_classes: int, totals: Totals) -> Tally:
+        """Return the tally with these totals (see `totals`), or raise where no data have them."""
+        samples, zeros, negatives = totals.counters
+        *losses, weights = totals.columns
+        _check_counts(num_classes, samples, zeros, negatives, weights.finite)
+        for total in losses:
+            _check_losses(total, samples, weights.finite)
+        if (samples == 0) != (num_classes == 0):
+            raise ValueError(f"{samples} samples of {num_classes} classes")
+        return cls.of(config, num_classes, Sums.of(Totals((*totals.counters, 0), totals.columns)))
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return self.counted(SAMPLES)
+
+    def counted(self, counter: int) -> int:
+        """Return one of the counters."""
+        return 0 if self.sums is None else self.sums.counters()[counter]
+
+    def accumulator(self, num_classes: int, rows: int) -> Accumulator:
+        """Return an accumulator that starts from this tally, with room for so many rows."""
+        if self.sums is None:
+            return Accumulator.empty(self.config.losses_per_sample(num_classes) + 1)
+        return self.sums.accumulator(rows)
+
+    def totals(self) -> Totals:
+        """Return the canonical form: samples, zeros, negatives; losses, weights.
+
+        Equal tallies have equal totals, for unweighted samples count as weights of 1 here.
+        """
+        if self.sums is None:
+            return Totals((0, 0, 0), (Total(0, 0, 0),))
+        (*counters, _), (*losses, _) = self.sums.totals()
+        return Totals(tuple(counters), (*losses, Total(0, 0, _weight_of(self.sums))))
+
+    def value(self, reduction: str = "mean", num_classes: int = 0) -> float | Floats:
+        """Return the loss, or that of each class, rounded once; NaN, with a warning, for 0 / 0.
+
+        `num_classes` is of the data, for the case that none of them were seen.
+        """
+        check_reduction(reduction)
+        check_float_unit()
+        sums, divisor = self.sums, ONE
+        if reduction == "mean":
+            divisor = 0 if sums is None else _weight_of(sums)
+            if divisor == 0:
+                why = "no sample was seen" if sums is None else "all weights are zero"
+                warn_caller(f"the mean hinge loss is NaN: {why}")
+        if sums is None:
+            nothing = 0.0 if divisor else math.nan
+            per_class = self.config.is_per_class(num_classes) and num_classes
+            return np.full(num_classes, nothing) if per_class else nothing
+        if self.config.is_per_class(self.num_classes):
+            return sums.over(divisor)[:-1]
+        (losses,) = sums.totals_of(slice(1))
+        return losses.over(divisor)
+
+    def fractions(self, reduction: str = "mean") -> list[Fraction | None]:
+        """Return what `value` rounds, a list in any case; None where it is no rational number."""
+        from fractions import Fraction  # 2 ms that nothing else here needs
+
+        check_reduction(reduction)
+        *losses, weights = self.totals().columns  # not even one where nothing was seen
+        divisor = ONE if reduction == "sum" else weights.finite
+        return [
+            None if total.nan or total.inf or not divisor else Fraction(total.finite, divisor)
+            for total in losses
+        ] or [None]
+
+    def __add__(self, other: Tally) -> Tally:
+        self._check_config(other)
+        if other.sums is None:
+            return self
+        if self.sums is None:
+            return other
+        self._check_classes(other)
+        return Tally.of(self.config, self.num_classes, self.sums + other.sums)
+
+    def __sub__(self, other: Tally) -> Tally:
+        self._check_config(other)
+        if other.sums is None:
+            return self
+        if self.sums is None:
+            rest = other.sums - other.sums - other.sums
+        else:
+            self._check_classes(other)
+            rest = self.sums - other.sums
+        try:
+            _check_rest(other.num_classes, rest)
+        except ValueError as error:
+            raise ValueError(
+                f"cannot subtract a state that was never added: the rest would have {error}"
+            ) from None
+        return Tally.of(self.config, other.num_classes, rest)
+
+    def _check_config(self, other: Tally) -> None:
+        """Raise unless both have the same configuration."""
+        if self.config != other.config:
+            raise ValueError(
+                f"states must have the same configuration, got {self.config} and {other.config}"
+            )
+
+    def _check_classes(self, other: Tally) -> None:
+        """Raise unless both are of the same kind of data."""
+        if self.num_classes != other.num_classes:
+            kinds = [
+                "binary data" if n == BINARY else f"{n} classes"
+                for n in (self.num_classes, other.num_classes)
+            ]
+            raise ValueError(
+                f"preds must have one form and number of classes throughout, "
+                f"got {kinds[1]} after {kinds[0]}"
+            )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tally):
+            return NotImplemented
+        return (self.config, self.num_classes) == (other.config, other.num_classes) and (
+            self.totals() == other.totals()
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.config, self.num_classes, self.totals()))
+
+
+def check_reduction(reduction: object) -> None:
+    """Raise unless `reduction` is one that sums have."""
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
+
+
+def packed(tallies: Iterable[Tally]) -> list[tuple[Any, ...]]:
+    """Pack tallies into a few large arrays, which pickle much faster."""
+    packs = []
+    for num_classes, group in itertools.groupby(tallies, lambda tally: tally.num_classes):
+        alike = list(group)
+        sums = [tally.sums for tally in alike if tally.sums is not None]  # none of them, or all
+        packs.append((tuple(alike[0].config), num_classes, len(alike), stacked(sums)))
+    return packs
+
+
+def unpacked(packs: list[tuple[Any, ...]]) -> Iterator[Tally]:
+    """Yield the tallies that were packed."""
+    for config, num_classes, count, stacks in packs:
+        if num_classes:
+            for sums in unstacked(stacks):
+                yield Tally.of(Config(*config), num_classes, sums)
+        else:
+            yield from itertools.repeat(Tally(Config(*config)), count)
+
+
+def _weight_of(sums: Sums) -> int:
+    """Return the total weight, in units of 2**LOWEST."""
+    (weights,) = sums.totals_of(slice(-1, None))
+    return weights.finite + sums.counters()[UNWEIGHTED] * ONE
+
+
+def _check_rest(num_classes: int, rest: Sums) -> None:
+    """Raise if no data could be what is left after a subtraction."""
+    samples, zeros, negatives, _ = rest.counters()
+    weight = _weight_of(rest)
+    _check_counts(num_classes, samples, zeros, negatives, weight)
+    # Most are sums of narrow digits, far below every bound where there is an ordinary weight.
+    ordinary = samples > 0 and weight << 1024 >= NARROW_LIMIT
+    for total in rest.unusual(rest.columns - 1, zero=not ordinary):
+        _check_losses(total, samples, weight)
+
+
+def _check_counts(num_classes: int, samples: int, zeros: int, negatives: int, weight: int) -> None:
+    """Raise for what no data could have made."""
+    if samples < 0:
+        raise ValueError(f"a negative count ({samples})")
+    if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
+        raise ValueError(f"{zeros} targets 0 and {negatives} targets -1 in {samples} samples")
+    if weight % _FINEST or not 0 <= weight <= samples * LARGEST:
+        raise ValueError("an impossible total weight")
+
+
+def _check_losses(losses: Total, samples: int, weight: int) -> None:
+    """Raise for what no data could have made.
+
+    Weights and losses are doubles >= 0. A weight times a loss is infinite only if the weight is at
+    least the smallest double above zero, and else, where it is no NaN, below 2**1024 times the
+    weight. It is NaN with any weight: 0 * inf is.
+    """
+    nan, inf, total = losses
+    finite = samples - nan - inf
+    if total % _FINEST or min(nan, inf, finite) < 0 or not 0 <= total <= finite * LARGEST:
+        raise ValueError("an impossible sum of losses")
+    rest = weight - inf * _FINEST
+    if rest < 0 or total > rest << 1024:
+        raise ValueError("losses of more than their weight")

@@ -1,0 +1,69 @@
+"""Exact sums as plain integers: canonical, and of any size."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from hingemetrics._core.grid import DIGIT_BITS, NARROW_LIMIT, NARROW_SHIFT
+
+_BELOW = (1 << NARROW_SHIFT) - 1  # the bits of digits that are not narrow
+
+
+class Total(NamedTuple):
+    """The exact sum of one column: how many doubles are NaN or inf, and the sum of all others."""
+
+    nan: int
+    inf: int
+    finite: int  # the sum of all others, in units of 2**LOWEST
+
+    def plus(self, other: Total) -> Total:
+        """Return both sums added."""
+        return Total(self.nan + other.nan, self.inf + other.inf, self.finite + other.finite)
+
+    def minus(self, other: Total) -> Total:
+        """Return what is left when `other` is taken out."""
+        return Total(self.nan - other.nan, self.inf - other.inf, self.finite - other.finite)
+
+    def is_narrow(self) -> bool:
+        """Whether narrow digits of 32 bits hold it."""
+        total = self.finite
+        return not (self.nan or self.inf or total & _BELOW or not 0 <= total < NARROW_LIMIT)
+
+    def over(self, divisor: int) -> float:
+        """Return the sum divided by `divisor` (same units), correctly rounded, half to even."""
+        if self.nan or divisor == 0:
+            return math.nan
+        if self.inf:
+            return math.inf
+        try:
+            return self.finite / divisor  # true division of ints is correctly rounded
+        except OverflowError:
+            return math.inf
+
+
+class Totals(NamedTuple):
+    """Counters, and the exact sums of all columns."""
+
+    counters: tuple[int, ...]
+    columns: tuple[Total, ...]
+
+    def plus(self, other: Totals) -> Totals:
+        """Return both added."""
+        return Totals(
+            tuple(map(int.__add__, self.counters, other.counters)),
+            tuple(map(Total.plus, self.columns, other.columns)),
+        )
+
+    def minus(self, other: Totals) -> Totals:
+        """Return what is left when `other` is taken out."""
+        return Totals(
+            tuple(map(int.__sub__, self.counters, other.counters)),
+            tuple(map(Total.minus, self.columns, other.columns)),
+        )
+
+    def are_narrow(self) -> bool:
+        """Whether narrow digits hold every column, and 32 bits every counter."""
+        return all(counter >> DIGIT_BITS == 0 for counter in self.counters) and all(
+            map(Total.is_narrow, self.columns)
+        )

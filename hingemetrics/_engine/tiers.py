@@ -1,0 +1,100 @@
+"""The two tiers, NumPy and compiled: both add the same losses to the same exact sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+
+from hingemetrics._core.config import BINARY, Config
+from hingemetrics._core.exact import BLOCK_ROWS, Accumulator
+from hingemetrics._core.losses import losses
+from hingemetrics._core.tally import NEGATIVES, SAMPLES, UNWEIGHTED, ZEROS
+from hingemetrics._core.typing import Floats, Ints
+from hingemetrics._engine import backend
+from hingemetrics._inputs.batch import Batch
+
+_CONVERTED_ELEMENTS = 1 << 18  # a converted block takes 2 MiB
+_IN_PLACE_ELEMENTS = 1 << 22  # Ctrl-C is heard between blocks, some milliseconds each
+_NO_WEIGHT = np.empty(0)
+
+
+class Tier(Protocol):
+    """One way to turn blocks of rows into sums."""
+
+    def block_rows(self, batch: Batch, threads: int) -> int:
+        """Return how many rows to take at a time, with so many threads at work."""
+
+    def add(self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator) -> None:
+        """Add losses, weights and counts of a block, or raise for an invalid label or weight."""
+
+
+class NumpyTier:
+    """The specification: works at once, everywhere."""
+
+    def block_rows(self, batch: Batch, threads: int) -> int:
+        """Return how many rows stay in the L2 cache with their temporaries."""
+        return BLOCK_ROWS // batch.num_classes or 1
+
+    def add(self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator) -> None:
+        """Add a block, and count the work: when there is enough of it, kernels take over."""
+        backend.count_work((stop - start) * batch.num_classes)
+        preds, target, weight = batch.checked_block(start, stop)
+        count(target, weight, batch.num_classes, sums)
+        loss = losses(preds, target, config.multiclass_mode, config.squared, weight)
+        sums.add(loss)
+        if weight is not None:
+            sums.add(weight[:, np.newaxis], first=loss.shape[1])
+
+
+class CompiledTier:
+    """One compiled kernel."""
+
+    __slots__ = ("_kernel",)
+
+    def __init__(self, kernel: Callable[..., int]) -> None:
+        self._kernel = kernel
+
+    def block_rows(self, batch: Batch, threads: int) -> int:
+        """Return how many rows fit into a share of the cache, if they must be converted."""
+        elements = _IN_PLACE_ELEMENTS if batch.in_place else _CONVERTED_ELEMENTS // threads
+        return elements // batch.num_classes or 1
+
+    def add(self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator) -> None:
+        """Add a block; where the kernel stops, say why, or give it the wide grid of digits."""
+        preds, target, weight = batch.block(start, stop)
+        rows = len(target)
+        if not rows:
+            return
+        if weight is None:
+            weight = _NO_WEIGHT
+        done = self._kernel(preds, target, weight, config.squared, 0, sums.digits, sums.wide)
+        if done == rows:
+            return
+        batch.checked_block(start, stop)  # no label or weight is wrong: a double needs the grid
+        grid = sums.widen()
+        done = self._kernel(preds, target, weight, config.squared, done, sums.digits, grid)
+        if done < rows:
+            raise RuntimeError("target or sample_weight changed while they were read")
+
+
+_NUMPY = NumpyTier()
+_compiled = cache(CompiledTier)  # one for each kernel
+
+
+def whose_turn(config: Config, batch: Batch, wait: bool) -> Tier:
+    """Return the tier that should add the next block."""
+    kernel = backend.kernel(config.form(batch.num_classes), batch.dtype, wait)
+    return _NUMPY if kernel is None else _compiled(kernel)
+
+
+def count(target: Ints, weight: Floats | None, num_classes: int, sums: Accumulator) -> None:
+    """Count samples, and how they are labelled and weighted."""
+    sums.digits[SAMPLES] += len(target)
+    if weight is None:
+        sums.digits[UNWEIGHTED] += len(target)
+    if num_classes == BINARY:
+        sums.digits[ZEROS] += np.count_nonzero(target == 0)
+        sums.digits[NEGATIVES] += np.count_nonzero(target == -1)

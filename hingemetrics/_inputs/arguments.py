@@ -1,0 +1,70 @@
+"""Arguments that are no arrays, and refusals that know their row."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+_MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
+
+
+class RowError(ValueError):
+    """A refusal of one row; its text is ``"{refusal} at index {row}{hint}"``."""
+
+    def __init__(self, refusal: str, row: int, hint: str = "") -> None:
+        super().__init__(f"{refusal} at index {row}{hint}")
+        self.refusal = refusal
+        self.row = row
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[RowError], tuple[str, int, str], dict[str, Any]]:
+        return type(self), (self.refusal, self.row, self.hint), self.__dict__  # with its notes
+
+    def shifted(self, by: int) -> RowError:
+        """Return the same refusal of a row that is `by` rows further on."""
+        return type(self)(self.refusal, self.row + by, self.hint)
+
+
+def checked_ignore_index(value: object) -> int | None:
+    """Return `ignore_index` as an int or None."""
+    if value is None:
+        return None
+    number = _as_int(value)
+    if number is None:
+        raise TypeError(f"ignore_index must be None or an int, got {value!r}")
+    if number.bit_length() > _MOST_IGNORE_BITS:
+        raise ValueError(
+            f"ignore_index must be of at most {_MOST_IGNORE_BITS} bits, got {number.bit_length()}"
+        )
+    return number
+
+
+def checked_int(value: object, name: str, least: int, bits: int | None = None) -> int:
+    """Return an int between `least` and 2**bits - 1."""
+    number = _as_int(value)
+    if number is None:
+        raise TypeError(f"{name} must be an int, got {value!r}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    if bits is not None and number >> bits:
+        raise ValueError(f"{name} must be below 2**{bits}, got {value}")
+    return number
+
+
+def _as_int(value: Any) -> int | None:
+    """Return anything with __index__ as an int, but None for a bool or anything else."""
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def checked_bool(value: object, name: str) -> bool:
+    """Return a bool, and nothing that merely acts like one."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, got {value!r}")
+    return value

@@ -1,0 +1,81 @@
+"""Decision values with labels of any type, checked as scikit-learn's users expect it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hingemetrics._core.typing import Array, Floats, Ints
+from hingemetrics._inputs.arrays import as_array, as_float64
+from hingemetrics._inputs.labels import Classes, class_indices, label_column, sorted_classes
+
+
+class Labelled(NamedTuple):
+    """Decision values and what they are judged by."""
+
+    preds: Floats  # (n,) for two classes, (n, C) for more
+    target: Ints  # (n,), indices into classes
+    weight: Array | None  # (n,)
+    classes: Classes
+
+
+def labelled(
+    y_true: object, pred_decision: object, labels: object, sample_weight: object
+) -> Labelled:
+    """Return decision values whose columns follow the sorted labels: y_true's if none are given."""
+    if labels is not None:
+        return of_classes(y_true, pred_decision, sorted_classes(labels, "labels"), sample_weight)
+    classes = sorted_classes(y_true, "y_true")
+    if len(classes) == 1:
+        raise ValueError(
+            f"labels must be given where y_true has one class only, got none with only "
+            f"{classes[0]!r} in y_true"
+        )
+    hint = "; if y_true misses some classes, pass labels"
+    return of_classes(y_true, pred_decision, classes, sample_weight, hint)
+
+
+def of_classes(
+    y_true: object, pred_decision: object, classes: Classes, sample_weight: object, hint: str = ""
+) -> Labelled:
+    """Return decision values whose columns follow the classes as they are."""
+    target = class_indices(label_column(y_true, "y_true"), classes)
+    preds = _checked_decisions(pred_decision, len(target), len(classes), hint)
+    weight = None if sample_weight is None else _checked_weight(sample_weight, len(target))
+    return Labelled(preds, target, weight, classes)
+
+
+def _checked_decisions(pred_decision: object, rows: int, classes: int, hint: str) -> Floats:
+    """Return finite decision values: (n,) for two classes, (n, C) for more."""
+    if classes < 2:
+        raise ValueError(f"labels must hold at least 2 classes, got {classes}")
+    try:
+        preds = as_array(pred_decision, "pred_decision")
+    except TypeError as error:  # scikit-learn has one type for whatever is no array of numbers
+        raise ValueError(str(error)) from error
+    if classes == 2 and preds.ndim == 2 and preds.shape[1] == 1:
+        preds = preds[:, 0]
+    shape = (rows,) if classes == 2 else (rows, classes)
+    if preds.shape != shape:
+        raise ValueError(
+            f"pred_decision must have shape {shape}, with {rows} labels of {classes} classes, "
+            f"got {preds.shape}{hint if preds.shape[1:] > shape[1:] else ''}"
+        )
+    preds = as_float64(preds)
+    finite = np.isfinite(preds)
+    if not finite.all():
+        index = tuple(map(int, np.argwhere(~finite)[0]))
+        at = ", ".join(map(str, index))
+        raise ValueError(f"pred_decision must be finite, got {preds[index]} at index {at}")
+    return preds
+
+
+def _checked_weight(sample_weight: object, rows: int) -> Array:
+    """Return weights as (n,), at least one of them above zero."""
+    weight = as_array(sample_weight, "sample_weight")
+    if weight.shape != (rows,):
+        raise ValueError(f"sample_weight must have shape ({rows},) like y_true, got {weight.shape}")
+    if not np.count_nonzero(as_float64(weight)):
+        raise ZeroDivisionError("sample_weight must have a sum above 0, got only zeros")
+    return weight

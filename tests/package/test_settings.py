@@ -1,0 +1,60 @@
+"""What a process may choose, and what it chooses by itself: who does the work."""
+
+import pytest
+from oracle import says
+
+import hingemetrics
+
+
+def test_set_and_get(set_backend):
+    for tier in ("numpy", "numba", "auto"):
+        set_backend(tier)
+        assert hingemetrics.get_backend() == tier
+
+
+@pytest.mark.parametrize("bad", ["", "NumPy ", "cuda", None, 3])
+def test_unknown(set_backend, bad):
+    before = hingemetrics.get_backend()
+    with pytest.raises((ValueError, TypeError), match=says("auto", "numpy", "numba")):
+        set_backend(bad)
+    assert hingemetrics.get_backend() == before
+
+
+SHOW = "import hingemetrics; print(hingemetrics.get_backend())"
+
+
+@pytest.mark.parametrize("tier", ["auto", "numpy", "numba"])
+def test_environment(python, tier):
+    assert python("-c", SHOW, HINGEMETRICS_BACKEND=tier).stdout == f"{tier}\n"
+
+
+def test_auto_unless_told(python):
+    assert python("-c", SHOW).stdout == "auto\n"
+
+
+def test_unknown_environment(python):
+    assert python("-c", "import hingemetrics", HINGEMETRICS_BACKEND="cuda").returncode == 0
+    run = python("-c", SHOW, HINGEMETRICS_BACKEND="cuda")
+    assert run.returncode == 1
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith("ValueError")
+    assert all(word in last for word in ("cuda", "auto", "numpy", "numba"))
+
+
+WITHOUT = """
+import sys
+sys.modules["numba"] = None
+import numpy as np
+import hingemetrics
+for _ in range(3):
+    print(hingemetrics.hinge_loss(np.full(3_000_000, 0.5), np.ones(3_000_000)))
+try:
+    hingemetrics.set_backend("numba")
+except ImportError as error:
+    print(hingemetrics.get_backend(), "numba" in str(error))
+"""
+
+
+def test_without_numba_numpy_does_everything(python):
+    run = python("-c", WITHOUT)
+    assert (run.stdout.split(), run.stderr) == (["0.5"] * 3 + ["auto", "True"], "")

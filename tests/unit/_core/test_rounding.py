@@ -1,0 +1,55 @@
+"""Quotients of many exact sums against Fractions, to the bit."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hingemetrics._core.exact import Sums
+from hingemetrics._core.grid import NARROW_ROWS, ONE
+from hingemetrics._core.rounding import quotients
+from hingemetrics._core.totals import Total, Totals
+
+
+def near_ties():
+    """Sums on ties, and next to them, in units of 2**-149; and such as are exact."""
+    for mantissa in (2**52, 2**52 + 1, 2**53 - 1, 2**53 - 2, 0x15555555555555):
+        for place in (0, 1, 31, 32, 40, 150, 169):
+            tie = 2 * mantissa + 1 << place
+            yield from (tie - 1, tie, tie + 1, 2 * mantissa << place)
+    yield from (0, 1, 2, 3, 2**32 - 1, 2**32, 2**64 - 1, 2**224 - 1, 2**223)
+
+
+@pytest.mark.parametrize("odd", [1, 3, 5, 7, 2**31 - 1, 2**33 + 1, 10**19, 3**60, 2**53 - 1])
+@pytest.mark.parametrize("power", [928, 1060, 1077, 1100, 1800, 2101])
+def test_quotients_of_many_columns(odd, power):
+    """To the bit as Fractions: on ties of the quotient, one unit beside them, and elsewhere."""
+    totals = [n * m for n in near_ties() for m in (1, odd) if n * m < 2**224]
+    divisor = odd << power
+    sums = Sums.of(Totals((1, 0, 0, 0), tuple(Total(0, 0, t << 928) for t in totals)))
+    assert sums.carried is None
+    wanted = [float(Fraction(t << 928, divisor)) for t in totals]
+    assert sums.over(divisor).tobytes() == np.array(wanted).tobytes()
+
+
+@given(
+    st.lists(st.integers(0, 2**224 - 1), min_size=1, max_size=20),
+    st.one_of(st.integers(1, 2**2230), st.integers(1, 2**40).map(lambda n: n * ONE)),
+    st.integers(0, 223),
+)
+def test_quotients_are_sure_or_left_to_integers(totals, divisor, shift):
+    totals = [total >> shift for total in totals]
+    digits = np.array([[t >> 32 * k & 0xFFFFFFFF for t in totals] for k in range(NARROW_ROWS)])
+    values, sure = quotients(digits, divisor)
+    for total, value, known in zip(totals, values.tolist(), sure.tolist(), strict=True):
+        wanted = Total(0, 0, total << 928).over(divisor)
+        assert not known or value == wanted
+
+
+def test_ordinary_quotients_need_no_integers():
+    rng = np.random.default_rng(0)
+    digits = rng.integers(0, 2**32, (NARROW_ROWS, 1000))
+    for divisor in (ONE, 7 * ONE, 12345 * ONE, int(2.0**53 * 0.1) << 1030):
+        assert quotients(digits, divisor)[1].all()
