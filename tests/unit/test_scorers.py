@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import sklearn
 from cases import scores, weights
+from decided import Stub
 from oracle import bits, exact_sum, expected, says
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.feature_selection import SequentialFeatureSelector
@@ -267,21 +268,6 @@ class TestWithoutRouting:
         permutation_importance(SVC().fit(X, Y), X, Y, sample_weight=WEIGHT, **options)
         assert len(calls) == 9
         assert all(call.weight is WEIGHT for call in calls)
-
-
-class Stub(ClassifierMixin, BaseEstimator):
-    """Decides what its data are."""
-
-    def __init__(self, classes=None):
-        self.classes = classes
-        self.classes_ = classes
-
-    def fit(self, data, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def decision_function(self, data):
-        return np.asarray(data)
 
 
 def mean_over_classes(preds, target, squared, weight):

@@ -1,34 +1,20 @@
-"""The pictures: what they are drawn on and of, and nothing outside the figure changed."""
+"""HingeLossDisplay: what it is made of, what it says, and what it refuses."""
 
-import gc
+import io
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from displays import MAKERS
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from drawings import drawn, written
+from matplotlib import image
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from oracle import expected, says
-from places import ROOT
+from oracle import says
 from sklearn.datasets import load_iris
 from sklearn.svm import SVC
 
 import hingemetrics.sklearn
-from hingemetrics import HingeLoss
-from hingemetrics.plot import HingeLossDisplay, plot_value
+from hingemetrics.plot import HingeLossDisplay
 
-
-def drawn(figure):
-    """Draw all of a figure, in memory."""
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
-def words(shown):
-    """All that is written and seen."""
-    texts = [text for text in shown.figure_.findobj(Text) if text.get_visible()]
-    return [text.get_text() for text in texts if text.get_text()]
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class TestDisplay:
@@ -84,7 +70,7 @@ class TestDisplay:
         shown = HingeLossDisplay([0.5], [0], ["a", "b"]).plot()
         assert shown.class_losses[0] == 0.5
         assert np.isnan(shown.class_losses[1])
-        assert "n = 0" in words(shown)
+        assert "n = 0" in written(shown)
         nothing = HingeLossDisplay([0.5, 0], [0, 1], ["a", "b"], sample_weight=[1, 0])
         assert np.isnan(nothing.class_losses).tolist() == [False, True]
         drawn(shown.figure_)
@@ -92,14 +78,14 @@ class TestDisplay:
     def test_parts_that_are_hardly_there(self):
         """0.0 % and 100.0 % are said only of nothing and of all."""
         margins = np.append(np.full(9999, 2.0), 0.5)
-        written = words(HingeLossDisplay(margins, np.zeros(10_000, int), ["a"]).plot())
-        assert "<0.1%" in written
-        assert ">99.9%" in written
+        said = written(HingeLossDisplay(margins, np.zeros(10_000, int), ["a"]).plot())
+        assert "<0.1%" in said
+        assert ">99.9%" in said
 
     def test_a_mean_far_above_the_hinge(self):
         shown = HingeLossDisplay([-1e6, *np.linspace(-1, 1, 50)], [0] * 51, ["a"]).plot()
         assert shown.edges_[0] > -10
-        assert f"mean loss: {shown.loss:.4g} (above)" in words(shown)
+        assert f"mean loss: {shown.loss:.4g} (above)" in written(shown)
         assert shown.loss_ax_.get_ylim()[1] < 10
 
     def test_no_loss(self):
@@ -110,7 +96,7 @@ class TestDisplay:
     def test_many_classes(self):
         target = np.arange(300) % 150
         preds = np.random.default_rng(0).normal(size=(300, 150))
-        shown = HingeLossDisplay.from_predictions(target, preds)
+        shown = HingeLossDisplay.from_predictions(target, preds, bins=3)  # few: drawn quickly
         assert shown.figure_.get_figheight() < 20
         drawn(shown.figure_)
         named = [label for label in shown.ax_.get_yticklabels() if label.get_visible()]
@@ -129,162 +115,6 @@ class TestDisplay:
 
     def test_is_the_adapters(self):
         assert hingemetrics.sklearn.HingeLossDisplay is HingeLossDisplay
-
-
-class TestValue:
-    def test_point(self):
-        metric = HingeLoss()
-        metric.update([-2.2, 2.4, 0.1], [0, 1, 1])
-        figure, ax = metric.plot()
-        assert figure is ax.figure
-        (point,) = [line for line in ax.get_lines() if line.get_marker() == "o"]
-        assert point.get_ydata().tolist() == [0.3]
-        assert [text.get_text() for text in ax.texts] == ["0.3"]
-        assert ax.get_ylabel() == "hinge loss"
-        drawn(figure)
-
-    @pytest.mark.parametrize("squared", [False, True])
-    def test_bars(self, squared):
-        rng = np.random.default_rng(0)
-        preds, target = rng.normal(size=(60, 4)), rng.integers(0, 4, 60)
-        metric = HingeLoss(squared, "one-vs-all")
-        metric.update(preds, target)
-        figure, ax = metric.plot()
-        wanted = expected(preds, target, squared, "one-vs-all")
-        assert [bar.get_height() for bar in ax.patches] == wanted.tolist()
-        assert [text.get_text() for text in ax.texts] == [f"{loss:.3g}" for loss in wanted]
-        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "1", "2", "3"]
-        assert ax.get_ylabel() == ("squared hinge loss" if squared else "hinge loss")
-        assert ax.get_ylim()[1] > wanted.max()
-        drawn(figure)
-
-    def test_many_bars(self):
-        figure, ax = plot_value(np.linspace(0, 2, 1000))
-        assert len(ax.patches) == 1000
-        assert len(ax.texts) == 0
-        assert all(float(tick).is_integer() for tick in ax.get_xticks())
-        drawn(figure)
-
-    @pytest.mark.parametrize("value", [np.nan, np.inf])
-    def test_not_finite(self, value):
-        for shown in (value, np.array([0.5, value])):
-            figure, ax = plot_value(shown)
-            assert ax.texts[-1].get_text() == str(value)
-            drawn(figure)
-
-    def test_nothing_seen(self):
-        with pytest.warns(UserWarning, match="no sample"):
-            _, ax = HingeLoss().plot()
-        assert [text.get_text() for text in ax.texts] == ["nan"]
-
-    def test_the_metric_stays_as_it_is(self):
-        metric = HingeLoss(multiclass_mode="one-vs-all")
-        metric.update(np.eye(3), [0, 1, 2])
-        before = metric.state_dict()
-        metric.plot()
-        assert metric.state_dict() == before
-
-
-@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-class TestAxes:
-    def test_those_that_are_given(self, make):
-        left, right = Figure(layout="constrained").subplots(1, 2)
-        assert make(right) is right
-        assert right.figure is left.figure
-        assert right.has_data()
-        assert not left.has_data()
-        drawn(left.figure)
-
-    def test_new_ones(self, make):
-        one, other = make(), make()
-        assert one is not other
-        assert one.figure is not other.figure
-
-    def test_others_are_refused(self, make):
-        with pytest.raises(TypeError, match=r"^ax must be Axes of matplotlib, got 3$"):
-            make(3)
-
-
-GLOBAL = """
-import sys
-import matplotlib as mpl
-from displays import MAKERS
-def settings():  # to ask for the backend would import pyplot
-    return {name: mpl.rcParams[name] for name in mpl.rcParams if name != "backend"}
-before = settings()
-for make in MAKERS.values():
-    make()
-print(settings() == before, "matplotlib.pyplot" in sys.modules)
-"""
-
-
-class TestNothingGlobal:
-    def test_settings_and_pyplot(self, python):
-        run = python("-W", "error", "-c", GLOBAL)
-        assert (run.stdout, run.stderr) == ("True False\n", "")
-
-    def test_figures_of_pyplot(self):
-        before = mpl.get_backend()
-        plt = pytest.importorskip("matplotlib.pyplot")
-        numbers, settings = plt.get_fignums(), dict(mpl.rcParams)
-        for make in MAKERS.values():
-            make()
-        assert plt.get_fignums() == numbers
-        assert dict(mpl.rcParams) == settings
-        assert mpl.get_backend() == before
-
-    def test_figures_are_let_go(self):
-        for make in MAKERS.values():
-            make()
-        gc.collect()
-        before = sum(issubclass(type(thing), Figure) for thing in gc.get_objects())
-        for make in MAKERS.values():
-            make()
-        gc.collect()
-        assert sum(issubclass(type(thing), Figure) for thing in gc.get_objects()) == before
-
-
-BLOCKED = """
-import sys
-sys.modules["matplotlib"] = None
-import numpy as np
-from hingemetrics import HingeLoss
-from hingemetrics.sklearn import HingeLossDisplay, hinge_loss
-print(hinge_loss([0, 1], [0.5, 0.5]))
-metric = HingeLoss()
-metric.update([0.5], [1])
-for draw in (
-    metric.plot,
-    lambda: HingeLossDisplay.from_predictions([0, 1], [0.5, 0.5]),
-    lambda: HingeLossDisplay([0.5], [0], ["a"]).plot(),
-):
-    try:
-        draw()
-    except ImportError as error:
-        print("pip install matplotlib" in str(error))
-print(metric.compute(), HingeLossDisplay([0.5], [0], ["a"]).loss)
-"""
-
-
-def test_without_matplotlib(python):
-    run = python("-W", "error", "-c", BLOCKED)
-    assert (run.stdout.split(), run.stderr) == (["1.0", "True", "True", "True", "0.5", "0.5"], "")
-
-
-PICTURES = {f"margins_{what}" for what in ("binary", "digits", "rare", "outliers", "side_by_side")}
-PICTURES |= {"one_vs_all"}
-
-
-@pytest.mark.skipif(not (ROOT / "examples").is_dir(), reason="an installed package has no examples")
-def test_pictures_are_what_their_script_makes(python, tmp_path):
-    """By name and size; their pixels are matplotlib's and the fonts'."""
-    run = python("-W", "error", ROOT / "examples" / "make_pictures.py", tmp_path)
-    assert (run.returncode, run.stderr) == (0, "")
-    kept = ROOT / "docs" / "images"
-    for made in (tmp_path, kept):
-        assert {path.stem for path in made.glob("*.png")} >= PICTURES
-        for picture in PICTURES:
-            assert 10_000 < (made / f"{picture}.png").stat().st_size < 100_000
 
 
 class TestRefusals:
@@ -317,8 +147,50 @@ class TestRefusals:
         with pytest.raises(ValueError, match=says("margins", "within")):
             HingeLossDisplay([2 * margin, 0.5], [0, 0], ["a"], squared=squared)
 
-    @pytest.mark.parametrize("value", [1.7e308, np.array([0.5, 1e101]), np.array([np.inf, np.nan])])
-    def test_values_beyond_any_scale_are_written(self, value):
-        figure, ax = plot_value(value)
-        drawn(figure)
-        assert f"{np.atleast_1d(value)[-1]:.3g}" in [text.get_text() for text in ax.texts]
+
+class TestNotebook:
+    def test_a_display_shows_itself(self):
+        shown = HingeLossDisplay.from_predictions([0, 1, 1], [-2.2, 2.4, 0.1])
+        png = shown._repr_png_()
+        assert png.startswith(PNG)
+        height, width, _ = image.imread(io.BytesIO(png)).shape
+        page = shown.figure_.bbox
+        assert (width, height) == (int(page.width), int(page.height))
+
+    def test_to_ipython(self):
+        formatters = pytest.importorskip("IPython.core.formatters")
+        data, _ = formatters.DisplayFormatter().format(
+            HingeLossDisplay.from_predictions([0, 1, 1], [-2.2, 2.4, 0.1])
+        )
+        assert data["image/png"].startswith(PNG)
+        assert "HingeLossDisplay" in data["text/plain"]
+
+    def test_what_is_not_drawn_is_not_shown(self):
+        assert HingeLossDisplay([0.5], [0], ["a"])._repr_png_() is None
+
+    def test_pyplot_shows_its_own(self):
+        """Once; when it has closed them, displays show them."""
+        plt = pytest.importorskip("matplotlib.pyplot")
+        figure, ax = plt.subplots()
+        try:
+            shown = HingeLossDisplay([0.5], [0], ["a"]).plot(ax)
+            assert shown._repr_png_() is None
+        finally:
+            plt.close(figure)
+        assert shown._repr_png_().startswith(PNG)
+
+
+class TestErrorState:
+    """NumPy may be told to raise where a float underflows or overflows."""
+
+    @pytest.mark.parametrize("weight", [None, [5e-324, 1e-300, 1.0]])
+    @pytest.mark.parametrize("squared", [False, True])
+    @pytest.mark.parametrize(
+        "margins", [[-2.2, 2.4, 0.1], [5e-324, -1e-308, 1e-200], [-1e50, 1, 2]]
+    )
+    def test_displays(self, margins, squared, weight):
+        options = {"sample_weight": weight, "squared": squared}
+        with np.errstate(all="raise"):
+            shown = HingeLossDisplay(margins, [0, 1, 1], ["a", "b"], **options)
+            shown.plot(Figure().subplots())
+        drawn(shown.figure_)

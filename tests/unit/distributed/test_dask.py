@@ -1,36 +1,20 @@
-"""Scale-out: blocks anywhere, in any process, give the bits of one call on all the data.
-
-Dask, MPI and Spark are the real ones: a cluster of processes, `mpiexec`, a local Spark session
-(`pytest -m spark`).
-"""
+"""Dask: any chunks, in any process, give the bits of one call on all the data."""
 
 import os
 import pickle
 import re
-import shutil
 import signal
-import subprocess
-import sys
-import warnings
-from functools import partial
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
 from cases import Case, battery, form, forms, name
-from oracle import bits, expected
-from places import ROOT, TOOLS
+from oracle import bits
+from warned import bits_and_warnings
 
-from hingemetrics.distributed import (
-    dask_hinge_loss,
-    dask_hinge_state,
-    spark_hinge_loss,
-    spark_hinge_state,
-)
+from hingemetrics.distributed import dask_hinge_loss, dask_hinge_state
 
-EXAMPLES = ROOT / "examples"
-MARK = "target must use one coding of the negative class, got 0 and -1 mixed"
+MIXED = "target must use one coding of the negative class, got 0 and -1 mixed"
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +50,7 @@ def asked(function, case, preds, target, weight=None, **options):
     return delayed.compute(scheduler="sync")
 
 
-def quietly(function, *arguments, **options):
-    """A result, whether it warns that nothing was seen or not, and the warnings."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        result = function(*arguments, **options)
-    said = [str(warning.message) for warning in caught]
-    return bits(result), [text for text in said if "hinge" in text]
-
-
-class TestDaskArrays:
+class TestArrays:
     @pytest.mark.filterwarnings("ignore:the mean hinge loss is NaN")
     def test_any_chunks(self, da):
         for seed, case in enumerate(islice(battery(40), 0, None, 4)):
@@ -150,8 +125,8 @@ class TestDaskArrays:
         for rows, ignored in ((case.rows(slice(0)), None), (case, 0)):
             options = {"reduction": reduction, "ignore_index": ignored}
             preds = da.from_array(rows.preds, chunks=(2, *shape))
-            found = quietly(asked, dask_hinge_loss, case, preds, rows.target, **options)
-            assert found == quietly(rows.loss, **options)
+            found = bits_and_warnings(asked, dask_hinge_loss, case, preds, rows.target, **options)
+            assert found == bits_and_warnings(rows.loss, **options)
 
     def test_first_blocks_empty(self, da):
         case = form(20, 3, "one-vs-all", False, None)
@@ -171,7 +146,7 @@ def parquet(pd, folder, rng):
     return pd.concat(parts)
 
 
-class TestDaskFrames:
+class TestFrames:
     @pytest.mark.parametrize("partitions", [1, 2, 7])
     @pytest.mark.parametrize("case", forms(40, ["tenths"]), ids=name)
     def test_columns_of_one_frame(self, dd, pd, case, partitions):
@@ -250,7 +225,7 @@ class TestDaskFrames:
             dask_hinge_state(frame["p"], frame["y"]).compute(scheduler="sync")
 
 
-class TestDaskRefuses:
+class TestRefusals:
     @pytest.mark.parametrize(
         ("change", "error", "message"),
         [
@@ -319,13 +294,13 @@ class TestDaskRefuses:
         target = np.ones(20)
         target[2 * first], target[2 * second] = 0, -1
         state = dask_hinge_state(da.zeros(20, chunks=2), target)
-        with pytest.raises(ValueError, match=f"^{where}: {MARK}; if -1 marks") as raised:
+        with pytest.raises(ValueError, match=f"^{where}: {MIXED}; if -1 marks") as raised:
             state.compute(scheduler="sync")
         again = pickle.loads(pickle.dumps(raised.value))
         assert (type(again), str(again)) == (ValueError, str(raised.value))
 
 
-class TestDaskGraph:
+class TestGraph:
     def test_nothing_is_read_before_it_is_computed(self, da):
         case = form(40, 4, "one-vs-all", False, None)
         delayed, read = pytest.importorskip("dask").delayed, []
@@ -388,7 +363,7 @@ def client():
         yield client
 
 
-class TestDaskCluster:
+class TestCluster:
     @pytest.mark.parametrize("case", forms(500), ids=name)
     def test_bits(self, client, da, case):
         rng = np.random.default_rng(0)
@@ -417,243 +392,9 @@ class TestDaskCluster:
         target = np.ones(40)
         target[[5, 35]] = 0, -1
         state = dask_hinge_state(da.zeros(40, chunks=10), target)
-        with pytest.raises(ValueError, match=f"^blocks 0 to 3: {MARK}; if -1 marks"):
+        with pytest.raises(ValueError, match=f"^blocks 0 to 3: {MIXED}; if -1 marks"):
             client.compute(state).result(60)
         numbers = da.from_array(np.ones(4), chunks=2)
         words = numbers.map_blocks(lambda block: block.astype(str), dtype=float)
         with pytest.raises(TypeError, match=r"^block [01] \(rows . to .\): preds must hold real"):
             client.compute(dask_hinge_state(words, [1] * 4)).result(60)
-
-
-def mpiexec(ranks, *arguments):
-    """Run a program on ranks of a real MPI."""
-    pytest.importorskip("mpi4py")
-    beside = Path(sys.executable).with_name("mpiexec")
-    launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if launcher is None:
-        pytest.skip("there is no mpiexec")
-    return subprocess.run(
-        [launcher, "-n", str(ranks), sys.executable, "-m", "mpi4py", *map(str, arguments)],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, Path(__file__).parent))),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,  # longer is a hang
-    )
-
-
-class TestMpi:
-    PROGRAM = TOOLS / "mpi_program.py"
-
-    @pytest.mark.parametrize("ranks", [1, 2, 4])
-    def test_laws(self, ranks):
-        run = mpiexec(ranks, self.PROGRAM, "laws")
-        assert (run.returncode, run.stdout) == (0, f"{ranks} ranks, 36 checks\n"), run.stderr
-
-    def test_configurations_that_disagree_end_the_job(self):
-        run = mpiexec(2, self.PROGRAM, "mismatch")
-        assert run.returncode != 0
-        assert "ValueError: states must have the same configuration" in run.stderr
-
-
-@pytest.fixture(scope="module")
-def spark():
-    """A session of its own Java process, and two Python workers that find the package."""
-    sql = pytest.importorskip("pyspark.sql")
-    if not (shutil.which("java") or "JAVA_HOME" in os.environ):
-        pytest.skip("there is no Java")
-    settings = {
-        "spark.ui.enabled": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "50",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.task.maxFailures": "1",
-    }
-    builder = sql.SparkSession.builder.master("local[2]")
-    for key, value in settings.items():
-        builder = builder.config(key, value)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYSPARK_PYTHON", sys.executable)
-        environment.setenv("PYTHONPATH", str(ROOT))
-        session = builder.getOrCreate()
-        session.sparkContext.setLogLevel("OFF")
-        yield session
-        session.stop()
-
-
-@pytest.mark.spark
-@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # by PySpark 4.0
-class TestSpark:
-    @pytest.fixture
-    def table(self, spark, tmp_path):
-        """Columns as a Spark DataFrame of so many partitions."""
-        pa = pytest.importorskip("pyarrow")
-        from pyarrow import parquet
-
-        def table(columns, partitions=3):
-            parquet.write_table(pa.table(columns), tmp_path / "table.parquet")
-            frame = spark.read.parquet(str(tmp_path / "table.parquet"))
-            return frame.coalesce(1) if partitions == 1 else frame.repartition(partitions)
-
-        return table
-
-    @pytest.mark.parametrize(
-        ("classes", "mode", "squared"),
-        [(None, None, True), (5, None, False), (5, "one-vs-all", True)],
-    )
-    def test_bits(self, table, classes, mode, squared):
-        case = form(310, classes, mode, squared, "tenths")
-        columns = {f"c.{i}": column for i, column in enumerate(np.atleast_2d(case.preds.T))}
-        scores = {"scores": case.preds.tolist()}
-        df = table({**columns, **scores, "label": case.target, "weight": case.weight}, 4)
-        listed = [f"`{column}`" for column in columns]
-        state = spark_hinge_state(df, "scores", "label", squared, mode, sample_weight="weight")
-        assert state.to_bytes() == case.state().to_bytes()
-        ignored = 3 if classes else -1
-        loss = spark_hinge_loss(
-            df, listed, "label", squared, mode, ignore_index=ignored, reduction="sum"
-        )
-        unweighted = Case(case.preds, case.target, None, squared, mode)
-        assert bits(loss) == bits(unweighted.expected("sum", ignore_index=ignored))
-
-    def test_nothing_seen(self, table):
-        columns = {"a": [0.5, 1.0], "b": [0.5, 1.0], "both": [[0.5, 0.5], [1.0, 1.0]]}
-        df = table({**columns, "label": [0, 0]}).where("a > 2")
-        case = Case(np.empty((0, 2)), np.empty(0), None, False, "one-vs-all")
-        loss = partial(spark_hinge_loss, df, target="label", multiclass_mode="one-vs-all")
-        assert quietly(loss, ["a", "b"]) == quietly(case.loss)
-        assert quietly(loss, "both") == (bits(np.nan), quietly(case.loss)[1])
-
-    def test_refused_values_name_column_and_rows(self, table):
-        from pyspark.errors import PythonException
-
-        where = "ValueError: partition 0 (rows 100 to 149): "
-        score = np.linspace(0.5, 2.0, 200)
-        gap = np.ma.array(score, mask=np.arange(200) == 117).tolist()
-        label = (score > 1).astype(int)
-        codings = label.copy()
-        codings[0] = -1
-        lists = [[0.5, 0.5]] * 200
-        columns = {
-            "score": score,
-            "gap": gap,
-            "label": label,
-            "unlabelled": np.ma.array(label, mask=np.arange(200) == 117).tolist(),
-            "bad": np.where(np.arange(200) == 117, 7, label),
-            "codings": codings,
-            "text": ["a"] * 200,
-            "lists": lists,
-            "ragged": [*lists[:117], [0.5], *lists[118:]],
-            "holed": [*lists[:117], [0.5, None], *lists[118:]],
-            "missing": [*lists[:117], None, *lists[118:]],
-        }
-        df = table(columns, 1)
-        for preds, target, weight, message in [
-            ("gap", "label", None, f"{where}column 'gap' must have no nulls, got one at index 17"),
-            (["score", "gap"], "label", None, f"{where}column 'gap' must have no nulls, "),
-            ("score", "label", "gap", f"{where}column 'gap' must have no nulls, "),
-            ("score", "unlabelled", None, f"{where}column 'unlabelled' must have no nulls, "),
-            ("score", "bad", None, f"{where}target must be in {{0, 1}} or {{-1, +1}}, got 7 at "),
-            ("score", "codings", None, f"ValueError: partition 0 (rows 0 to 49): {MARK} at index"),
-            (
-                "score",
-                "label",
-                "codings",
-                "sample_weight must be finite and >= 0, got -1 at index 0",
-            ),
-            ("text", "label", None, "TypeError: partition 0 (rows 0 to 49): column 'text' must "),
-            ("score", "lists", None, "TypeError: partition 0 (rows 0 to 49): column 'lists' must "),
-            (
-                "ragged",
-                "label",
-                None,
-                f"{where}column 'ragged' must hold lists of one length, got 1 at index 17 after 2",
-            ),
-            ("holed", "label", None, f"{where}flattened lists of column 'holed' must have no "),
-            ("missing", "label", None, f"{where}column 'missing' must have no nulls, got one at "),
-        ]:
-            with pytest.raises(PythonException, match=re.escape(message)):
-                spark_hinge_state(df, preds, target, sample_weight=weight)
-
-    def test_codings_that_mix_between_partitions(self, table):
-        from pyspark.errors import PythonException
-
-        df = table({"score": [0.5] * 2, "label": [0, -1]}, 2)
-        with pytest.raises((PythonException, ValueError), match=MARK):
-            spark_hinge_state(df, "score", "label")
-
-    def test_the_page(self, spark):
-        """The page's Spark code, which needs Java, runs here."""
-        page = (ROOT / "docs" / "how_to_scale_out.md").read_text("utf-8")
-        codes = re.findall(r"^```\{code-block\} python\n(.*?)^```$", page, re.M | re.S)
-        found = [code for code in codes if "spark" in code]
-        assert found
-        for code in found:
-            exec(code, {"spark": spark, "np": np})
-
-
-class Frame:
-    """A frame that nobody may read."""
-
-    def mapInArrow(self):  # noqa: N802
-        raise AssertionError
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"df": [1, 2]}, TypeError, "df must be a DataFrame of Spark, got a list"),
-        ({"preds": None}, TypeError, "preds must be the name of a column or a list of names, got"),
-        ({"preds": []}, TypeError, "preds must be the name of a column or a list of names, got []"),
-        ({"preds": ["a", 1]}, TypeError, "preds must be the name of a column or a list of names, "),
-        ({"target": 1}, TypeError, "target must be the name of a column, got 1"),
-        ({"sample_weight": 1}, TypeError, "sample_weight must be None or the name of a column, "),
-        ({"squared": "yes"}, TypeError, "squared must be a bool, got 'yes'"),
-        ({"multiclass_mode": "all"}, ValueError, "multiclass_mode must be None, "),
-        ({"ignore_index": "0"}, TypeError, "ignore_index must be None or an int, got '0'"),
-        ({"reduction": "none"}, ValueError, "reduction must be 'mean' or 'sum', got 'none'"),
-    ],
-)
-def test_spark_refuses_before_anything_is_read(change, error, message):
-    with pytest.raises(error, match=f"^{re.escape(message)}"):
-        spark_hinge_loss(**{"df": Frame(), "preds": "score", "target": "label", **change})
-
-
-def digits():
-    """The loss of the examples' digits, by the oracle."""
-    preds, target = (np.load(EXAMPLES / f"digits_{part}.npy") for part in ("preds", "target"))
-    return expected(preds, target)
-
-
-class TestExamples:
-    @pytest.mark.parametrize("start", ["fork", "spawn"])
-    @pytest.mark.parametrize("engine", ["multiprocessing", "futures", "joblib"])
-    def test_parallel(self, python, engine, start):
-        if engine == "joblib":
-            pytest.importorskip("joblib")
-        run = python(EXAMPLES / "parallel.py", "--engine", engine, "--start", start)
-        assert (run.returncode, run.stderr) == (0, "")
-        assert bits(float(run.stdout)) == bits(digits())
-
-    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's data")
-    def test_out_of_core(self, python, tmp_path):
-        run = python(
-            EXAMPLES / "out_of_core.py",
-            *("--gigabytes", 0.36, "--limit-mb", 170, "--directory", tmp_path / "new"),
-        )
-        assert (run.returncode, run.stderr) == (0, "")
-        printed = dict(line.split(": ", 1) for line in run.stdout.splitlines())
-        assert printed["in rational numbers"] == f"{printed['loss']}, equal"
-        assert printed["preds read into memory under that limit"] == "MemoryError"
-        sizes = {path.name: path.stat().st_size for path in (tmp_path / "new").iterdir()}
-        assert sizes.keys() == {"preds.npy", "target.npy"}
-        assert sum(sizes.values()) > 170 * 10**6
-        target = np.load(tmp_path / "new" / "target.npy", mmap_mode="r")
-        preds = np.load(tmp_path / "new" / "preds.npy", mmap_mode="r")
-        assert (preds.dtype, target.dtype) == (np.float64, np.int64)
-        assert bits(float(printed["loss"])) == bits(expected(preds[-100_000:], target[-100_000:]))

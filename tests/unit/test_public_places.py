@@ -1,0 +1,80 @@
+"""Public names are found, pickled and documented where users import them from."""
+
+import doctest
+import importlib
+import inspect
+import pickle
+import pickletools
+
+import pytest
+
+from hingemetrics.plot import HingeLossDisplay
+
+PLACES = {
+    "hingemetrics.distributed": {
+        "dask_hinge_loss",
+        "dask_hinge_state",
+        "spark_hinge_loss",
+        "spark_hinge_state",
+    },
+    "hingemetrics.plot": {"HingeLossDisplay", "plot_value"},
+    "hingemetrics.sklearn": {
+        "HingeLossDisplay",
+        "HingeScorer",
+        "hinge_loss",
+        "hinge_scorer",
+        "make_hinge_scorer",
+    },
+}
+NAMES = [(place, name) for place, names in PLACES.items() for name in sorted(names)]
+
+
+CONFIGURATION = {"hingemetrics", "hingemetrics._core.config"}  # where MulticlassMode is
+
+
+def modules_named(pickled):
+    """The modules of the package that a pickle names."""
+    strings = {text for _, text, _ in pickletools.genops(pickled) if isinstance(text, str)}
+    return {text for text in strings if text.partition(".")[0] == "hingemetrics"}
+
+
+def test_a_pickled_display():
+    shown = HingeLossDisplay([0.5, -1.0], [0, 1], ["a", "b"], sample_weight=[1.0, 2.0])
+    pickled = pickle.dumps(shown)
+    assert modules_named(pickled) == {"hingemetrics.plot"}
+    assert pickle.loads(pickled).loss == shown.loss
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_all(place):
+    assert set(importlib.import_module(place).__all__) == PLACES[place]
+
+
+@pytest.mark.parametrize(("place", "name"), NAMES)
+class TestPublicNames:
+    def test_module(self, place, name):
+        """A class or function names a public place where it can be imported from."""
+        thing = getattr(importlib.import_module(place), name)
+        module = thing.__module__
+        assert module in PLACES
+        of_instances = thing if inspect.isclass(thing) or inspect.isfunction(thing) else type(thing)
+        assert getattr(importlib.import_module(module), of_instances.__name__) is of_instances
+
+    def test_pickle(self, place, name):
+        thing = getattr(importlib.import_module(place), name)
+        pickled = pickle.dumps(thing)
+        again = pickle.loads(pickled)
+        assert again is thing or again == thing
+        assert modules_named(pickled) <= {*PLACES, *CONFIGURATION}
+
+    def test_examples(self, place, name):
+        """All that its docstrings show; of a class, `doctest` skips methods from another module."""
+        if place == "hingemetrics.distributed":
+            pytest.importorskip("dask")
+        thing = getattr(importlib.import_module(place), name)
+        tests = doctest.DocTestFinder().find(thing, name, module=False, globs={})
+        runner = doctest.DocTestRunner(verbose=False)
+        for test in tests:
+            runner.run(test)
+        assert runner.failures == 0
+        assert runner.tries > 0 or name == "hinge_scorer"
