@@ -203,16 +203,27 @@ def matching(root, patterns, excluded):
 
 
 def who_sees(mutant, tests, budget):
-    """Return the tests that reach a mutant, for so many seconds, and how long they took."""
+    """Return the tests that reach a mutant, for so many seconds, and how long they took.
+
+    One case of each test is taken before more of any, and first those that reach little else.
+    """
     first, last = mutant.lines
-    names, seconds = [], 0.0
-    for name, test in tests.items():
+    places, seen = [], Counter()
+    for place, (name, test) in enumerate(tests.items()):
         reached = test["lines"].get(mutant.path, ())
-        hit = bool(reached) if mutant.at_import else any(first <= line <= last for line in reached)
-        if hit and seconds + test["seconds"] <= budget:
-            names.append(name)
-            seconds += test["seconds"]
-    return names, seconds
+        if mutant.at_import or any(first <= line <= last for line in reached):
+            function = name.partition("[")[0]
+            others = sum(map(len, test["lines"].values())) - len(reached)
+            places.append((seen[function], others / (1 + len(reached)), place))
+            seen[function] += 1
+    names, seconds = list(tests), 0.0
+    chosen = []
+    for *_, place in sorted(places):
+        took = tests[names[place]]["seconds"]
+        if seconds + took <= budget:
+            chosen.append(place)
+            seconds += took
+    return [names[place] for place in sorted(chosen)], seconds
 
 
 def run_mutants(options, folder):
