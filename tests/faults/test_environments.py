@@ -28,6 +28,7 @@ import hingemetrics
 if sys.platform == "win32":
     pytest.skip("asks for the users, limits and shell of POSIX", allow_module_level=True)
 
+MORE = pytest.mark.more
 NOBODY = 12345  # in no list of users
 PROBE = """
 import json
@@ -36,7 +37,7 @@ import make_golden
 import numpy as np
 from hingemetrics import HingeLoss
 
-CASES = json.loads(TOOLS / "cases.json".read_text())
+CASES = json.loads(Path(__file__).with_name("cases.json").read_text())
 
 def states(cases=CASES):
     for case in cases:
@@ -148,15 +149,15 @@ FILES = ("-m", "hingemetrics", "preds.npy", "target.npy")
     "environment",
     [
         {},
-        pytest.param({"HOME": None}, marks=pytest.mark.more),
+        pytest.param({"HOME": None}, marks=MORE),
         {"HOME": "/nonexistent", "TMPDIR": "/nonexistent"},
         {"PYTHONHASHSEED": "0"},
-        pytest.param({"PYTHONHASHSEED": "4294967295"}, marks=pytest.mark.more),
+        pytest.param({"PYTHONHASHSEED": "4294967295"}, marks=MORE),
         {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
-        pytest.param({"LC_ALL": "nothing-of-the-kind"}, marks=pytest.mark.more),
-        pytest.param({"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.more),
+        pytest.param({"LC_ALL": "nothing-of-the-kind"}, marks=MORE),
+        pytest.param({"PYTHONIOENCODING": "ascii"}, marks=MORE),
         {"PYTHONOPTIMIZE": "2"},
-        pytest.param({"PYTHONMALLOC": "debug"}, marks=pytest.mark.more),
+        pytest.param({"PYTHONMALLOC": "debug"}, marks=MORE),
         {"TZ": "nowhere", "TERM": "unknown", "COLUMNS": "0"},
     ],
     ids=lambda environment: "-".join(map(str, environment)) or "plain",
@@ -226,7 +227,7 @@ def test_closed_streams(run, folder, streams):
 
 @pytest.mark.parametrize(
     "streams",
-    [">&-", "<&- >&- 2>&-", *(pytest.param(s, marks=pytest.mark.more) for s in ("<&-", "2>&-"))],
+    [">&-", "<&- >&- 2>&-", *(pytest.param(s, marks=MORE) for s in ("<&-", "2>&-"))],
 )
 def test_command_with_closed_streams(run, streams):
     """The status says what it always says; the result is printed if there is anywhere to."""
@@ -437,7 +438,15 @@ class TestStrangersFiles:
         command = ("-m", "hingemetrics", folder / "data.npz", "--preds", "preds", "--target", "y")
         refused(run(*command), "data.npz")
 
-    @pytest.mark.parametrize("ending", ["npy", "npz", "csv", "parquet", "arrow", "state"])
+    @pytest.mark.parametrize(
+        "ending",
+        [
+            "npz",
+            "csv",
+            "parquet",
+            *(pytest.param(e, marks=MORE) for e in ("npy", "arrow", "state")),
+        ],
+    )
     def test_pickle_by_any_name(self, run, folder, bomb, ending):
         path = folder / f"data.{ending}"
         path.write_bytes(pickle.dumps(bomb))

@@ -1,11 +1,9 @@
 """What another implementation can check itself with, golden.json, is what this one gives.
 
 The file is made from the oracle and the description of the format (make_golden.py), not from the
-package. `check()` holds the package against it, in this process or in any other.
+package.
 """
 
-import functools
-import json
 import platform
 import re
 import warnings
@@ -13,74 +11,14 @@ import warnings
 import make_golden
 import numpy as np
 import pytest
+from golden import arrays, as_written, check, golden, results, seen
 from places import ROOT
 from read_state import read_state
 
 import hingemetrics
-from hingemetrics import HingeLoss, HingeState
+from hingemetrics import HingeState
 
-PROCESS = "import test_golden; print(test_golden.check())"
-
-
-@functools.cache
-def golden():
-    return json.loads(make_golden.FILE.read_text("utf-8"))
-
-
-@functools.cache
-def arrays(place):
-    """Predictions, targets and weights of a case."""
-    case = golden()["cases"][place]
-    preds, target, weight = make_golden.inputs(case)
-    shape = (case["rows"],) if case["classes"] == 1 else (case["rows"], case["classes"])
-    return (
-        np.array(preds, case["dtype"]).reshape(shape),
-        np.array(target, np.int64),
-        None if weight is None else np.array(weight, np.float64),
-    )
-
-
-def seen(place):
-    """The package's state of a case."""
-    case = golden()["cases"][place]
-    metric = HingeLoss(case["squared"], case["mode"], ignore_index=case["ignore_index"])
-    metric.update(*arrays(place))
-    return metric.state
-
-
-def states():
-    """Each entry of the file, with the package's state of it."""
-    found = [seen(place) for place in range(len(golden()["cases"]))]
-    yield from zip(golden()["cases"], found, strict=True)
-    for entry in golden()["sums"]:
-        state = sum(found[place] for place in entry["plus"])
-        for place in entry["minus"]:
-            state -= found[place]
-        yield entry, state
-
-
-def as_written(value):
-    return make_golden.written(value.tolist() if isinstance(value, np.ndarray) else value)
-
-
-def results(state):
-    """State and values in the words of the file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the mean of nothing
-        return {
-            "state": make_golden.written_state(state.to_bytes()),
-            "mean": as_written(state.value()),
-            "sum": as_written(state.value("sum")),
-        }
-
-
-def check():
-    """Hold the package against the file; return how many of its entries there are."""
-    entries = list(states())
-    for entry, state in entries:
-        got = results(state)
-        assert got == {name: entry[name] for name in got}, (entry, got)
-    return len(entries)
+PROCESS = "import golden; print(golden.check())"
 
 
 @pytest.fixture(scope="module")
