@@ -104,12 +104,12 @@ def decimals(fields: Fields) -> tuple[Floats, Ints]:
     # What is below 0 is more than any bound as an unsigned number.
     plain = (fields.points < 2) & (before.astype(np.uint64) <= _DIGITS) & (before + behind > 0)
     plain &= (behind <= _MOST_BEHIND) & (power.astype(np.uint64) <= _MOST_BEHIND)
-    mantissa, are_digits = _number(_taken(fields.words, point), _taken(_LAST, before))
+    mantissa, are_digits = _read_digits(_taken(fields.words, point), _taken(_LAST, before))
     plain &= are_digits
     size = mantissa * _taken(_POWERS, behind)  # in doubles, which do not wrap around
     mantissa *= _taken(_WHOLE_POWERS, behind)
     for k in range(0, min(int(behind.max()), _MOST_BEHIND), _DIGITS):
-        part, are_digits = _number(_taken(fields.words, end - k), _taken(_LAST, behind - k))
+        part, are_digits = _read_digits(_taken(fields.words, end - k), _taken(_LAST, behind - k))
         plain &= are_digits
         if k == 2 * _DIGITS:
             size += part * _POWERS[k]
@@ -132,7 +132,7 @@ def _exponents(fields: Fields) -> tuple[Ints, Ints, Ints]:
     marks = np.flatnonzero((data == _LOWER_E) | (data == _UPPER_E))
     which = np.searchsorted(fields.end, marks)
     marks, which = marks[which < len(fields.end)], which[which < len(fields.end)]
-    size, are = _number(fields.words[fields.end[which]], _LAST[np.full(len(which), 2)])
+    size, are = _read_digits(fields.words[fields.end[which]], _LAST[np.full(len(which), 2)])
     sign = data[marks + 1]
     are &= (sign == _PLUS) | (sign == _MINUS)
     are &= (fields.end[which] - marks == len("e-05")) & (marks >= fields.start[which])
@@ -140,7 +140,7 @@ def _exponents(fields: Fields) -> tuple[Ints, Ints, Ints]:
     return which[are], marks[are], exponents[are]
 
 
-def _number(word: _Words, mask: _Words) -> tuple[_Words, _Bools]:
+def _read_digits(word: _Words, mask: _Words) -> tuple[_Words, _Bools]:
     """Return the numbers that the masked characters of words spell, and whether all are digits.
 
     The words are overwritten.

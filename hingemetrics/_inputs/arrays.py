@@ -72,7 +72,10 @@ def _converted(value: Any, name: str) -> Array:
             why = f"must be an array that NumPy can read, got a {kind}: {reason}"
         raise TypeError(f"{name} {why}") from error
     if refusal is not None:
-        raise refusal
+        try:
+            raise refusal
+        finally:
+            del refusal  # a cycle with its traceback would keep the argument alive
     return _unmasked(array, name) if _is_masked_array(array) else np.asarray(array)
 
 

@@ -144,7 +144,7 @@ def test_types_with_parameters_are_the_same_at_run_time(kind):
 def test_typing_extensions_are_not_needed(python):
     code = "import sys; sys.modules['typing_extensions'] = None; import hingemetrics"
     run = python("-c", f"{code}; print(hingemetrics.HingeState[float])")
-    assert (run.stdout, run.stderr) == ("hingemetrics.state.HingeState[float]\n", "")
+    assert (run.stdout, run.stderr) == ("hingemetrics.HingeState[float]\n", "")
 
 
 def test_no_side_effects(python):

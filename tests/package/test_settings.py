@@ -58,3 +58,19 @@ except ImportError as error:
 def test_without_numba_numpy_does_everything(python):
     run = python("-c", WITHOUT)
     assert (run.stdout.split(), run.stderr) == (["0.5"] * 3 + ["auto", "True"], "")
+
+
+THREADS = "import hingemetrics; print(hingemetrics.get_num_threads())"
+
+
+@pytest.mark.parametrize("text", ["1", "2", "9" * 9])
+def test_threads_of_the_environment(python, text):
+    assert python("-c", THREADS, HINGEMETRICS_NUM_THREADS=text).stdout == f"{text}\n"
+
+
+@pytest.mark.parametrize("text", ["1" + "0" * 9, "9" * 5000, "-1", "2.0", "two"])
+def test_no_number_of_threads(python, text):
+    run = python("-c", THREADS, HINGEMETRICS_NUM_THREADS=text)
+    got = text if len(text) < 40 else f"{text[:40]}..."
+    last = run.stderr.splitlines()[-1]
+    assert last == f"ValueError: HINGEMETRICS_NUM_THREADS must be an int, got {got!r}"

@@ -5,6 +5,7 @@
 
 KERNELS = "hingemetrics/_engine/kernels.py"
 KERNEL_TESTS = [
+    "tests/unit/_engine/test_nan.py",
     "tests/laws/test_golden.py",
     "--deselect=tests/laws/test_golden.py::test_without_the_compiler",  # what is compiled counts
     "tests/unit/_engine/test_kernels.py",

@@ -55,6 +55,8 @@ TESTS = [
     "tests/faults/test_floating_point*.py",
     "tests/faults/test_interrupt*.py",
     "tests/faults/test_threads*.py",
+    "tests/package/test_docstrings.py",
+    "tests/package/test_warnings.py",
 ]
 
 

@@ -32,7 +32,7 @@ CLASSIFIERS = {
     "SVC": SVC(),
     "SGDClassifier": SGDClassifier(random_state=0),
     "RidgeClassifier": RidgeClassifier(),
-    "LogisticRegression": LogisticRegression(),
+    "LogisticRegression": LogisticRegression(tol=0.1),
     "GridSearchCV": GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2),
     "OneVsRestClassifier": OneVsRestClassifier(SVC(decision_function_shape="ovo")),
 }

@@ -5,8 +5,10 @@ A framework that is not installed is skipped by name; with --no-skips that is a 
 
 import array
 import collections
+import gc
 import tracemalloc
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -395,3 +397,23 @@ heavy = {"pandas", "polars", "pyarrow", "torch", "jax", "ml_dtypes", "scipy"}
 print(sorted(heavy & set(sys.modules)))
 """
     assert python("-c", code).stdout == "[]\n"
+
+
+class Refused:
+    """Something that is no plain array of numbers, and can be watched."""
+
+    requires_grad = True
+
+
+def test_what_is_refused_is_let_go():
+    """At once, not when the garbage is collected: it may be large."""
+    argument = Refused()
+    alive = weakref.ref(argument)
+    gc.disable()
+    try:
+        with pytest.raises(TypeError, match="must not require gradients"):
+            as_array(argument, "preds")
+        del argument
+        assert alive() is None
+    finally:
+        gc.enable()
