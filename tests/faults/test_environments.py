@@ -21,6 +21,7 @@ from pathlib import Path
 import make_golden
 import numpy as np
 import pytest
+from command import refused
 from places import PACKAGE, TOOLS
 
 import hingemetrics
@@ -132,14 +133,6 @@ def right(run):
     """Assert that a probe found the golden states and said nothing else."""
     assert (run.returncode, run.stderr) == (0, "")
     assert json.loads(run.stdout) == [case["state"] for case in cases()]
-
-
-def refused(run, *words):
-    """Assert that the command said what is wrong, in one line."""
-    assert (run.returncode, run.stdout) == (2, ""), run.stderr
-    assert run.stderr.startswith("hingemetrics: error: ")
-    assert run.stderr.count("\n") == 1
-    assert all(word in run.stderr for word in words), run.stderr
 
 
 FILES = ("-m", "hingemetrics", "preds.npy", "target.npy")
