@@ -237,7 +237,7 @@ def total(metric):
 @pytest.mark.parametrize(
     "method",
     [
-        pytest.param(method, marks=[] if method in ("fork", "spawn") else pytest.mark.more)
+        pytest.param(method, marks=[] if method == "fork" else pytest.mark.more)
         for method in multiprocessing.get_all_start_methods()
     ],
 )

@@ -144,14 +144,14 @@ FILES = ("-m", "hingemetrics", "preds.npy", "target.npy")
         {},
         pytest.param({"HOME": None}, marks=MORE),
         {"HOME": "/nonexistent", "TMPDIR": "/nonexistent"},
-        {"PYTHONHASHSEED": "0"},
+        pytest.param({"PYTHONHASHSEED": "0"}, marks=MORE),
         pytest.param({"PYTHONHASHSEED": "4294967295"}, marks=MORE),
         {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
         pytest.param({"LC_ALL": "nothing-of-the-kind"}, marks=MORE),
         pytest.param({"PYTHONIOENCODING": "ascii"}, marks=MORE),
         {"PYTHONOPTIMIZE": "2"},
         pytest.param({"PYTHONMALLOC": "debug"}, marks=MORE),
-        {"TZ": "nowhere", "TERM": "unknown", "COLUMNS": "0"},
+        pytest.param({"TZ": "nowhere", "TERM": "unknown", "COLUMNS": "0"}, marks=MORE),
     ],
     ids=lambda environment: "-".join(map(str, environment)) or "plain",
 )
@@ -257,7 +257,7 @@ def test_no_folder_for_temporary_files(run, folder):
     assert float(nowhere.stdout) == hingemetrics.hinge_loss(preds, [0, 1, 2, 0])
 
 
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize("locale", ["C", pytest.param("C.UTF-8", marks=MORE)])
 def test_names_that_no_locale_knows(run, folder, locale):
     """Whatever bytes a file's name has, it is read, or the message can be written."""
     name = os.fsencode(folder) + b"/\xff\xc3\xa9.npy"

@@ -94,10 +94,19 @@ WHAT = [
 ]
 
 
+LONG = [("numpy", "update", MemoryError), ("numpy", "load_state_dict", MemoryError)]
+
+
 @pytest.mark.parametrize(
     ("tier", "name", "case", "error"),
-    WHAT,
-    ids=["-".join((tier, name, error.__name__)) for tier, name, _, error in WHAT],
+    [
+        pytest.param(
+            *(tier, name, case, error),
+            id="-".join((tier, name, error.__name__)),
+            marks=pytest.mark.more if (tier, name, error) in LONG else [],
+        )
+        for tier, name, case, error in WHAT
+    ],
 )
 def test_an_error_anywhere(set_backend, other_thread, tier, name, case, error):
     """Before every single instruction: what was, until the one assignment, then what will be."""

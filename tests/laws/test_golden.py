@@ -66,6 +66,7 @@ def test_another_processor(python, processors, name):
     assert int(run.stdout) == len(golden()["cases"]) + len(golden()["sums"])
 
 
+@pytest.mark.more
 def test_without_the_compiler(python):
     run = python("-c", PROCESS, HINGEMETRICS_BACKEND="numba", NUMBA_DISABLE_JIT="1")
     assert run.stderr == ""

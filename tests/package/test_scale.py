@@ -10,7 +10,11 @@ from oracle import bits, cells, rounded
 from hingemetrics import HingeLoss, HingeState
 
 SHARDS, SAMPLES, ROWS = 10**5, 10**12, 100
-FORMS = [(None, None, False), (5, "crammer-singer", True), (5, "one-vs-all", False)]
+FORMS = [
+    (5, "crammer-singer", True),
+    pytest.param(None, None, False, marks=pytest.mark.more),
+    pytest.param(5, "one-vs-all", False, marks=pytest.mark.more),
+]
 
 
 def times(state, number):

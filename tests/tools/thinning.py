@@ -7,7 +7,7 @@ counts as one value. What is kept is the same in every process, for workers must
 
 from cases import Case
 
-FEW = 12  # variants that a test may have before it is thinned
+FEW = 4  # variants that a test may have before it is thinned
 
 
 def left_out(items):

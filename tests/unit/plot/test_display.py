@@ -93,6 +93,7 @@ class TestDisplay:
         assert (shown.loss, shown.shares, shown.fractions) == (0.0, (0, 0, 0), (0, 0, 1))
         drawn(shown.figure_)
 
+    @pytest.mark.more
     def test_many_classes(self):
         target = np.arange(300) % 150
         preds = np.random.default_rng(0).normal(size=(300, 150))
@@ -140,7 +141,12 @@ class TestRefusals:
             HingeLossDisplay([0.5], [0], ["a"], sample_weight=[0.0])
 
     @pytest.mark.parametrize(
-        ("margin", "squared"), [(1e100, False), (-1e100, False), (-1e50, True)]
+        ("margin", "squared"),
+        [
+            pytest.param(1e100, False, marks=pytest.mark.more),
+            pytest.param(-1e100, False, marks=pytest.mark.more),
+            (-1e50, True),
+        ],
     )
     def test_the_largest_that_are_drawn(self, margin, squared):
         shown = HingeLossDisplay([margin, 0.5], [0, 0], ["a"], squared=squared).plot()

@@ -103,6 +103,7 @@ PICTURES = {f"margins_{what}" for what in ("binary", "digits", "rare", "outliers
 PICTURES |= {"one_vs_all"}
 
 
+@pytest.mark.more
 @pytest.mark.skipif(not EXAMPLES.is_dir(), reason="an installed package has no examples")
 def test_pictures_are_what_their_script_makes(tmp_path, monkeypatch):
     """By name and size; their pixels are matplotlib's and the fonts'."""
@@ -133,6 +134,7 @@ print(len(texts), sum(a.overlaps(b) for a, b in itertools.product(*boxes)))
 """
 
 
+@pytest.mark.more
 @pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="an installed package has no benchmarks")
 def test_values_of_benchmarks_are_apart_from_marks(python, tmp_path):
     run = python("-W", "error", "-c", MARKS, BENCHMARKS / "plot.py", BENCHMARKS / "results.json")

@@ -56,9 +56,16 @@ SIZES = {
     "8 x 6": ((8, 6), 1),
     "halves of 10 x 4": ((10, 4), 2),
 }
-# Drawing takes seconds. In every run each case is drawn by itself and on small axes, and the halves
-# show some of them; the other halves, and layout engines, come with the slow tests.
-QUICK_HALVES = ("two", "weighted", "long names", "Cauchy")
+# Drawing takes seconds. A quick run draws some cases by themselves and on small axes, and one on
+# halves; the other halves, and layout engines, come with the slow tests.
+QUICK = ("two", "weighted", "long names", "Cauchy")
+QUICK_HALVES = ("two",)
+
+
+def marks_of(case, size, layout):
+    if layout is not None:
+        return [pytest.mark.slow]
+    return [] if case in (QUICK if size == "4 x 3" else QUICK_HALVES) else [pytest.mark.more]
 
 
 def given_axes():
@@ -68,9 +75,7 @@ def given_axes():
             case,
             size,
             layout,
-            marks=[]
-            if layout is None and (size == "4 x 3" or case in QUICK_HALVES)
-            else [pytest.mark.slow],
+            marks=marks_of(case, size, layout),
         )
         for case, size, layout in itertools.product(CASES, ("4 x 3", "halves of 10 x 4"), LAYOUTS)
     ]
@@ -101,7 +106,10 @@ def drawn_page(case, size, layout=None):
     return Page(shown, figure, drawn_texts(figure))
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(c, marks=[] if c in QUICK else pytest.mark.more) for c in CASES],
+)
 def own(request):
     """A figure of a display's own, drawn once for all tests."""
     return drawn_page(request.param, "own")
@@ -158,7 +166,9 @@ def ink(png):
 @pytest.mark.parametrize(
     "layout", [None, *(pytest.param(layout, marks=pytest.mark.slow) for layout in LAYOUTS[1:])]
 )
-@pytest.mark.parametrize("case", ["two", "long names", "Cauchy"])
+@pytest.mark.parametrize(
+    "case", ["long names", *(pytest.param(c, marks=pytest.mark.more) for c in ("two", "Cauchy"))]
+)
 def test_saved_as_tight_as_can_be(case, layout):
     """It cuts off nothing, and afterwards the figure is as it was."""
     figure = displays(case, "4 x 3", layout)[0].figure_

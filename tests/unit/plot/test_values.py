@@ -38,6 +38,7 @@ class TestMarks:
         assert ax.get_ylim()[1] > wanted.max()
         drawn(figure)
 
+    @pytest.mark.more
     def test_many_bars(self):
         figure, ax = plot_value(np.linspace(0, 2, 300))
         assert len(ax.patches) == 300
