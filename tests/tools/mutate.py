@@ -55,8 +55,10 @@ TESTS = [
     "tests/faults/test_concurrency*.py",
     "tests/faults/test_floating_point*.py",
     "tests/faults/test_interrupt*.py",
+    "tests/faults/test_signals*.py",
     "tests/faults/test_threads*.py",
     "tests/package/test_docstrings.py",
+    "tests/package/test_settings.py",
     "tests/package/test_warnings.py",
 ]
 
