@@ -31,6 +31,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 from kernel_faults import KERNEL_TESTS, KERNELS, PLANTED
 from mutants import Mutator, is_another_program
 
@@ -54,8 +55,10 @@ TESTS = [
     "tests/faults/test_concurrency*.py",
     "tests/faults/test_floating_point*.py",
     "tests/faults/test_interrupt*.py",
+    "tests/faults/test_signals*.py",
     "tests/faults/test_threads*.py",
     "tests/package/test_docstrings.py",
+    "tests/package/test_settings.py",
     "tests/package/test_warnings.py",
 ]
 
@@ -81,6 +84,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
+    without_shrinking = set(Phase) - {Phase.shrink, Phase.explain}  # to fail at all will do
+    settings.register_profile("mutate", settings.default, phases=tuple(without_shrinking))
+    settings.load_profile("mutate")
     if "MUTATE_RECORD" in os.environ:
         config.pluginmanager.register(Recorder(Path(os.environ["MUTATE_RECORD"])))
 
@@ -253,7 +259,7 @@ def run_mutants(options, folder):
         names, seconds = who_sees(mutant, tests, options.budget)
         tree.changed(mutant.path, mutant.applied(source))
         start = time.perf_counter()
-        by = tree.tests_fail(names, 60 + 5 * seconds) if names else None
+        by = tree.tests_fail(names, 120 + 5 * seconds) if names else None
         tree.changed(mutant.path, source)
         took = time.perf_counter() - start
         print(f"{number:4} {took:5.1f} s  {mutant.path}:{mutant.lines[0]}  ", end="")
