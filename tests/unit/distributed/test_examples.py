@@ -33,7 +33,10 @@ def test_parallel(python, engine, start):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's data")
 @pytest.mark.parametrize(
     ("backend", "gigabytes", "megabytes"),
-    [("numpy", 0.2, 90), pytest.param("auto", 0.36, 170, marks=pytest.mark.slow)],
+    [
+        pytest.param("numpy", 0.2, 90, marks=pytest.mark.more),
+        pytest.param("auto", 0.36, 170, marks=pytest.mark.slow),
+    ],
 )
 def test_out_of_core(python, tmp_path, backend, gigabytes, megabytes):
     """The NumPy tier needs less memory: the same law holds of smaller files, sooner."""

@@ -186,6 +186,7 @@ def test_saved_as_tight_as_can_be(case, layout):
 
 
 class TestPanels:
+    @pytest.mark.more
     def test_another_size_and_resolution(self):
         """They are placed anew at each drawing."""
         figure = displays("ten", "8 x 6")[0].figure_
@@ -196,7 +197,9 @@ class TestPanels:
             assert_inside(found, figure.bbox)
             assert_apart(found)
 
-    @pytest.mark.parametrize("layout", LAYOUTS)
+    @pytest.mark.parametrize(
+        "layout", [None, *(pytest.param(layout, marks=pytest.mark.more) for layout in LAYOUTS[1:])]
+    )
     def test_a_title_is_above_all(self, layout):
         figure = Figure(figsize=(6, 5), layout=layout)
         shown = HingeLossDisplay.from_predictions(*CASES["two"][:2], ax=figure.subplots())
