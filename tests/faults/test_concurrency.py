@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import race_cache
 from oracle import bits, expected
+from pooled import ROWS, batches, updated
 
 from hingemetrics import HingeLoss, HingeState
 
-ROWS = 5
 THREADS = 8
 
 
@@ -37,14 +37,6 @@ def at_once(*calls):
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return [thread.result(timeout=120) for thread in [pool.submit(run, c) for c in calls]]
-
-
-def batches(seed, number=60, classes=None):
-    """Small batches, no two the same."""
-    rng = np.random.default_rng(seed)
-    shape = (ROWS,) if classes is None else (ROWS, classes)
-    for _ in range(number):
-        yield rng.normal(size=shape), rng.integers(0, classes or 2, ROWS), rng.random(ROWS)
 
 
 def joined(*seeds, classes=None):
@@ -227,13 +219,6 @@ def is_done(call, refusal):
 # Processes
 
 
-def total(metric):
-    """Update a metric in another process."""
-    for batch in batches(1):
-        metric.update(*batch)
-    return metric
-
-
 @pytest.mark.parametrize(
     "method",
     [
@@ -259,7 +244,7 @@ def test_processes_of_a_parent_with_threads(method):
         thread.start()
     try:
         with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
-            found = list(pool.map(total, [sent] * 4, timeout=120))
+            found = list(pool.map(updated, [sent] * 4, timeout=120))
     finally:
         done.set()
         for thread in threads:

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 from oracle import bits, expected
+from pooled import loss_of
 
 import hingemetrics
 from hingemetrics import HingeLoss, hinge_loss
@@ -201,11 +202,6 @@ def test_the_first_bad_row_is_named_with_threads(backend, set_num_threads, monke
     with pytest.raises(ValueError, match="got 5 at index 9000"):
         metric.update(preds, target)
     assert not metric.update_called
-
-
-def loss_of(seed):
-    rng = np.random.default_rng(seed)
-    return hinge_loss(rng.normal(size=30_000), rng.integers(0, 2, 30_000))
 
 
 def test_concurrent_calls_that_use_threads(backend, set_num_threads, monkeypatch):

@@ -1,0 +1,29 @@
+"""What pools of processes run in tests: a process that is not forked imports it from here.
+
+It cannot import a test's file: `pytest` alone, unlike `python -m pytest`, has no `tests` on its path.
+"""
+
+import numpy as np
+
+from hingemetrics import hinge_loss
+
+ROWS = 5
+
+
+def batches(seed, number=60, classes=None):
+    """Small batches, no two the same."""
+    rng = np.random.default_rng(seed)
+    shape = (ROWS,) if classes is None else (ROWS, classes)
+    for _ in range(number):
+        yield rng.normal(size=shape), rng.integers(0, classes or 2, ROWS), rng.random(ROWS)
+
+
+def updated(metric):
+    for batch in batches(1):
+        metric.update(*batch)
+    return metric
+
+
+def loss_of(seed):
+    rng = np.random.default_rng(seed)
+    return hinge_loss(rng.normal(size=30_000), rng.integers(0, 2, 30_000))
