@@ -14,8 +14,8 @@ def digits():
     return expected(preds, target)
 
 
-# In a quick run one; in others each way to make a pool, and each way to start processes; in slow ones
-# all pairs.
+# One in a quick run; more have each way to make a pool, and each way to start processes; slow ones
+# have all pairs.
 QUICK = [("multiprocessing", "fork")]
 MORE = [("futures", "spawn"), ("joblib", "spawn")]
 SLOW = [("multiprocessing", "spawn"), ("futures", "fork"), ("joblib", "fork")]
