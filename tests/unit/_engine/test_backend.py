@@ -135,6 +135,7 @@ def test_no_number_of_threads(number):
         hingemetrics.set_num_threads(number)
 
 
+@pytest.mark.more
 def test_threads_of_the_environment(python):
     code = "import hingemetrics; print(hingemetrics.get_num_threads())"
     assert python("-c", code).stdout == "1\n"

@@ -14,13 +14,20 @@ def digits():
     return expected(preds, target)
 
 
-# In every run each way to make a pool, and each way to start processes; in slow ones all pairs.
-QUICK = [("multiprocessing", "fork"), ("futures", "spawn"), ("joblib", "spawn")]
+# One in a quick run; more have each way to make a pool, and each way to start processes; slow ones
+# have all pairs.
+QUICK = [("multiprocessing", "fork")]
+MORE = [("futures", "spawn"), ("joblib", "spawn")]
 SLOW = [("multiprocessing", "spawn"), ("futures", "fork"), ("joblib", "fork")]
 
 
 @pytest.mark.parametrize(
-    ("engine", "start"), [*QUICK, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in SLOW)]
+    ("engine", "start"),
+    [
+        *QUICK,
+        *(pytest.param(*pair, marks=pytest.mark.more) for pair in MORE),
+        *(pytest.param(*pair, marks=pytest.mark.slow) for pair in SLOW),
+    ],
 )
 def test_parallel(python, engine, start):
     if engine == "joblib":

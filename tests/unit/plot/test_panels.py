@@ -58,7 +58,7 @@ SIZES = {
 }
 # Drawing takes seconds. A quick run draws some cases by themselves and on small axes, and one on
 # halves; the other halves, and layout engines, come with the slow tests.
-QUICK = ("two", "weighted", "long names", "Cauchy")
+QUICK = ("weighted", "long names")
 QUICK_HALVES = ("two",)
 
 
@@ -166,9 +166,8 @@ def ink(png):
 @pytest.mark.parametrize(
     "layout", [None, *(pytest.param(layout, marks=pytest.mark.slow) for layout in LAYOUTS[1:])]
 )
-@pytest.mark.parametrize(
-    "case", ["long names", *(pytest.param(c, marks=pytest.mark.more) for c in ("two", "Cauchy"))]
-)
+@pytest.mark.more
+@pytest.mark.parametrize("case", ["two", "long names", "Cauchy"])
 def test_saved_as_tight_as_can_be(case, layout):
     """It cuts off nothing, and afterwards the figure is as it was."""
     figure = displays(case, "4 x 3", layout)[0].figure_
@@ -210,6 +209,7 @@ class TestPanels:
         title = shown.ax_.title.get_window_extent()
         assert all(title.y0 >= box.y1 - PIXEL for text, box in found if text != "A title")
 
+    @pytest.mark.more
     def test_in_subfigures(self):
         figure = Figure(figsize=(10, 4), layout="constrained")
         for part in figure.subfigures(1, 2):
@@ -240,6 +240,7 @@ class TestPanels:
         assert (one.x0, one.x1) == (other.x0, other.x1)
         assert one.y1 < other.y0  # the hinge crosses no row
 
+    @pytest.mark.more
     def test_figures_can_be_pickled(self):
         figure = displays("two", "4 x 3")[0].figure_
         before = words(figure)
