@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import race_cache
 from oracle import bits, expected
-from pooled import ROWS, batches, updated
+from pooled import batches, updated
 
 from hingemetrics import HingeLoss, HingeState
 
