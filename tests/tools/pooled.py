@@ -1,6 +1,7 @@
 """What pools of processes run in tests: a process that is not forked imports it from here.
 
-It cannot import a test's file: `pytest` alone, unlike `python -m pytest`, has no `tests` on its path.
+It cannot import the file of a test: `pytest`, unlike `python -m pytest`, does not have the folder
+above `tests` on its path.
 """
 
 import numpy as np
