@@ -42,7 +42,7 @@ def run(code, path, **environment):
 
 
 def copied(source, path):
-    shutil.copytree(source, path / "hingemetrics", ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(source, path / "hingemetrics", ignore=shutil.ignore_patterns("__pycache__"))
     return path
 
 
