@@ -41,24 +41,21 @@ def run(code, path, **environment):
     )
 
 
-def copied(source, path):
-    shutil.copytree(source, path / "hingemetrics", ignore=shutil.ignore_patterns("*.pyc"))
+def copied(source, path, *without):
+    shutil.copytree(source, path / "hingemetrics", ignore=shutil.ignore_patterns("*.pyc", *without))
     return path
 
 
 @pytest.fixture
 def copy(tmp_path):
     """A copy of the package, with no cache."""
-    path = copied(PACKAGE, tmp_path)
-    shutil.rmtree(path / "hingemetrics" / "__pycache__", ignore_errors=True)
-    return path
+    return copied(PACKAGE, tmp_path, "__pycache__")
 
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory):
     """A copy of the package whose cache holds one kernel."""
-    path = copied(PACKAGE, tmp_path_factory.mktemp("warm"))
-    shutil.rmtree(path / "hingemetrics" / "__pycache__", ignore_errors=True)
+    path = copied(PACKAGE, tmp_path_factory.mktemp("warm"), "__pycache__")
     first = run(VALUE, path)
     assert (first.stdout, first.stderr) == ("0.3\n", "")
     return path
