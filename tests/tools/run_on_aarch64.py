@@ -6,7 +6,7 @@ Both tiers unless one is named, each in a process of its own. Needs Debian with 
 qemu-user-static, and pip. Debian's Python for arm64 and PyPI's wheels for aarch64 are fetched
 into a temporary folder. The compiled tier takes minutes: the compiler is emulated, too.
 
-Exit status: 0 if every byte is right, 1 if not, 77 if there is no emulator.
+Exit status: 0 if every byte is right, 1 if not, 77 without an emulator or something to run on it.
 """
 
 import contextlib
@@ -41,6 +41,10 @@ Dir::Cache "{folder}/cache";
 """
 
 
+class NotFetchedError(Exception):
+    """What the emulator would run cannot be had here."""
+
+
 def emulator():
     """Where the emulator is; None without one, or without what fetches a Python for it."""
     found = [shutil.which(name) for name in ("qemu-aarch64-static", "qemu-aarch64")]
@@ -59,7 +63,8 @@ def quietly(*command, **environment):
         check=False,
     )
     if run.returncode:
-        sys.exit(f"{run.stdout}\n{' '.join(map(str, command[:3]))} ...: status {run.returncode}")
+        what = " ".join(map(str, command[:3]))
+        raise NotFetchedError(f"{run.stdout}\n{what} ...: status {run.returncode}")
 
 
 def fetch_python(folder):
@@ -122,8 +127,12 @@ def main(tiers):
     entries = len(golden["cases"]) + len(golden["sums"])
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        root, python = fetch_python(folder)
-        fetch_wheels(folder / "wheels", python.name.removeprefix("python"))
+        try:
+            root, python = fetch_python(folder)
+            fetch_wheels(folder / "wheels", python.name.removeprefix("python"))
+        except NotFetchedError as error:
+            print(f"no aarch64: {error}", file=sys.stderr)
+            return NO_EMULATOR
         began = time.perf_counter()
         runs = {tier: start([qemu, "-L", root, python], tier, folder) for tier in tiers}
         for run in runs.values():
