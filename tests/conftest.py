@@ -12,6 +12,7 @@ import pytest
 from cases import MODES
 from command import Run
 from hypothesis import HealthCheck, settings
+from places import ROOT
 from thinning import left_out
 
 import hingemetrics
@@ -27,7 +28,7 @@ settings.register_profile(
     # The backend fixture holds for all examples of a test, as it should.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-settings.register_profile("quick", settings.get_profile("full"), max_examples=20)
+settings.register_profile("quick", settings.get_profile("full"), max_examples=15)
 settings.register_profile(
     "thorough", settings.get_profile("full"), max_examples=2000, derandomize=False
 )
@@ -100,8 +101,13 @@ def short_spans(set_num_threads, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def python():
-    """Run a fresh interpreter that finds the package and the modules beside this file."""
+def python(tmp_path_factory):
+    """Run a fresh interpreter that finds the package under test and the modules in tools/.
+
+    Not in the clone, where `-c` and `-m` would find the package's source before the one under test,
+    which has been compiled already.
+    """
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
     path = [Path(hingemetrics.__file__).parents[1], Path(__file__).parent / "tools"]
     inherited = {k: v for k, v in os.environ.items() if k != "HINGEMETRICS_BACKEND"}
 
@@ -109,6 +115,7 @@ def python():
         return subprocess.run(
             [sys.executable, *map(str, arguments)],
             env={**inherited, "PYTHONPATH": os.pathsep.join(map(str, path)), **environment},
+            cwd=elsewhere if Path.cwd() == ROOT else None,
             capture_output=True,
             text=True,
             check=False,

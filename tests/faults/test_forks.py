@@ -67,8 +67,8 @@ print(*statuses, metric.state.count)
     [
         ("numpy", "reads", 4),
         ("numpy", "stores", 1),
-        ("numba", "runs", 1),
-        pytest.param("numpy", "runs", 1, marks=pytest.mark.more),
+        ("numpy", "runs", 1),
+        pytest.param("numba", "runs", 1, marks=pytest.mark.more),
         pytest.param("numba", "reads", 4, marks=pytest.mark.more),
         pytest.param("numba", "stores", 1, marks=pytest.mark.more),
     ],

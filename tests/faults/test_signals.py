@@ -40,10 +40,10 @@ print(0.5 <= metric.compute() <= 0.75)
     ("tier", "threads", "what"),
     [
         ("numpy", 1, "update"),
-        ("numba", 2, "reset"),
+        ("numpy", 2, "reset"),
         pytest.param("numpy", 1, "reset", marks=pytest.mark.more),
         pytest.param("numpy", 2, "update", marks=pytest.mark.more),
-        pytest.param("numpy", 2, "reset", marks=pytest.mark.more),
+        pytest.param("numba", 2, "reset", marks=pytest.mark.more),
         pytest.param("numba", 1, "update", marks=pytest.mark.more),
         pytest.param("numba", 1, "reset", marks=pytest.mark.more),
         pytest.param("numba", 2, "update", marks=pytest.mark.more),

@@ -224,11 +224,11 @@ for case in battery():
 @pytest.mark.parametrize(
     "environment",
     [
-        {"HINGEMETRICS_BACKEND": "numpy"},
         {"HINGEMETRICS_BACKEND": "numba"},
         *(
             pytest.param(environment, marks=pytest.mark.more)
             for environment in (
+                {"HINGEMETRICS_BACKEND": "numpy"},
                 {"HINGEMETRICS_BACKEND": "auto"},
                 {"HINGEMETRICS_BACKEND": "numba", "NUMBA_DISABLE_JIT": "1"},
                 {"HINGEMETRICS_BACKEND": "numpy", "PYTHONOPTIMIZE": "2"},
@@ -270,6 +270,7 @@ print("numba" in sys.modules, *found)
 """
 
 
+@pytest.mark.more
 def test_tier_taking_over_in_the_middle_goes_unnoticed(python, set_backend):
     run = python("-c", TAKEOVER, HINGEMETRICS_BACKEND="auto")
     rng = np.random.default_rng(0)

@@ -82,7 +82,6 @@ FLAGS = ([], ["-W", "error"], ["-O"], ["-OO"], ["-I", "-B"])  # -OO compiles ker
     ("backend", "flags"),
     [
         ("numpy", ["-OO"]),
-        ("numba", ["-I", "-B"]),
         *(
             pytest.param(*both, marks=pytest.mark.more)
             for both in itertools.product(("numpy", "numba"), FLAGS)

@@ -10,9 +10,7 @@ from places import EXAMPLES
 BLAS = {"for this processor": {}, "for an old one": {"OPENBLAS_CORETYPE": "Prescott"}}
 
 
-@pytest.mark.parametrize(
-    "blas", ["for this processor", pytest.param("for an old one", marks=pytest.mark.more)]
-)
+@pytest.mark.parametrize("blas", [pytest.param(blas, marks=pytest.mark.more) for blas in BLAS])
 def test_examples_are_what_their_script_makes(python, tmp_path, blas):
     """Labels exactly; where the solver stops, and so its last digits, is up to the processor."""
     shutil.copy(EXAMPLES / "make_examples.py", tmp_path)

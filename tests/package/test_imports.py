@@ -181,6 +181,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.more
 def test_each_module_can_be_the_first(python):
     modules = [f"hingemetrics.{name}".removesuffix(".") for name in house.PATHS]
     modules.remove("hingemetrics.__main__")

@@ -111,6 +111,7 @@ def test_auto_outlives_a_compiler_that_fails(monkeypatch):
     assert tried == [("binary", np.dtype(float))]
 
 
+@pytest.mark.more
 def test_warmup_compiles_everything(python):
     code = """
 import hingemetrics
@@ -134,6 +135,7 @@ def test_no_number_of_threads(number):
         hingemetrics.set_num_threads(number)
 
 
+@pytest.mark.more
 def test_threads_of_the_environment(python):
     code = "import hingemetrics; print(hingemetrics.get_num_threads())"
     assert python("-c", code).stdout == "1\n"
@@ -222,12 +224,14 @@ def test_forked_children_after_use(backend, set_num_threads, monkeypatch):
         assert list(pool.map(loss_of, range(4))) == wanted
 
 
+@pytest.mark.more
 def test_spawned_children(backend):
     wanted = [loss_of(seed) for seed in range(2)]
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         assert list(pool.map(loss_of, range(2))) == wanted
 
 
+@pytest.mark.more
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
 def test_fork_while_another_thread_compiles(python):
     """The child must not wait for a compiler that only its parent has."""

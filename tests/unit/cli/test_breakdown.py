@@ -160,7 +160,9 @@ class TestPicture:
 
         return put
 
-    @pytest.mark.parametrize("suffix", ["png", "SVG", "pdf"])
+    @pytest.mark.parametrize(
+        "suffix", ["png", *(pytest.param(s, marks=pytest.mark.more) for s in ("SVG", "pdf"))]
+    )
     @pytest.mark.parametrize("case", [forms(60)[k] for k in (1, 5, 9)], ids=name)
     def test_picture(self, table, case, suffix, tmp_path):
         pytest.importorskip("matplotlib")

@@ -195,7 +195,7 @@ finally:
 """
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+@pytest.mark.parametrize("suffix", ["parquet", pytest.param("arrow", marks=pytest.mark.more)])
 def test_tables_larger_than_the_memory_it_takes(python, tmp_path, suffix):
     """For those of other formats see test_run; pyarrow's memory is that of its whole process."""
     rng = np.random.default_rng(0)

@@ -328,7 +328,9 @@ class TestMemory:
 
         return run
 
-    @pytest.mark.parametrize("order", [np.asarray, np.asfortranarray])
+    @pytest.mark.parametrize(
+        "order", [np.asfortranarray, pytest.param(np.asarray, marks=pytest.mark.more)]
+    )
     def test_arrays(self, peak, tmp_path, order):
         rng = np.random.default_rng(0)
         preds, target = rng.normal(size=(1_200_000, 4)), rng.integers(0, 4, 1_200_000)
@@ -340,7 +342,9 @@ class TestMemory:
         assert printed(run) == hingemetrics.hinge_loss(preds, target, sample_weight=weight)
         assert most < 16e6 < preds.nbytes
 
-    @pytest.mark.parametrize("suffix", ["csv", "npz", "F.npz"])
+    @pytest.mark.parametrize(
+        "suffix", ["csv", *(pytest.param(s, marks=pytest.mark.more) for s in ("npz", "F.npz"))]
+    )
     def test_tables(self, peak, tmp_path, suffix):
         rng = np.random.default_rng(0)
         rows = 120_000 if suffix == "csv" else 300_000  # a text is longer, and slower to trace

@@ -14,13 +14,20 @@ def digits():
     return expected(preds, target)
 
 
-# In every run each way to make a pool, and each way to start processes; in slow ones all pairs.
-QUICK = [("multiprocessing", "fork"), ("futures", "spawn"), ("joblib", "spawn")]
+# One in a quick run; more have each way to make a pool, and each way to start processes; slow ones
+# have all pairs.
+QUICK = [("multiprocessing", "fork")]
+MORE = [("futures", "spawn"), ("joblib", "spawn")]
 SLOW = [("multiprocessing", "spawn"), ("futures", "fork"), ("joblib", "fork")]
 
 
 @pytest.mark.parametrize(
-    ("engine", "start"), [*QUICK, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in SLOW)]
+    ("engine", "start"),
+    [
+        *QUICK,
+        *(pytest.param(*pair, marks=pytest.mark.more) for pair in MORE),
+        *(pytest.param(*pair, marks=pytest.mark.slow) for pair in SLOW),
+    ],
 )
 def test_parallel(python, engine, start):
     if engine == "joblib":
@@ -33,7 +40,10 @@ def test_parallel(python, engine, start):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's data")
 @pytest.mark.parametrize(
     ("backend", "gigabytes", "megabytes"),
-    [("numpy", 0.2, 90), pytest.param("auto", 0.36, 170, marks=pytest.mark.slow)],
+    [
+        pytest.param("numpy", 0.2, 90, marks=pytest.mark.more),
+        pytest.param("auto", 0.36, 170, marks=pytest.mark.slow),
+    ],
 )
 def test_out_of_core(python, tmp_path, backend, gigabytes, megabytes):
     """The NumPy tier needs less memory: the same law holds of smaller files, sooner."""

@@ -47,6 +47,7 @@ print(settings() == before, "matplotlib.pyplot" in sys.modules)
 
 
 class TestNothingGlobal:
+    @pytest.mark.more
     def test_settings_and_pyplot(self, python):
         run = python("-W", "error", "-c", GLOBAL)
         assert (run.stdout, run.stderr) == ("True False\n", "")
@@ -61,6 +62,7 @@ class TestNothingGlobal:
         assert dict(mpl.rcParams) == settings
         assert mpl.get_backend() == before
 
+    @pytest.mark.more
     def test_figures_are_let_go(self):
         for make in MAKERS.values():
             make()

@@ -58,7 +58,7 @@ SIZES = {
 }
 # Drawing takes seconds. A quick run draws some cases by themselves and on small axes, and one on
 # halves; the other halves, and layout engines, come with the slow tests.
-QUICK = ("two", "weighted", "long names", "Cauchy")
+QUICK = ("weighted", "long names")
 QUICK_HALVES = ("two",)
 
 
@@ -166,9 +166,8 @@ def ink(png):
 @pytest.mark.parametrize(
     "layout", [None, *(pytest.param(layout, marks=pytest.mark.slow) for layout in LAYOUTS[1:])]
 )
-@pytest.mark.parametrize(
-    "case", ["long names", *(pytest.param(c, marks=pytest.mark.more) for c in ("two", "Cauchy"))]
-)
+@pytest.mark.more
+@pytest.mark.parametrize("case", ["two", "long names", "Cauchy"])
 def test_saved_as_tight_as_can_be(case, layout):
     """It cuts off nothing, and afterwards the figure is as it was."""
     figure = displays(case, "4 x 3", layout)[0].figure_
@@ -186,6 +185,7 @@ def test_saved_as_tight_as_can_be(case, layout):
 
 
 class TestPanels:
+    @pytest.mark.more
     def test_another_size_and_resolution(self):
         """They are placed anew at each drawing."""
         figure = displays("ten", "8 x 6")[0].figure_
@@ -196,7 +196,9 @@ class TestPanels:
             assert_inside(found, figure.bbox)
             assert_apart(found)
 
-    @pytest.mark.parametrize("layout", LAYOUTS)
+    @pytest.mark.parametrize(
+        "layout", [None, *(pytest.param(layout, marks=pytest.mark.more) for layout in LAYOUTS[1:])]
+    )
     def test_a_title_is_above_all(self, layout):
         figure = Figure(figsize=(6, 5), layout=layout)
         shown = HingeLossDisplay.from_predictions(*CASES["two"][:2], ax=figure.subplots())
@@ -207,6 +209,7 @@ class TestPanels:
         title = shown.ax_.title.get_window_extent()
         assert all(title.y0 >= box.y1 - PIXEL for text, box in found if text != "A title")
 
+    @pytest.mark.more
     def test_in_subfigures(self):
         figure = Figure(figsize=(10, 4), layout="constrained")
         for part in figure.subfigures(1, 2):
@@ -237,6 +240,7 @@ class TestPanels:
         assert (one.x0, one.x1) == (other.x0, other.x1)
         assert one.y1 < other.y0  # the hinge crosses no row
 
+    @pytest.mark.more
     def test_figures_can_be_pickled(self):
         figure = displays("two", "4 x 3")[0].figure_
         before = words(figure)
