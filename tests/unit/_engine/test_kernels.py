@@ -108,7 +108,8 @@ def test_wrong_code_in_the_cache(copy):
 @pytest.mark.slow
 def test_no_place_for_a_cache(copy):
     """Neither beside the code nor at home, as in a read-only container with no HOME."""
-    (copy / "hingemetrics" / "__pycache__").write_text("a file where a folder should be")
+    taken = copy / "hingemetrics" / "_engine" / "__pycache__"
+    taken.write_text("a file where a folder should be")
     nowhere = str(copy / "hingemetrics" / "py.typed" / "home")
     got = run(VALUE, copy, HOME=nowhere, XDG_CACHE_HOME=nowhere, LOCALAPPDATA=nowhere)
     assert (got.stdout, got.stderr) == ("0.3\n", "")
