@@ -14,7 +14,7 @@ from hingemetrics._core.tally import NEGATIVES, ZEROS, MixedCodingsError, Tally
 from hingemetrics._core.typing import Floats
 from hingemetrics._engine import backend, tiers
 from hingemetrics._engine.threads import in_threads
-from hingemetrics._inputs.arguments import RowError
+from hingemetrics._inputs.arguments import row_error
 from hingemetrics._inputs.batch import Batch
 
 _SPAN_ROWS = 1 << 28  # few enough that no digit of an accumulator overflows
@@ -95,14 +95,14 @@ def _measure_span(
     return Tally.of(config, batch.num_classes, sums.sums())
 
 
-def _mixed_codings(batch: Batch, onto: Tally) -> RowError:
+def _mixed_codings(batch: Batch, onto: Tally) -> ValueError:
     """Return the error that names the row where a second coding of the negatives begins."""
     zero, negative = batch.first(0), batch.first(-1)
     if onto.counted(ZEROS):
         row = negative
     else:
         row = zero if onto.counted(NEGATIVES) else max(zero, negative)
-    return RowError(MixedCodingsError.problem, row, MixedCodingsError.hint)
+    return row_error(MixedCodingsError.problem, row, MixedCodingsError.hint)
 
 
 def _span_rows(batch: Batch, threads: int) -> int:

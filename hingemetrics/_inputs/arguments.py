@@ -1,4 +1,4 @@
-"""Arguments that are no arrays, and refusals that know their row."""
+"""Arguments that are no arrays, and refusals that carry their row."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import numpy as np
 _MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
 
 
-class RowError(ValueError):
-    """A refusal of one row; its text is ``"{refusal} at index {row}{hint}"``."""
+def row_error(refusal: str, row: int, hint: str = "") -> ValueError:
+    """Return the refusal of one row: a ValueError that carries the row, for `shifted`."""
+    error = ValueError(f"{refusal} at index {row}{hint}")
+    vars(error)["refused"] = refusal, row, hint  # no subclass: tracebacks would show its name
+    return error
 
-    def __init__(self, refusal: str, row: int, hint: str = "") -> None:
-        super().__init__(f"{refusal} at index {row}{hint}")
-        self.refusal = refusal
-        self.row = row
-        self.hint = hint
 
-    def __reduce__(self) -> tuple[type[RowError], tuple[str, int, str], dict[str, Any]]:
-        return type(self), (self.refusal, self.row, self.hint), self.__dict__  # with its notes
-
-    def shifted(self, by: int) -> RowError:
-        """Return the same refusal of a row that is `by` rows further on."""
-        return type(self)(self.refusal, self.row + by, self.hint)
+def shifted(error: Exception, by: int) -> Exception:
+    """Return the same refusal of a row that is `by` rows further on; other errors as they are."""
+    refused = vars(error).get("refused")
+    if refused is None:
+        return error
+    refusal, row, hint = refused
+    return row_error(refusal, row + by, hint)
 
 
 def checked_ignore_index(value: object) -> int | None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hingemetrics._core.config import BINARY
 from hingemetrics._core.typing import Array, Floats, Ints
-from hingemetrics._inputs.arguments import RowError
+from hingemetrics._inputs.arguments import row_error
 from hingemetrics._inputs.arrays import as_array
 
 _SEARCHED_ROWS = 1 << 18
@@ -89,9 +89,9 @@ class Batch:
         row = start + at
         if label_fits[at]:
             assert self.weight is not None
-            raise RowError(f"sample_weight must be finite and >= 0, got {self.weight[row]}", row)
+            raise row_error(f"sample_weight must be finite and >= 0, got {self.weight[row]}", row)
         hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[at] == -1 else ""
-        raise RowError(f"target must be {must}, got {self.target[row]}", row, hint)
+        raise row_error(f"target must be {must}, got {self.target[row]}", row, hint)
 
     def kept_rows(self) -> Ints:
         """Return the indices of the rows that are not ignored."""
@@ -144,7 +144,7 @@ def _check_unrounded(target: object, array: Array, ignored: int) -> None:
     if isinstance(target, (list, tuple)):
         for index, item in enumerate(np.asarray(target, dtype=object).ravel()):
             if isinstance(item, int) and item != float(item):
-                raise RowError(
+                raise row_error(
                     f"target must hold integers that float64 holds, among numbers that make it "
                     f"float64, got {item}",
                     index,

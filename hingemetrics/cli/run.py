@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 from hingemetrics._engine.backend import changed_settings, get_backend, get_num_threads
 from hingemetrics._files import STDIN, Block, Blocks, Columns, blocks, paths_of, row_count
-from hingemetrics._inputs.arguments import RowError
+from hingemetrics._inputs.arguments import shifted
 from hingemetrics.cli.arguments import check_merging, input_columns, parsed
 from hingemetrics.cli.breakdown import ClassLosses, Picture, WorstSamples, kept_rows
 from hingemetrics.cli.console import end_streams, fail, note, progress_bar, reason, say, show
@@ -148,7 +148,7 @@ def _update(metric: HingeLoss, block: Block) -> None:
     try:
         metric.update(block.preds, block.target, block.sample_weight)
     except (TypeError, ValueError) as error:
-        located = error.shifted(block.first) if isinstance(error, RowError) else error
+        located = shifted(error, block.first)
         raise ValueError(f"{', '.join(map(str, block.sources))}: {located}") from error
 
 
