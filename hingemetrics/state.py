@@ -101,7 +101,7 @@ class HingeState(Generic[Value_co]):
         Returns
         -------
         float or ndarray of float64, shape (C,)
-            One loss a class for one-vs-all, else one number; dimensionless. NaN, with a
+            One loss per class for one-vs-all, else one number; dimensionless. NaN, with a
             UserWarning, for the mean of nothing or of weights that are all zero.
 
         Raises
@@ -123,7 +123,7 @@ class HingeState(Generic[Value_co]):
         Returns
         -------
         fractions.Fraction or tuple of fractions.Fraction, length C
-            One loss a class for one-vs-all, else one number; dimensionless.
+            One loss per class for one-vs-all, else one number; dimensionless.
 
         Raises
         ------

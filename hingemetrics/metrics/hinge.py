@@ -157,7 +157,7 @@ class HingeLoss(ForwardMetric[Value_co]):
         return value
 
     def plot(self, ax: Any = None) -> tuple[Any, Any]:
-        """Draw the value: a point, or for one-vs-all a bar a class.
+        """Draw the value: a point, or for one-vs-all a bar per class.
 
         Parameters
         ----------
