@@ -1,8 +1,11 @@
-"""What pools of processes run in tests: a process that is not forked imports it from here.
+"""What pools and clusters of processes run in tests: one that is not forked imports it from here.
 
 It cannot import the file of a test: `pytest`, unlike `python -m pytest`, does not have the folder
 above `tests` on its path.
 """
+
+import os
+import signal
 
 import numpy as np
 
@@ -28,3 +31,11 @@ def updated(metric):
 def loss_of(seed):
     rng = np.random.default_rng(seed)
     return hinge_loss(rng.normal(size=30_000), rng.integers(0, 2, 30_000))
+
+
+def killing(preds, marker):
+    """Return the block, but end the process the first time, as one that runs out of memory."""
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return preds

@@ -3,13 +3,13 @@
 import os
 import pickle
 import re
-import signal
 from itertools import islice
 
 import numpy as np
 import pytest
 from cases import Case, battery, form, forms, name
 from oracle import bits
+from pooled import killing
 from warned import bits_and_warnings
 
 from hingemetrics.distributed import dask_hinge_loss, dask_hinge_state
@@ -342,21 +342,13 @@ class TestGraph:
         assert bits(loss.compute(scheduler="threads", num_workers=4)) == bits(case.expected())
 
 
-def killing(preds, marker):
-    """A block that ends its worker, as the kernel would, the first time it is read."""
-    if not marker.exists():
-        marker.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return preds
-
-
 @pytest.fixture(scope="module")
 def client():
     """Two real worker processes."""
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1"
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
