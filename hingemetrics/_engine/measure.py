@@ -89,9 +89,7 @@ def _measure_span(
     sums = onto.accumulator(batch.num_classes, stop - start)
     while start < stop:
         tier = tiers.whose_turn(config, batch, wait)  # NumPy's may be over in the middle of a call
-        end = min(start + tier.block_rows(batch, threads), stop)
-        tier.add(batch, start, end, config, sums)
-        start = end
+        start = tier.add(batch, start, stop, threads, config, sums)
     return Tally.of(config, batch.num_classes, sums.sums())
 
 

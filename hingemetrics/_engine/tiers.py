@@ -22,31 +22,33 @@ _NO_WEIGHT = np.empty(0)
 
 
 class Tier(Protocol):
-    """One way to turn blocks of rows into sums."""
+    """One way to turn rows into sums, a block at a time."""
 
-    def block_rows(self, batch: Batch, threads: int) -> int:
-        """Return how many rows to take at a time, with so many threads at work."""
+    def add(
+        self, batch: Batch, start: int, stop: int, threads: int, config: Config, sums: Accumulator
+    ) -> int:
+        """Add the first rows of a span, and return where they end; with so many threads at work.
 
-    def add(self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator) -> None:
-        """Add losses, weights and counts of a block, or raise for an invalid label or weight."""
+        An invalid label or weight is refused.
+        """
 
 
 class NumpyTier:
     """The specification: works at once, everywhere."""
 
-    def block_rows(self, batch: Batch, threads: int) -> int:
-        """Return how many rows stay in the L2 cache with their temporaries."""
-        return BLOCK_ROWS // batch.num_classes or 1
-
-    def add(self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator) -> None:
-        """Add a block, and count the work: when there is enough of it, kernels take over."""
-        backend.count_work((stop - start) * batch.num_classes)
-        preds, target, weight = batch.checked_block(start, stop)
+    def add(
+        self, batch: Batch, start: int, stop: int, threads: int, config: Config, sums: Accumulator
+    ) -> int:
+        """Add what stays in the L2 cache, and count the work: after enough of it, kernels go on."""
+        end = min(start + (BLOCK_ROWS // batch.num_classes or 1), stop)
+        backend.count_work((end - start) * batch.num_classes)
+        preds, target, weight = batch.checked_block(start, end)
         count(target, weight, batch.num_classes, sums)
         loss = losses(preds, target, config.multiclass_mode, config.squared, weight)
         sums.add(loss)
         if weight is not None:
             sums.add(weight[:, np.newaxis], first=loss.shape[1])
+        return end
 
 
 class CompiledTier:
@@ -57,27 +59,30 @@ class CompiledTier:
     def __init__(self, kernel: Callable[..., int]) -> None:
         self._kernel = kernel
 
-    def block_rows(self, batch: Batch, threads: int) -> int:
-        """Return how many rows fit into a share of the cache, if they must be converted."""
-        elements = _IN_PLACE_ELEMENTS if batch.in_place else _CONVERTED_ELEMENTS // threads
-        return elements // batch.num_classes or 1
+    def add(
+        self, batch: Batch, start: int, stop: int, threads: int, config: Config, sums: Accumulator
+    ) -> int:
+        """Add what fits into a share of the cache if it must be converted, else more.
 
-    def add(self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator) -> None:
-        """Add a block; where the kernel stops, say why, or give it the wide grid of digits."""
-        preds, target, weight = batch.block(start, stop)
+        Where the kernel stops, say why, or give it the wide grid of digits.
+        """
+        elements = _IN_PLACE_ELEMENTS if batch.in_place else _CONVERTED_ELEMENTS // threads
+        end = min(start + (elements // batch.num_classes or 1), stop)
+        preds, target, weight = batch.block(start, end)
         rows = len(target)
-        if not rows:
-            return
+        if not rows:  # all are ignored
+            return end
         if weight is None:
             weight = _NO_WEIGHT
         done = self._kernel(preds, target, weight, config.squared, 0, sums.digits, sums.wide)
         if done == rows:
-            return
-        batch.checked_block(start, stop)  # no label or weight is wrong: a double needs the grid
+            return end
+        batch.checked_block(start, end)  # no label or weight is wrong: a double needs the grid
         grid = sums.widen()
         done = self._kernel(preds, target, weight, config.squared, done, sums.digits, grid)
         if done < rows:
             raise RuntimeError("target or sample_weight changed while they were read")
+        return end
 
 
 _NUMPY = NumpyTier()

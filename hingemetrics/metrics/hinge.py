@@ -211,9 +211,9 @@ class HingeLoss(ForwardMetric[Value_co]):
         if isinstance(other, HingeState):
             self._add(other, 1)
         elif isinstance(other, HingeLoss):
-            seen = other._seen
-            state, updates, _ = seen
-            _refuse_synced(seen, "merged")
+            state, updates, local = other._seen
+            if local is not None:
+                raise _synced_error("merged")
             if other._ignore_index != self._ignore_index:
                 raise ValueError(
                     f"metrics must have the same ignore_index, "
@@ -265,7 +265,8 @@ class HingeLoss(ForwardMetric[Value_co]):
         loaded = self._empty + state, updates, None
 
         def replaced(seen: _Seen) -> _Seen:
-            _refuse_synced(seen, "loaded")
+            if seen[2] is not None:
+                raise _synced_error("loaded")
             return loaded
 
         self._change(replaced)
@@ -299,7 +300,8 @@ class HingeLoss(ForwardMetric[Value_co]):
         if not should_sync:
             return
         seen = self._seen
-        _refuse_synced(seen, "synced")
+        if seen[2] is not None:
+            raise _synced_error("synced")
         sync_fn = checked_sync_fn(dist_sync_fn) or self._sync_fn
         group = self._group if process_group is None else checked_group(process_group, sync_fn)
         if not (distributed_available is None or callable(distributed_available)):
@@ -363,14 +365,16 @@ class HingeLoss(ForwardMetric[Value_co]):
 
     def _add_batch(self, batch: Batch) -> None:
         seen = self._seen
-        state, updates, _ = seen
-        _refuse_synced(seen, "updated")
+        state, updates, local = seen
+        if local is not None:
+            raise _synced_error("updated")
         new = grown(state, batch), _checked_updates(updates + 1), None
         if batch.rows and not self._swap(seen, new):  # another thread was faster
             self._add(grown(self._empty, batch), 1)
 
     def _forward_batch(self, batch: Batch) -> Value_co:
-        _refuse_synced(self._seen, "updated")
+        if self._seen[2] is not None:
+            raise _synced_error("updated")
         state = grown(self._empty, batch)
         shown = self._over_all_ranks(state) if self._sync_on_step else state
         value: Any = tally_of(shown).value(num_classes=batch.num_classes)
@@ -382,8 +386,9 @@ class HingeLoss(ForwardMetric[Value_co]):
         """Add a state, all of it or, on any error, nothing."""
 
         def added(seen: _Seen) -> _Seen:
-            _refuse_synced(seen, "updated")
-            before, updates_before, _ = seen
+            before, updates_before, local = seen
+            if local is not None:
+                raise _synced_error("updated")
             return before + state, _checked_updates(updates_before + updates), None
 
         self._change(added)
@@ -402,10 +407,9 @@ class HingeLoss(ForwardMetric[Value_co]):
         return twin
 
 
-def _refuse_synced(seen: _Seen, what: str) -> None:
-    """Raise while synced: what was seen is then that of all ranks."""
-    if seen[2] is not None:
-        raise RuntimeError(f"the metric must be unsynced before it is {what}; call unsync()")
+def _synced_error(what: str) -> RuntimeError:
+    """Return what is said while synced: what was seen is then that of all ranks."""
+    return RuntimeError(f"the metric must be unsynced before it is {what}; call unsync()")
 
 
 def _checked_updates(updates: int) -> int:
