@@ -11,7 +11,7 @@ import numpy as np
 from hingemetrics._core.config import Config, MulticlassMode
 from hingemetrics._core.typing import Floats
 from hingemetrics._inputs.estimators import decisions
-from hingemetrics._inputs.labelled import labelled, of_classes
+from hingemetrics._inputs.labelled import labelled, labelled_by_classes
 from hingemetrics.functional import hinge_loss as loss_of_indices
 from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.plot import HingeLossDisplay
@@ -162,7 +162,7 @@ class HingeScorer:
             As `hinge_loss`.
         """
         pred_decision, classes = decisions(estimator, X)
-        data = of_classes(y, pred_decision, classes, sample_weight)
+        data = labelled_by_classes(y, pred_decision, classes, sample_weight)
         metric: HingeLoss = HingeLoss(self.squared, self.multiclass_mode)
         metric.update(data.preds, data.target, data.weight)
         return -_mean_over_classes(metric.state)

@@ -249,6 +249,6 @@ def tally_of(state: HingeState[Any]) -> Tally:
     return state._tally
 
 
-def grown(state: HingeState[Value_co], batch: Batch) -> HingeState[Value_co]:
+def updated(state: HingeState[Value_co], batch: Batch) -> HingeState[Value_co]:
     """Return a state with a batch added."""
     return state_of(measure(batch, state._tally))

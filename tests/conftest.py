@@ -139,18 +139,19 @@ class Call(NamedTuple):
 def calls(monkeypatch):
     """What scorers are called with from now on, and what they answer."""
     made, given = [], []
-    score, of_classes = hingemetrics.sklearn.HingeScorer.__call__, hingemetrics.sklearn.of_classes
+    score = hingemetrics.sklearn.HingeScorer.__call__
+    by_classes = hingemetrics.sklearn.labelled_by_classes
 
     def classes_recorded(y, preds, classes, weight):
         given[:] = [list(map(list(classes).index, y)), preds, weight]
-        return of_classes(y, preds, classes, weight)
+        return by_classes(y, preds, classes, weight)
 
     def score_recorded(scorer, estimator, data, y, sample_weight=None):
         found = score(scorer, estimator, data, y, sample_weight)
         made.append(Call(data, *given, found))
         return found
 
-    monkeypatch.setattr(hingemetrics.sklearn, "of_classes", classes_recorded)
+    monkeypatch.setattr(hingemetrics.sklearn, "labelled_by_classes", classes_recorded)
     monkeypatch.setattr(hingemetrics.sklearn.HingeScorer, "__call__", score_recorded)
     return made
 

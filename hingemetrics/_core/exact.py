@@ -39,7 +39,7 @@ PLACE = (-21 - LOWEST, -71 - LOWEST, -121 - LOWEST)
 # Sums of so many integers, each at most 2**49, stay in an int64.
 BLOCK_ROWS = 1 << 13
 _PEEL_LIMIT = 2.0**28
-_MOST_ADDED = 1 << 29  # a double adds less than 2**33 to a digit: 2**29 of them stay in an int64
+_MAX_ADDED = 1 << 29  # a double adds less than 2**33 to a digit: 2**29 of them stay in an int64
 _MANY_COLUMNS = 16  # from here on arrays are faster than integers of Python, one by one
 _COLUMN_BLOCK = 1 << 13  # products of so many columns stay in the L2 cache
 
@@ -52,7 +52,7 @@ class Sums:
     `digits` is one small array, so that it is cheap to make and to add: COUNTERS counters, the
     first of which counts the doubles of a column, then the narrow digits, NARROW_ROWS for each
     column. `wide` is the wide grid, WIDE_ROWS for each column, or empty until a column meets a
-    double that is huge, tiny or not finite. Digits are those of at most `_MOST_ADDED` doubles per
+    double that is huge, tiny or not finite. Digits are those of at most `_MAX_ADDED` doubles per
     column that were added or taken out: as many as the first counter says, and `extra` (which is
     negative where digits have been carried). Before they could overflow they are carried, or else
     folded into `carried`, integers of any size.
@@ -83,7 +83,7 @@ class Sums:
     def __add__(self, other: Sums) -> Sums:
         digits = self.digits + other.digits
         extra = self.extra + other.extra
-        if digits.item(0) + extra > _MOST_ADDED:
+        if digits.item(0) + extra > _MAX_ADDED:
             return self.carry() + other.carry()
         carried = self.carried
         if other.carried is not None:
@@ -96,7 +96,7 @@ class Sums:
             return Sums.of(self.totals().minus(other.totals()))
         digits = self.digits - other.digits
         extra = self.extra + other.extra + 2 * other.digits.item(0)  # digits grow, counters fall
-        if digits.item(0) + extra > _MOST_ADDED:
+        if digits.item(0) + extra > _MAX_ADDED:
             return self.carry() - other.carry()
         wide = _wide_sum(self.wide, -other.wide)
         return Sums(digits, wide if wide.any() else _NO_WIDE, None, extra)
@@ -114,7 +114,7 @@ class Sums:
     def accumulator(self, rows: int) -> Accumulator:
         """Return an accumulator on top of these sums, which has room for so many rows."""
         base = self
-        if self.digits.item(0) + self.extra + rows > _MOST_ADDED:
+        if self.digits.item(0) + self.extra + rows > _MAX_ADDED:
             base = self.carry()
         return Accumulator(base.digits.copy(), base)
 

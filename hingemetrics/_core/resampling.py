@@ -15,13 +15,13 @@ from hingemetrics._core.typing import Array, Floats, Ints
 
 # Resampled at a time: digits below 2**34 times counts below 2**5 sum up below 2**53.
 RESAMPLED_ROWS = 512
-_SHARED = 64  # samples whose counts come from one stream of random numbers
-_OF_SAMPLES, _OF_SHARDS = 0, 1  # streams of random numbers
+_STREAM_SAMPLES = 64  # samples whose counts come from one stream of random numbers
+_SAMPLE_STREAM, _SHARD_STREAM = 0, 1  # streams of random numbers
 _TERMS = range(30)  # of e: more than its first 32 bits need
 
 # Poisson(1) by inversion: a count is the number of these that a 32-bit random number reaches.
 _PARTS_OF_E = [math.factorial(_TERMS[-1]) // math.factorial(k) for k in _TERMS]
-_REACHED = np.array(
+_POISSON_THRESHOLDS = np.array(
     [(sum(_PARTS_OF_E[: k + 1]) << 32) // sum(_PARTS_OF_E) for k in range(13)], np.uint32
 )
 
@@ -34,35 +34,38 @@ def _random(seed: int, stream: int, part: int, number: int) -> Array:
 def shard_counts(n_resamples: int, seed: int, shards: int) -> Iterator[Array]:
     """Yield, for each resample, how often each shard is drawn, (shards,) of Python ints."""
     for resample in range(n_resamples):
-        drawn = _random(seed, _OF_SHARDS, resample, shards) >> np.uint64(32)
+        drawn = _random(seed, _SHARD_STREAM, resample, shards) >> np.uint64(32)
         drawn = drawn * np.uint64(shards) >> np.uint64(32)
         yield np.bincount(drawn.astype(np.intp), minlength=shards).astype(object)
 
 
 def sample_counts(n_resamples: int, seed: int, first: int, samples: int) -> Floats:
     """Return how often samples count in each resample, (n_resamples, samples)."""
-    parts = range(first // _SHARED, (first + samples - 1) // _SHARED + 1)
-    size = n_resamples * _SHARED // 2
+    parts = range(first // _STREAM_SAMPLES, (first + samples - 1) // _STREAM_SAMPLES + 1)
+    size = n_resamples * _STREAM_SAMPLES // 2
     raw = [
-        _random(seed, _OF_SAMPLES, part, size).astype("<u8").view("<u4").reshape(-1, _SHARED)
+        _random(seed, _SAMPLE_STREAM, part, size)
+        .astype("<u8")
+        .view("<u4")
+        .reshape(-1, _STREAM_SAMPLES)
         for part in parts
     ]
-    numbers = np.concatenate(raw, axis=1)[:, first % _SHARED :][:, :samples]
-    counts: Floats = _by_high_half()[numbers >> 16]
+    numbers = np.concatenate(raw, axis=1)[:, first % _STREAM_SAMPLES :][:, :samples]
+    counts: Floats = _counts_by_high_half()[numbers >> 16]
     unsure = counts < 0
-    counts[unsure] = np.searchsorted(_REACHED, numbers[unsure], side="right")
+    counts[unsure] = np.searchsorted(_POISSON_THRESHOLDS, numbers[unsure], side="right")
     return counts
 
 
 @functools.cache
-def _by_high_half() -> Floats:
+def _counts_by_high_half() -> Floats:
     """Return the count that a number's high half tells, or -1 where its low half is needed too.
 
     One lookup in 8192 needs it; without this table all would be searched, four times as slow.
     """
     lowest = np.arange(1 << 16, dtype=np.int64) << 16
-    counts = np.searchsorted(_REACHED, lowest, side="right").astype(np.float64)
-    counts[_REACHED >> 16] = -1.0
+    counts = np.searchsorted(_POISSON_THRESHOLDS, lowest, side="right").astype(np.float64)
+    counts[_POISSON_THRESHOLDS >> 16] = -1.0
     return counts
 
 

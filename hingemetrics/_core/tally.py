@@ -100,7 +100,7 @@ class Tally:
         if self.sums is None:
             return Totals((0, 0, 0), (Total(0, 0, 0),))
         (*counters, _), (*losses, _) = self.sums.totals()
-        return Totals(tuple(counters), (*losses, Total(0, 0, _weight_of(self.sums))))
+        return Totals(tuple(counters), (*losses, Total(0, 0, _total_weight(self.sums))))
 
     def value(self, reduction: str = "mean", num_classes: int = 0) -> float | Floats:
         """Return the loss, or that of each class, rounded once; NaN, with a warning, for 0 / 0.
@@ -111,7 +111,7 @@ class Tally:
         check_float_unit()
         sums, divisor = self.sums, ONE
         if reduction == "mean":
-            divisor = 0 if sums is None else _weight_of(sums)
+            divisor = 0 if sums is None else _total_weight(sums)
             if divisor == 0:
                 why = "no sample was seen" if sums is None else "all weights are zero"
                 warn_caller(f"the mean hinge loss is NaN: {why}")
@@ -218,7 +218,7 @@ def unpacked(packs: list[tuple[Any, ...]]) -> Iterator[Tally]:
             yield from itertools.repeat(Tally(Config(*config)), count)
 
 
-def _weight_of(sums: Sums) -> int:
+def _total_weight(sums: Sums) -> int:
     """Return the total weight, in units of 2**LOWEST."""
     (weights,) = sums.totals_of(slice(-1, None))
     return weights.finite + sums.counters()[UNWEIGHTED] * ONE
@@ -227,7 +227,7 @@ def _weight_of(sums: Sums) -> int:
 def _check_rest(num_classes: int, rest: Sums) -> None:
     """Raise if no data could be what is left after a subtraction."""
     samples, zeros, negatives, _ = rest.counters()
-    weight = _weight_of(rest)
+    weight = _total_weight(rest)
     _check_counts(num_classes, samples, zeros, negatives, weight)
     # Most are sums of narrow digits, far below every bound where there is an ordinary weight.
     ordinary = samples > 0 and weight << 1024 >= NARROW_LIMIT

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hingemetrics._core.grid import DIGIT_BITS, NARROW_LIMIT, NARROW_SHIFT
 
-_BELOW = (1 << NARROW_SHIFT) - 1  # the bits of digits that are not narrow
+_BELOW_NARROW = (1 << NARROW_SHIFT) - 1  # the bits of digits that are not narrow
 
 
 class Total(NamedTuple):
@@ -28,7 +28,7 @@ class Total(NamedTuple):
     def is_narrow(self) -> bool:
         """Whether narrow digits of 32 bits hold it."""
         total = self.finite
-        return not (self.nan or self.inf or total & _BELOW or not 0 <= total < NARROW_LIMIT)
+        return not (self.nan or self.inf or total & _BELOW_NARROW or not 0 <= total < NARROW_LIMIT)
 
     def over(self, divisor: int) -> float:
         """Return the sum divided by `divisor` (same units), correctly rounded, half to even."""

@@ -9,9 +9,9 @@ from hingemetrics._core.tally import LARGEST, TOO_MANY_SAMPLES, Tally
 from hingemetrics._core.totals import Total, Totals
 
 _MAGIC = b"hinge\x01"  # the format's name and version
-_CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
+_CHECKSUM_BYTES = 4  # CRC-32 of everything before it, little-endian
 _LARGEST_BITS = LARGEST.bit_length()
-_LONGEST_NUMBER = 280  # bytes: every sum of fewer than 2**128 doubles
+_MAX_NUMBER_BYTES = 280  # bytes: every sum of fewer than 2**128 doubles
 _TOO_MANY_CLASSES = 1 << 63  # for any array
 _MODES = (MulticlassMode.CRAMMER_SINGER, MulticlassMode.ONE_VS_ALL)
 
@@ -27,7 +27,7 @@ def to_bytes(tally: Tally) -> bytes:
     body += _sum(weights.finite)
     for nan, inf, finite in losses:
         body += _number(nan) + _number(inf) + _sum(finite)
-    return bytes(body) + _check(body)
+    return bytes(body) + _checksum(body)
 
 
 def from_bytes(raw: bytes) -> Tally:
@@ -37,8 +37,8 @@ def from_bytes(raw: bytes) -> Tally:
     if raw[len(_MAGIC) - 1 : len(_MAGIC)] != _MAGIC[-1:]:
         version = raw[len(_MAGIC) - 1 : len(_MAGIC)].hex() or "none"
         raise ValueError(f"format version 0x{version} (this package reads 0x{_MAGIC[-1]:02x})")
-    body, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
-    if _check(body) != check:
+    body, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
+    if _checksum(body) != checksum:
         raise ValueError("a wrong checksum: the bytes were damaged or cut")
     reader = _Reader(body, len(_MAGIC))
     flags = reader.byte()
@@ -85,7 +85,7 @@ class _Reader:
             byte = self.byte()
             length |= (byte & 0x7F) << shift
             shift += 7
-            if length > _LONGEST_NUMBER or shift > 28:
+            if length > _MAX_NUMBER_BYTES or shift > 28:
                 raise ValueError("too long a number")
             if byte < 0x80:
                 break
@@ -124,6 +124,6 @@ def _sum(total: int) -> bytes:
     return _number(exponent) + _number(total >> exponent)
 
 
-def _check(body: bytes | bytearray) -> bytes:
+def _checksum(body: bytes | bytearray) -> bytes:
     """Return the checksum of a body."""
-    return zlib.crc32(body).to_bytes(_CHECK_BYTES, "little")
+    return zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "little")

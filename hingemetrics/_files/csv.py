@@ -27,12 +27,12 @@ from hingemetrics._files.refusals import (
 if TYPE_CHECKING:
     from gzip import GzipFile
 
-_LONGEST_LINE = 1 << 24  # bytes
-_LONGEST_PLAIN = 1 << 20  # bytes of lines that are split at once, for 16 times the memory
-_LONGEST_UNCOUNTED = 1 << 20  # bytes of a line whose fields are not counted before it is split
+_MAX_LINE_BYTES = 1 << 24  # bytes
+_MAX_PLAIN_BYTES = 1 << 20  # bytes of lines that are split at once, for 16 times the memory
+_MAX_UNCOUNTED_BYTES = 1 << 20  # bytes of a line whose fields are not counted before it is split
 _EXACT = 2.0**53  # integers below it are doubles
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_TRUTH = {"True": 1, "true": 1, "TRUE": 1, "False": 0, "false": 0, "FALSE": 0}
+_TRUTH_VALUES = {"True": 1, "true": 1, "TRUE": 1, "False": 0, "false": 0, "FALSE": 0}
 
 
 class _Layout(NamedTuple):
@@ -83,7 +83,7 @@ def csv_chunks(path: str, table: Table, elements: int) -> Chunks:
                     if layout.names is not None:
                         start, rows = line + 1, rest
                 if rows:
-                    yield _plain(rows, layout) or _checked(rows, start, layout)
+                    yield _plain_arrays(rows, layout) or _checked_arrays(rows, start, layout)
         except TableError as error:
             raise TableError(f"{error}{hint}") from error
         if layout is None:
@@ -119,10 +119,10 @@ def _lines(file: IO[bytes] | GzipFile, path: str, size: int) -> Iterator[tuple[i
         data = rest + data
         end = data.rfind(b"\n") + 1
         lines, rest = data[:end], data[end:]
-        if len(rest) > _LONGEST_LINE:
+        if len(rest) > _MAX_LINE_BYTES:
             line += lines.count(b"\n")
             raise TableError(
-                f"{file_label(path)} must have lines of at most {_LONGEST_LINE} bytes, "
+                f"{file_label(path)} must have lines of at most {_MAX_LINE_BYTES} bytes, "
                 f"got more in line {line}"
             )
         if not rest:
@@ -151,13 +151,13 @@ def _without_mark(lines: bytes, line: int) -> bytes:
 # The quick way, for lines without quotes or anything wrong: many fields at a time
 
 
-def _plain(lines: bytes, layout: _Layout) -> list[Array] | None:
-    """Return the columns of lines, or None if only `_checked` can read or refuse them."""
+def _plain_arrays(lines: bytes, layout: _Layout) -> list[Array] | None:
+    """Return the columns of lines, or None if only `_checked_arrays` can read or refuse them."""
     if b"\r" in lines:
         lines = lines.replace(b"\r\n", b"\n")
     if not lines.endswith(b"\n"):
         lines += b"\n"
-    if len(lines) > _LONGEST_PLAIN or any(mark in lines for mark in (b'"', b"\0", b"\r")):
+    if len(lines) > _MAX_PLAIN_BYTES or any(mark in lines for mark in (b'"', b"\0", b"\r")):
         return None
     try:
         lines.isascii() or lines.decode()
@@ -199,7 +199,7 @@ def _in_rows(values: Array, width: int) -> Array:
 # The way of Python's csv, which reads all there is and says what is wrong, a field at a time
 
 
-def _checked(lines: bytes, start: int, layout: _Layout) -> list[Array]:
+def _checked_arrays(lines: bytes, start: int, layout: _Layout) -> list[Array]:
     """Return the columns of lines, or raise for the first thing that is wrong in them."""
     split_lines = lines.removesuffix(b"\n").split(b"\n")
     records = _records(split_lines, start, layout.path, layout.delimiter, layout.width)
@@ -214,7 +214,7 @@ def _records(
 ) -> list[list[str]]:
     """Return the fields of each line, all of which must have `width` of them."""
     for data in lines:
-        if len(data) > _LONGEST_UNCOUNTED:
+        if len(data) > _MAX_UNCOUNTED_BYTES:
             check_width(data.count(delimiter.encode()) + 1, path)
     texts = chain(map(_decoded, lines), ['"'])  # the quote ends a field that is still open
     reader = csv.reader(texts, delimiter=delimiter, strict=True)
@@ -289,7 +289,7 @@ def _parsed_label(text: str) -> float:
     try:
         label = int(text)
     except ValueError:
-        if (truth := _TRUTH.get(text.strip())) is not None:
+        if (truth := _TRUTH_VALUES.get(text.strip())) is not None:
             return truth
         number = float(text)
         if not number.is_integer():

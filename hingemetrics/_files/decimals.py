@@ -28,13 +28,13 @@ _ZEROS = np.uint64(0x3030303030303030)
 _ABOVE_NINE = np.uint64(0x7676767676767676)  # takes 10 and more to 128 and more
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _PAIRS = np.uint64(0x000000FF000000FF)
-_LAST = np.array([2**64 - 2 ** (64 - 8 * count) for count in range(_DIGITS + 1)], np.uint64)
+_MASKS = np.array([2**64 - 2 ** (64 - 8 * count) for count in range(_DIGITS + 1)], np.uint64)
 _TEN, _HUNDREDS, _MILLIONS = (np.uint64(n) for n in (10, 1 + (10**4 << 32), 100 + (10**6 << 32)))
 _BYTE, _TWO_BYTES, _FOUR_BYTES = (np.uint64(bits) for bits in (8, 16, 32))
-_MOST_BEHIND = 22  # digits behind the point: 10**22 is the last power that a double holds
-_POWERS: Floats = np.array([float(10**k) for k in range(_MOST_BEHIND + 1)])
-_WHOLE_POWERS = np.array([10**k if k < 20 else 0 for k in range(_MOST_BEHIND + 1)], np.uint64)
-_MOST = 1.8e19  # of m without its last 16 digits, so that it does not wrap around
+_MAX_DECIMALS = 22  # digits after the point: 10**22 is the last power that a double holds
+_POWERS: Floats = np.array([float(10**k) for k in range(_MAX_DECIMALS + 1)])
+_WHOLE_POWERS = np.array([10**k if k < 20 else 0 for k in range(_MAX_DECIMALS + 1)], np.uint64)
+_MAX_MANTISSA = 1.8e19  # of m without its last 16 digits, so that it does not wrap around
 _SPLITTER = 134217729.0  # 2**27 + 1
 _ERROR = 2.0**-50  # relative, of a correction: four times what its roundings can make
 
@@ -98,30 +98,30 @@ def decimals(fields: Fields) -> tuple[Floats, Ints]:
         end[which] = marks
         point = np.minimum(point, end)
     before = point - start - (negative | (first == _PLUS))
-    behind = np.maximum(end - point - 1, 0)
-    power = behind.copy()
+    after = np.maximum(end - point - 1, 0)
+    power = after.copy()
     power[which] -= exponents
     # What is below 0 is more than any bound as an unsigned number.
-    plain = (fields.points < 2) & (before.astype(np.uint64) <= _DIGITS) & (before + behind > 0)
-    plain &= (behind <= _MOST_BEHIND) & (power.astype(np.uint64) <= _MOST_BEHIND)
-    mantissa, are_digits = _read_digits(_taken(fields.words, point), _taken(_LAST, before))
+    plain = (fields.points < 2) & (before.astype(np.uint64) <= _DIGITS) & (before + after > 0)
+    plain &= (after <= _MAX_DECIMALS) & (power.astype(np.uint64) <= _MAX_DECIMALS)
+    mantissa, are_digits = _read_digits(_take(fields.words, point), _take(_MASKS, before))
     plain &= are_digits
-    size = mantissa * _taken(_POWERS, behind)  # in doubles, which do not wrap around
-    mantissa *= _taken(_WHOLE_POWERS, behind)
-    for k in range(0, min(int(behind.max()), _MOST_BEHIND), _DIGITS):
-        part, are_digits = _read_digits(_taken(fields.words, end - k), _taken(_LAST, behind - k))
+    size = mantissa * _take(_POWERS, after)  # in doubles, which do not wrap around
+    mantissa *= _take(_WHOLE_POWERS, after)
+    for k in range(0, min(int(after.max()), _MAX_DECIMALS), _DIGITS):
+        part, are_digits = _read_digits(_take(fields.words, end - k), _take(_MASKS, after - k))
         plain &= are_digits
         if k == 2 * _DIGITS:
             size += part * _POWERS[k]
         part *= _WHOLE_POWERS[k]
         mantissa += part
-    plain &= size < _MOST
+    plain &= size < _MAX_MANTISSA
     mantissa *= plain
-    quotient, is_sure = _quotient(mantissa, _taken(_POWERS, power))
+    quotient, is_sure = _quotient(mantissa, _take(_POWERS, power))
     return np.where(negative, -quotient, quotient), np.flatnonzero(~(plain & is_sure))
 
 
-def _taken(values: npt.NDArray[_Scalar], which: Ints) -> npt.NDArray[_Scalar]:
+def _take(values: npt.NDArray[_Scalar], which: Ints) -> npt.NDArray[_Scalar]:
     """Return `values[which]`, for an index outside the first or last value."""
     return values.take(which, mode="clip")
 
@@ -132,7 +132,7 @@ def _exponents(fields: Fields) -> tuple[Ints, Ints, Ints]:
     marks = np.flatnonzero((data == _LOWER_E) | (data == _UPPER_E))
     which = np.searchsorted(fields.end, marks)
     marks, which = marks[which < len(fields.end)], which[which < len(fields.end)]
-    size, are = _read_digits(fields.words[fields.end[which]], _LAST[np.full(len(which), 2)])
+    size, are = _read_digits(fields.words[fields.end[which]], _MASKS[np.full(len(which), 2)])
     sign = data[marks + 1]
     are &= (sign == _PLUS) | (sign == _MINUS)
     are &= (fields.end[which] - marks == len("e-05")) & (marks >= fields.start[which])

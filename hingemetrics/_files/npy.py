@@ -49,7 +49,7 @@ def npy_header(path: str, part: Columns) -> Header:
 def npy_chunks(path: str, part: Columns, elements: int) -> Chunks:
     """Yield the rows of a .npy file."""
     with _opened_array(path, part) as (file, header):
-        yield from _array_chunks(file, _of_rows(header, part, path), path, elements)
+        yield from _array_chunks(file, _with_rows_shape(header, part, path), path, elements)
 
 
 def npz_chunks(path: str, part: Columns, elements: int) -> Chunks:
@@ -62,16 +62,16 @@ def npz_chunks(path: str, part: Columns, elements: int) -> Chunks:
         name = _member(part, path, archive.namelist())
         with archive.open(name) as member:
             header = _header(member, path)
-            of_rows = _of_rows(header, part, path)
+            rows_header = _with_rows_shape(header, part, path)
             held = archive.getinfo(name).file_size - member.tell()
             if header.size != held:
                 raise TableError(f"{path} must hold {header.size} bytes in {name}, got {held}")
-            if not _is_by_columns(of_rows):
-                yield from _array_chunks(member, of_rows, path, elements)
+            if not _is_by_columns(rows_header):
+                yield from _array_chunks(member, rows_header, path, elements)
                 return
             with tempfile.TemporaryFile() as unpacked:  # rows are all over it
                 _unpack(member, unpacked)
-                yield from _array_chunks(unpacked, of_rows, path, elements)
+                yield from _array_chunks(unpacked, rows_header, path, elements)
 
 
 def check_shapes(wanted: Sequence[Columns], paths: Sequence[Sequence[str]]) -> None:
@@ -121,7 +121,7 @@ def rows_shape(shape: tuple[int, ...], argument: str, path: str) -> tuple[int, .
     return kept or (1,)
 
 
-def _of_rows(header: Header, part: Columns, path: str) -> Header:
+def _with_rows_shape(header: Header, part: Columns, path: str) -> Header:
     """Return a header with the shape that `hinge_loss` would make of it."""
     return Header(rows_shape(header.shape, part.argument, path), header.fortran, header.dtype)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from hingemetrics._core.text import shortened
 
 STDIN = "-"
-_MOST_COLUMNS = 1 << 20
+_MAX_COLUMNS = 1 << 20
 _SHOWN_NAMES = 10
 
 
@@ -41,9 +41,9 @@ def column_label(column: int, names: Sequence[str] | None) -> str:
 
 def check_width(width: int, path: str) -> None:
     """Raise for a row too wide to hold in memory."""
-    if width > _MOST_COLUMNS:
+    if width > _MAX_COLUMNS:
         raise TableError(
-            f"{file_label(path)} must have at most {_MOST_COLUMNS} columns, got {width}"
+            f"{file_label(path)} must have at most {_MAX_COLUMNS} columns, got {width}"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
+_MAX_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
 
 
 def row_error(refusal: str, row: int, hint: str = "") -> ValueError:
@@ -33,9 +33,9 @@ def checked_ignore_index(value: object) -> int | None:
     number = _as_int(value)
     if number is None:
         raise TypeError(f"ignore_index must be None or an int, got {value!r}")
-    if number.bit_length() > _MOST_IGNORE_BITS:
+    if number.bit_length() > _MAX_IGNORE_BITS:
         raise ValueError(
-            f"ignore_index must be of at most {_MOST_IGNORE_BITS} bits, got {number.bit_length()}"
+            f"ignore_index must be of at most {_MAX_IGNORE_BITS} bits, got {number.bit_length()}"
         )
     return number
 

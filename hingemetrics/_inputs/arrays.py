@@ -26,9 +26,9 @@ _REFUSED = {
     "m": "time differences",
     "V": "records",
 }
-_FLOATS_OF_TORCH = ("bfloat16", "float8", "float4")  # those that NumPy has not
+_TORCH_ONLY_FLOATS = ("bfloat16", "float8", "float4")  # those that NumPy has not
 _ENCODED = ("dictionary", "run_end_encoded")  # types of pyarrow whose nulls are not counted
-_NUMBERS = {float, int, bool, np.float64, np.float32, np.int64, np.bool_}  # that hide nothing
+_NUMBER_TYPES = {float, int, bool, np.float64, np.float32, np.int64, np.bool_}  # that hide nothing
 _REMEDIES = ("toarray", "collect")  # methods of sparse matrices and of lazy frames
 
 
@@ -52,11 +52,11 @@ def as_float64(array: Array) -> Floats:
 def _converted(value: Any, name: str) -> Array:
     """Convert an argument with NumPy, or raise a TypeError that names it."""
     try:
-        if _is_of_dask(value):
+        if _is_lazy_dask(value):
             value = value.compute()  # once, and with what its __array__ would hide
-        refusal = _refusal_of_place(value, name) or _refusal_of_hidden(value, name)
+        refusal = _device_refusal(value, name) or _missing_refusal(value, name)
         if refusal is None:
-            array = _of_frame(value) if _is_frame(value) else np.asanyarray(value)
+            array = _frame_array(value) if _is_frame(value) else np.asanyarray(value)
     except MemoryError:
         raise
     except Exception as error:
@@ -65,7 +65,7 @@ def _converted(value: Any, name: str) -> Array:
                 raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
             raise
         dtype = str(getattr(value, "dtype", ""))  # a framework's own refusal names no argument
-        if any(small in dtype for small in _FLOATS_OF_TORCH):
+        if any(small in dtype for small in _TORCH_ONLY_FLOATS):
             why = f"must have a dtype that NumPy has, got {dtype}; pass {name}.float()"
         else:
             kind, reason = type(value).__name__, str(error).partition("\n")[0]
@@ -79,7 +79,7 @@ def _converted(value: Any, name: str) -> Array:
     return _unmasked(array, name) if _is_masked_array(array) else np.asarray(array)
 
 
-def _is_of_dask(value: object) -> bool:
+def _is_lazy_dask(value: object) -> bool:
     """Whether it is a Dask collection that is yet to be computed."""
     graph = getattr(value, "__dask_graph__", None)
     return graph is not None and graph() is not None  # xarray says None where nothing is
@@ -97,13 +97,13 @@ def _unmasked(value: Any, name: str) -> Array:
     masked = np.argwhere(np.ma.getmaskarray(value))
     if masked.size:
         raise ValueError(
-            f"{name} must have no masked entries, got one at index {_index(masked[0])}; "
+            f"{name} must have no masked entries, got one at index {_index_text(masked[0])}; "
             f"drop them, or mark their targets and pass ignore_index"
         )
     return np.asarray(value.data)
 
 
-def _refusal_of_place(value: Any, name: str) -> TypeError | None:
+def _device_refusal(value: Any, name: str) -> TypeError | None:
     """Return what is wrong with a tensor that is not plain numbers in the CPU's memory."""
     kind = type(value).__name__
     if getattr(value, "requires_grad", False) is True:
@@ -130,33 +130,33 @@ def _has_negative_bit(value: Any) -> bool:
     return callable(getattr(value, "resolve_neg", None)) and value.is_neg() is True
 
 
-def _refusal_of_hidden(value: Any, name: str) -> Exception | None:
+def _missing_refusal(value: Any, name: str) -> Exception | None:
     """Return what is wrong with a column, a table, or a sequence of them: a missing entry."""
     if isinstance(value, Sequence) and not isinstance(value, (str, memoryview)):
-        return _refusal_inside(value, name)
+        return _sequence_refusal(value, name)
     columns: Iterable[tuple[int, Any]]
     if _is_frame(value):
-        columns = ((index, value.iloc[:, index]) for index in _own_dtypes(value))
-    elif (found := _columns(value)) is not None:
+        columns = ((index, value.iloc[:, index]) for index in _extension_columns(value))
+    elif (found := _table_columns(value)) is not None:
         columns = enumerate(found)
     else:
-        return _refusal_of_nulls(value, name, "")
-    refusals = (_refusal_of_nulls(column, name, f" of column {i}") for i, column in columns)
+        return _null_refusal(value, name, "")
+    refusals = (_null_refusal(column, name, f" of column {i}") for i, column in columns)
     return next(filter(None, refusals), None)
 
 
-def _refusal_inside(sequence: Sequence[Any], name: str) -> Exception | None:
+def _sequence_refusal(sequence: Sequence[Any], name: str) -> Exception | None:
     """Return what is wrong with a sequence: something in it, at any depth, hides something."""
-    kinds = set(map(type, sequence)) - _NUMBERS
+    kinds = set(map(type, sequence)) - _NUMBER_TYPES
     others = [item for item in sequence if type(item) in kinds] if kinds else []
     if others and kinds <= {list, tuple}:  # all rows at once: four times as fast
-        return _refusal_inside([*chain.from_iterable(others)], name)
+        return _sequence_refusal([*chain.from_iterable(others)], name)
     for item in others:
-        if _is_of_dask(item):
+        if _is_lazy_dask(item):
             return TypeError(f"{name} must be one collection of Dask, got a sequence of them")
         if _is_masked_array(item):
             return ValueError(f"{name} must be one masked array, got a sequence of them")
-        if (refusal := _refusal_of_hidden(item, name)) is not None:
+        if (refusal := _missing_refusal(item, name)) is not None:
             return refusal
     return None
 
@@ -166,34 +166,34 @@ def _is_frame(value: Any) -> bool:
     return hasattr(value, "iloc") and getattr(value, "ndim", 0) == 2
 
 
-def _own_dtypes(frame: Any) -> list[int]:
+def _extension_columns(frame: Any) -> list[int]:
     """Return the numbers of the columns with a pandas dtype, where missing is not NaN."""
     return [i for i, dtype in enumerate(frame.dtypes) if not isinstance(dtype, np.dtype)]
 
 
-def _of_frame(frame: Any) -> Array:
+def _frame_array(frame: Any) -> Array:
     """Convert a frame column by column where NumPy would make an array of objects."""
-    if _own_dtypes(frame):
+    if _extension_columns(frame):
         columns = range(frame.shape[1])
         return np.column_stack([np.asarray(frame.iloc[:, index]) for index in columns])
     return np.asarray(frame)
 
 
-def _columns(value: Any) -> Sequence[Any] | None:
+def _table_columns(value: Any) -> Sequence[Any] | None:
     """Return the columns of a polars or pyarrow table, or None for anything else."""
     if hasattr(value, "get_columns"):
         return value.get_columns()  # type: ignore[no-any-return]
     return getattr(value, "columns", None) if hasattr(value, "column_names") else None
 
 
-def _refusal_of_nulls(column: Any, name: str, where: str) -> Exception | None:
+def _null_refusal(column: Any, name: str, where: str) -> Exception | None:
     """Return what is wrong with a column: a missing entry, which NumPy would take for NaN."""
     if str(getattr(column, "type", "")).startswith(_ENCODED):
         return TypeError(
             f"{name} must hold plain numbers, got {column.type}{where}; decode it, or cast it to "
             f"the type of its values"
         )
-    null = _nulls(column)
+    null = _null_mask(column)
     if null is not None and null.any():
         return ValueError(
             f"{name} must have no nulls, got one at index {int(null.argmax())}{where}; "
@@ -202,7 +202,7 @@ def _refusal_of_nulls(column: Any, name: str, where: str) -> Exception | None:
     return None
 
 
-def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:
+def _null_mask(column: Any) -> npt.NDArray[np.bool_] | None:
     """Return a mask of the null entries of a column, or None if it cannot have any."""
     if hasattr(column, "null_count") and hasattr(column, "is_null"):  # polars and pyarrow
         level = column
@@ -244,17 +244,17 @@ def _refuse(value: object, array: Array, name: str) -> NoReturn:
         raise TypeError(f"{must}, got a {type(value).__name__}; pass {remedy}")
     for index, item in np.ndenumerate(array):
         if item is None:
-            raise TypeError(f"{must}, got None at index {_index(index)}; missing is not NaN")
+            raise TypeError(f"{must}, got None at index {_index_text(index)}; missing is not NaN")
         if not isinstance(item, (int, float, np.number, np.bool_)):
-            raise TypeError(f"{must}, got {item!r} at index {_index(index)}")
+            raise TypeError(f"{must}, got {item!r} at index {_index_text(index)}")
         if isinstance(item, int) and not -(1 << 63) <= item < 1 << 64:
             raise ValueError(
                 f"{must} of 64 bits, got an int of {item.bit_length()} bits "
-                f"at index {_index(index)}"
+                f"at index {_index_text(index)}"
             )
     raise TypeError(f"{must}, got an object array; convert it with .astype(float)")
 
 
-def _index(index: Any) -> str:
+def _index_text(index: Any) -> str:
     """Format an index as users write it."""
     return ", ".join(str(int(i)) for i in index)

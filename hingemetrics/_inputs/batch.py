@@ -45,16 +45,16 @@ class Batch:
     def __init__(
         self, preds: object, target: object, sample_weight: object, ignore_index: int | None
     ) -> None:
-        self.target = _column(as_array(target, "target"), "target")
+        self.target = _checked_vector(as_array(target, "target"), "target")
         if ignore_index is not None:
             _check_unrounded(target, self.target, ignore_index)
         self.rows = len(self.target)
-        self.preds = _matrix(as_array(preds, "preds"), self.rows)
+        self.preds = _checked_preds(as_array(preds, "preds"), self.rows)
         self.dtype = _FLOAT32 if self.preds.dtype == _FLOAT32 else _FLOAT64
         self.num_classes = BINARY if self.preds.ndim == 1 else self.preds.shape[1]
         self.weight = None
         if sample_weight is not None:
-            self.weight = _column(
+            self.weight = _checked_vector(
                 as_array(sample_weight, "sample_weight"), "sample_weight", self.rows
             )
         self._ignore_index = ignore_index
@@ -133,7 +133,7 @@ class Batch:
         labels = _labels(target)
         kept = None
         if self._ignore_index is not None:
-            kept = _differs(target, labels, self._ignore_index)
+            kept = _kept_mask(target, labels, self._ignore_index)
         return labels, None if weight is None else _readable(weight, _FLOAT64), kept
 
 
@@ -152,7 +152,7 @@ def _check_unrounded(target: object, array: Array, ignored: int) -> None:
                 )
 
 
-def _column(array: Array, name: str, rows: int | None = None) -> Array:
+def _checked_vector(array: Array, name: str, rows: int | None = None) -> Array:
     """Return a target or weight as (N,)."""
     if array.ndim != 1:
         shape = tuple(n for n in array.shape if n != 1) or (1,)
@@ -164,7 +164,7 @@ def _column(array: Array, name: str, rows: int | None = None) -> Array:
     return array
 
 
-def _matrix(preds: Array, rows: int) -> Array:
+def _checked_preds(preds: Array, rows: int) -> Array:
     """Return predictions as (N,) or (N, C): what is left when dimensions of size 1 are dropped.
 
     One exception: if the first dimension is 1 and one other is left, it is one sample of C classes.
@@ -184,7 +184,7 @@ def _matrix(preds: Array, rows: int) -> Array:
     return preds.reshape(shape)
 
 
-def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]:
+def _kept_mask(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]:
     """Return a mask of the targets other than `ignored`, compared in their own dtype."""
     differs: npt.NDArray[np.bool_] = np.ones(len(target), bool)
     if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hingemetrics._inputs.labels import Classes, label_column, label_values
+from hingemetrics._inputs.labels import Classes, checked_labels, label_values
 
 
 def decisions(estimator: Any, X: object) -> tuple[object, Classes]:  # noqa: N803
@@ -18,7 +18,7 @@ def decisions(estimator: Any, X: object) -> tuple[object, Classes]:  # noqa: N80
     pred_decision = estimator.decision_function(X)
     if not hasattr(estimator, "classes_"):
         raise AttributeError(f"estimator must be a classifier with classes_, got a {kind} without")
-    classes = label_values(label_column(estimator.classes_, "estimator.classes_"))
+    classes = label_values(checked_labels(estimator.classes_, "estimator.classes_"))
     if len(classes) > 2 and _has_columns_of_pairs(estimator):
         raise ValueError(
             f"estimator must have a column a class, got a {kind} with a column a pair of classes; "

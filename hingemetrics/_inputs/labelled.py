@@ -8,7 +8,7 @@ import numpy as np
 
 from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics._inputs.arrays import as_array, as_float64
-from hingemetrics._inputs.labels import Classes, class_indices, label_column, sorted_classes
+from hingemetrics._inputs.labels import Classes, checked_labels, class_indices, sorted_classes
 
 
 class Labelled(NamedTuple):
@@ -25,7 +25,9 @@ def labelled(
 ) -> Labelled:
     """Return decision values whose columns follow the sorted labels: y_true's if none are given."""
     if labels is not None:
-        return of_classes(y_true, pred_decision, sorted_classes(labels, "labels"), sample_weight)
+        return labelled_by_classes(
+            y_true, pred_decision, sorted_classes(labels, "labels"), sample_weight
+        )
     classes = sorted_classes(y_true, "y_true")
     if len(classes) == 1:
         raise ValueError(
@@ -33,14 +35,14 @@ def labelled(
             f"{classes[0]!r} in y_true"
         )
     hint = "; if y_true misses some classes, pass labels"
-    return of_classes(y_true, pred_decision, classes, sample_weight, hint)
+    return labelled_by_classes(y_true, pred_decision, classes, sample_weight, hint)
 
 
-def of_classes(
+def labelled_by_classes(
     y_true: object, pred_decision: object, classes: Classes, sample_weight: object, hint: str = ""
 ) -> Labelled:
     """Return decision values whose columns follow the classes as they are."""
-    target = class_indices(label_column(y_true, "y_true"), classes)
+    target = class_indices(checked_labels(y_true, "y_true"), classes)
     preds = _checked_decisions(pred_decision, len(target), len(classes), hint)
     weight = None if sample_weight is None else _checked_weight(sample_weight, len(target))
     return Labelled(preds, target, weight, classes)

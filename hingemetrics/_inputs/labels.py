@@ -19,15 +19,15 @@ _SHOWN_CLASSES = 10
 _EXACT = 2**53  # float64 has each integer up to it
 
 
-def label_column(labels: object, name: str) -> Array:
+def checked_labels(labels: object, name: str) -> Array:
     """Return labels as (N,), or raise if there are none, or one of them is missing."""
-    array = _as_labels(labels, name)
+    array = _label_array(labels, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 or not len(array):
         got = array.shape if array.ndim else type(labels).__name__
         raise ValueError(f"{name} must have shape (N,), N >= 1, got {got}")
-    missing = _missing(array)
+    missing = _missing_mask(array)
     if missing.any():
         row = int(missing.argmax())
         error = TypeError if array[row] is None else ValueError
@@ -42,7 +42,7 @@ def label_values(labels: Array) -> list[Any]:
 
 def sorted_classes(labels: object, name: str) -> Classes:
     """Return the distinct labels, sorted as scikit-learn's classifiers sort them."""
-    array = label_column(labels, name)
+    array = checked_labels(labels, name)
     if array.dtype.kind in "biufmM":
         return label_values(np.unique(array))
     found = array.tolist()
@@ -58,7 +58,7 @@ def sorted_classes(labels: object, name: str) -> Classes:
 def class_indices(y_true: Array, classes: Classes) -> Ints:
     """Return the index of each label among the classes."""
     if isinstance(classes[0], (np.datetime64, np.timedelta64)):
-        y_true = _as_times(y_true)
+        y_true = _as_numpy_times(y_true)
     searchable = _searchable(classes, y_true.dtype)
     if searchable is None:
         indices = _indices_by_hash(y_true, classes)
@@ -67,7 +67,7 @@ def class_indices(y_true: Array, classes: Classes) -> Ints:
     if (indices < 0).any():
         row = int(indices.argmin())
         raise ValueError(
-            f"y_true must hold only the classes {_listed(classes)}, "
+            f"y_true must hold only the classes {_listed_classes(classes)}, "
             f"got {label_values(y_true[row : row + 1])[0]!r} at index {row}"
         )
     return indices
@@ -82,7 +82,7 @@ def _searchable(classes: Classes, dtype: np.dtype[Any]) -> Array | None:
     except ValueError:  # tuples of several lengths
         return None
     if dtype.kind in "mM":
-        known = _as_times(known)
+        known = _as_numpy_times(known)
         return known if known.dtype.kind == dtype.kind else None
     return known if _compare_alike(known.dtype, dtype) and known.tolist() == classes else None
 
@@ -108,16 +108,16 @@ def _indices_by_hash(y_true: Array, classes: Classes) -> Ints:
     return np.array([index.get(label, -1) for label in label_values(y_true)], dtype=np.int64)
 
 
-def _listed(classes: Classes) -> str:
+def _listed_classes(classes: Classes) -> str:
     """Return the first classes, and how many there are, for error messages."""
     shown = ", ".join(map(repr, classes[:_SHOWN_CLASSES]))
     return shown if len(classes) <= _SHOWN_CLASSES else f"{shown} ... ({len(classes)} in all)"
 
 
-def _as_times(labels: Array) -> Array:
+def _as_numpy_times(labels: Array) -> Array:
     """Return dates or time differences of the standard library as NumPy's; others as they are."""
     if labels.dtype == object:
-        for kind, is_one in (("M8", _is_date), ("m8", _is_difference)):
+        for kind, is_one in (("M8", _is_date), ("m8", _is_timedelta)):
             if all(map(is_one, labels)):
                 return labels.astype(kind)
     return labels
@@ -129,12 +129,12 @@ def _is_date(label: Any) -> bool:
     return isinstance(label, datetime.date) and zone is None and not rest
 
 
-def _is_difference(label: Any) -> bool:
+def _is_timedelta(label: Any) -> bool:
     """Whether a label is a time difference without pandas' nanoseconds."""
     return isinstance(label, datetime.timedelta) and not getattr(label, "nanoseconds", None)
 
 
-def _as_labels(labels: object, name: str) -> Array:
+def _label_array(labels: object, name: str) -> Array:
     """Return labels as an array of whatever type they have."""
     if isinstance(labels, np.ma.MaskedArray) and np.ma.is_masked(labels):
         row = int(np.ma.getmaskarray(labels).argmax())
@@ -163,7 +163,7 @@ def _changed_by_numpy(labels: Sequence[Any], array: Array) -> bool:
     return any(isinstance(item, (int, np.integer)) and abs(int(item)) > _EXACT for item in items)
 
 
-def _missing(labels: Array) -> npt.NDArray[np.bool_]:
+def _missing_mask(labels: Array) -> npt.NDArray[np.bool_]:
     """Return which labels are None, NaN, NaT or pandas.NA."""
     if labels.dtype.kind in "OT":
         return np.array([_is_missing(label) for label in labels.tolist()], dtype=np.bool_)

@@ -20,7 +20,7 @@ from hingemetrics.state import HingeState
 
 _SHOWN_ROWS = 100_000  # in a picture
 _SHOWN_ELEMENTS = 1 << 23  # predictions in a picture: 64 MiB, where there are many classes
-_MOST_TABLED = 1000  # classes of a table with a row and a column for each
+_MAX_TABLED = 1000  # classes of a table with a row and a column for each
 _NO_CLASS = -1
 
 
@@ -41,7 +41,7 @@ class ClassLoss(NamedTuple):
     value: float | list[float]  # one per class (one-vs-all)
 
 
-class Kept(NamedTuple):
+class KeptRows(NamedTuple):
     """The rows of a block that are not ignored, as the metric reads them."""
 
     row: Ints  # in all files
@@ -50,10 +50,10 @@ class Kept(NamedTuple):
     weight: Floats | None
 
 
-def kept_rows(block: Block, ignored: int | None) -> Kept:
+def kept_rows(block: Block, ignored: int | None) -> KeptRows:
     """Return the rows of a block whose label is not `ignored`."""
     batch = Batch(block.preds, block.target, block.sample_weight, ignored)
-    return Kept(block.first + batch.kept_rows(), *batch.block(0, batch.rows))
+    return KeptRows(block.first + batch.kept_rows(), *batch.block(0, batch.rows))
 
 
 class WorstSamples:
@@ -64,7 +64,7 @@ class WorstSamples:
         self._metric = metric
         self._fields: list[Array] = []  # row, target, class and loss, the greatest loss first
 
-    def add(self, kept: Kept) -> None:
+    def add(self, kept: KeptRows) -> None:
         """Add the samples of a block, with their (weighted) losses."""
         losses = hinge_loss(
             kept.preds,
@@ -82,7 +82,7 @@ class WorstSamples:
         new = [kept.row, kept.target, class_, loss]
         if self._fields:
             new = [np.concatenate(pair) for pair in zip(self._fields, new, strict=True)]
-        worst = _greatest(new[-1], self._most)
+        worst = _greatest_losses(new[-1], self._most)
         self._fields = [field[worst] for field in new]
 
     def samples(self) -> list[WorstSample]:
@@ -94,7 +94,7 @@ class WorstSamples:
         ]
 
 
-def _greatest(loss: Floats, most: int) -> Ints:
+def _greatest_losses(loss: Floats, most: int) -> Ints:
     """Return the indices of the greatest losses, those of NaN first; of equal ones, the first."""
     rank = loss.view(np.int64)  # doubles >= 0 are in the order of their bits, and then comes NaN
     candidates = np.arange(len(rank))
@@ -110,7 +110,7 @@ class ClassLosses:
         self._metric = metric
         self._of_label: dict[int, HingeLoss] = {}
 
-    def add(self, kept: Kept) -> None:
+    def add(self, kept: KeptRows) -> None:
         """Add each row of a block to its class."""
         squared, mode = self._metric.squared, self._metric.multiclass_mode
         _check_table(mode, math.prod(kept.preds.shape[1:]))
@@ -134,9 +134,9 @@ class ClassLosses:
 
 def _check_table(mode: MulticlassMode, classes: int) -> None:
     """Raise where a table with a row and a column per class would be too large."""
-    if mode is MulticlassMode.ONE_VS_ALL and classes > _MOST_TABLED:
+    if mode is MulticlassMode.ONE_VS_ALL and classes > _MAX_TABLED:
         raise ValueError(
-            f"--per-class with one-vs-all must have at most {_MOST_TABLED} classes, got {classes}"
+            f"--per-class with one-vs-all must have at most {_MAX_TABLED} classes, got {classes}"
         )
 
 
@@ -166,7 +166,7 @@ class Picture:
         self._negative = False  # whether any row has the label -1
         self._arrays: list[Array] = []  # preds, target and, if there are any, weights
 
-    def add(self, kept: Kept) -> None:
+    def add(self, kept: KeptRows) -> None:
         """Add every `_step`-th row of a block; when there are too many, drop every other one."""
         first = -self._rows % self._step
         self._rows += len(kept.target)

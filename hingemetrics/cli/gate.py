@@ -8,7 +8,7 @@ import numpy as np
 
 from hingemetrics._core.typing import Floats
 
-_FEWEST_DIGITS, _MOST_DIGITS = 4, 17
+_MIN_DIGITS, _MAX_DIGITS = 4, 17
 
 
 def complaint(value: float | Floats, limit: float) -> str | None:
@@ -34,7 +34,7 @@ def complaint(value: float | Floats, limit: float) -> str | None:
 
 def _rounded_above(loss: float, limit: float) -> str:
     """A loss in the fewest digits that still show, to a hundredth, its excess over the limit."""
-    for digits in range(_FEWEST_DIGITS, _MOST_DIGITS):
+    for digits in range(_MIN_DIGITS, _MAX_DIGITS):
         text = f"{loss:.{digits}g}"
         if abs(float(text) - loss) <= (loss - limit) / 100:
             return text

@@ -17,7 +17,7 @@ def merged_state(paths: Iterable[str]) -> HingeState:
     states = _states(paths)
     _, total = next(states)
     for path, state in states:
-        with _located(path):
+        with _located_errors(path):
             total = total + state
     return total
 
@@ -38,7 +38,7 @@ def _states(paths: Iterable[str]) -> Iterator[tuple[str, HingeState]]:
             )
         files[file] = path
         data = _content(path)
-        with _located(path):
+        with _located_errors(path):
             state = HingeState.from_bytes(data)
         first = contents.setdefault(hashlib.sha256(data).digest(), path)
         if first != path:
@@ -56,7 +56,7 @@ def _content(path: str) -> bytes:
 
 
 @contextmanager
-def _located(path: str) -> Iterator[None]:
+def _located_errors(path: str) -> Iterator[None]:
     """Prefix refusals of a state with its file."""
     try:
         yield

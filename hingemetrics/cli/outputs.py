@@ -20,7 +20,7 @@ from io import FileIO
 from itertools import combinations
 
 _STREAMS = {"standard output": 1, "standard error": 2}
-_MOST_NAMES = 100  # of temporary files to try; the first is as good as sure to be free
+_MAX_ATTEMPTS = 100  # of temporary files to try; the first is as good as sure to be free
 
 
 def check_outputs(outputs: Mapping[str, str], inputs: Sequence[str | int]) -> None:
@@ -29,7 +29,7 @@ def check_outputs(outputs: Mapping[str, str], inputs: Sequence[str | int]) -> No
     `outputs` maps options to paths, `inputs` are paths and file descriptors.
     """
     for (option, path), (other, other_path) in combinations(outputs.items(), 2):
-        if _is_same(path, other_path):
+        if _is_same_file(path, other_path):
             raise ValueError(f"{option} and {other} must be two files, got {path} and {other_path}")
     for option, path in outputs.items():
         place = os.path.realpath(path)
@@ -61,7 +61,7 @@ def write(path: str, data: bytes) -> None:
         raise OSError(error.errno, error.strerror, path) from error
 
 
-def _is_same(path: str, other: str) -> bool:
+def _is_same_file(path: str, other: str) -> bool:
     """Whether two paths lead to one file, which need not exist yet."""
     a, b = (os.path.normcase(os.path.realpath(name)) for name in (path, other))
     return a == b or (
@@ -91,7 +91,7 @@ def _status(path: str) -> os.stat_result | None:
 def _replace(path: str, data: bytes, before: os.stat_result | None) -> None:
     """Write a temporary file and put it in the place of the file that was there, if any."""
     mode = 0o666 if before is None else 0o600  # of a new file, less the umask
-    for _ in range(_MOST_NAMES):
+    for _ in range(_MAX_ATTEMPTS):
         temporary = os.path.join(os.path.dirname(path), f".hingemetrics-{os.urandom(8).hex()}.tmp")
         try:
             with open(temporary, "xb", opener=partial(os.open, mode=mode)) as file:

@@ -93,8 +93,8 @@ def dask_hinge_state(
 
     new_metric = metric_factory(squared, multiclass_mode, ignore_index)
     given = {"preds": preds, "target": target, "sample_weight": sample_weight}
-    collections = _cut_like_preds(
-        {name: _collection(value, name) for name, value in given.items() if value is not None}
+    collections = _chunked_like_preds(
+        {name: _as_collection(value, name) for name, value in given.items() if value is not None}
     )
     # One layer for all: Dask takes time that grows with the square of their number.
     layer = f"hinge-state-{uuid4().hex}"
@@ -146,7 +146,7 @@ def dask_hinge_loss(
     from dask.delayed import delayed
 
     check_reduction(reduction)
-    preds = _collection(preds, "preds")
+    preds = _as_collection(preds, "preds")
     state = dask_hinge_state(
         preds,
         target,
@@ -159,7 +159,7 @@ def dask_hinge_loss(
     return delayed(loss_of, pure=False)(state, num_classes, reduction)
 
 
-def _collection(value: Any, name: str) -> Any:
+def _as_collection(value: Any, name: str) -> Any:
     """Return an argument as a Dask array or frame whose columns are all in one chunk."""
     import dask
     import dask.array
@@ -194,7 +194,7 @@ def _checked_shape(value: Any, name: str) -> Any:
     return value
 
 
-def _cut_like_preds(collections: dict[str, Any]) -> dict[str, Any]:
+def _chunked_like_preds(collections: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments, rechunked to the rows of preds where Dask knows both."""
     rows = _chunk_rows(collections["preds"])
     cut = dict(collections)

@@ -18,7 +18,7 @@ class ProcessGroup(Protocol):
 DistSyncFn = Callable[[HingeState[Any], Any], HingeState]
 
 
-def merged_state(
+def synced_state(
     state: HingeState[Any], sync_fn: DistSyncFn | None, group: ProcessGroup | None
 ) -> HingeState[Any]:
     """Return the sum of a state over all ranks, by a function or else by a group."""

@@ -17,7 +17,7 @@ from hingemetrics._engine.measure import loss_blocks
 from hingemetrics._inputs.arguments import checked_int
 from hingemetrics._inputs.batch import Batch
 from hingemetrics.metrics._base import Metric, locked
-from hingemetrics.state import HingeState, grown, tally_of
+from hingemetrics.state import HingeState, tally_of, updated
 
 _Value = TypeVar("_Value", bound="float | Floats")
 
@@ -68,7 +68,7 @@ def leave_one_out(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Valu
     shards = _checked_states(states)
     if not shards:
         return []
-    total = _sum(shards)
+    total = _merged(shards)
     return [total - shard for shard in shards]
 
 
@@ -130,7 +130,7 @@ def bootstrap_interval(
     if len(shards) < 2:
         raise ValueError(f"states must be of at least 2 shards, got {len(shards)}")
     options = _Options.checked(n_resamples, confidence_level, seed)
-    total = _sum(shards)
+    total = _merged(shards)
     table, resamples = _table(shards, total), []
     for counts in shard_counts(n_resamples, seed, len(shards)):
         weight, *numbers = counts @ table
@@ -244,7 +244,7 @@ class BootstrapHingeLoss(Metric):
         def added(seen: _Seen) -> _Seen:
             state, sums = seen
             at = state.count
-            total = grown(state, batch)
+            total = updated(state, batch)
             for loss, weight in loss_blocks(batch, tally_of(state).config, RESAMPLED_ROWS):
                 if not len(loss):  # all rows of the block are ignored
                     continue
@@ -318,7 +318,7 @@ def _checked_states(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Va
     return listed
 
 
-def _sum(shards: list[HingeState[_Value]]) -> HingeState[_Value]:
+def _merged(shards: list[HingeState[_Value]]) -> HingeState[_Value]:
     """Return all shards merged; there is at least one."""
     index, total = 0, shards[0]
     try:

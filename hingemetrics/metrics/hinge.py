@@ -19,9 +19,9 @@ from hingemetrics.metrics._sync import (
     ProcessGroup,
     checked_group,
     checked_sync_fn,
-    merged_state,
+    synced_state,
 )
-from hingemetrics.state import HingeState, grown, tally_of
+from hingemetrics.state import HingeState, tally_of, updated
 
 # What a metric has seen, replaced as a whole, so that it is never torn: its state, the number of
 # updates and, while synced, what this rank saw; the state is then that of all ranks.
@@ -313,7 +313,7 @@ class HingeLoss(ForwardMetric[Value_co]):
         if distributed_available is not None and not distributed_available():
             return
         state, updates, _ = seen
-        merged = self._empty + merged_state(state, sync_fn, group)  # refuses another configuration
+        merged = self._empty + synced_state(state, sync_fn, group)  # refuses another configuration
         if not self._swap(seen, (merged, updates, state)):
             raise RuntimeError("the metric must not be changed while it is being synced")
 
@@ -368,14 +368,14 @@ class HingeLoss(ForwardMetric[Value_co]):
         state, updates, local = seen
         if local is not None:
             raise _synced_error("updated")
-        new = grown(state, batch), _checked_updates(updates + 1), None
+        new = updated(state, batch), _checked_updates(updates + 1), None
         if batch.rows and not self._swap(seen, new):  # another thread was faster
-            self._add(grown(self._empty, batch), 1)
+            self._add(updated(self._empty, batch), 1)
 
     def _forward_batch(self, batch: Batch) -> Value_co:
         if self._seen[2] is not None:
             raise _synced_error("updated")
-        state = grown(self._empty, batch)
+        state = updated(self._empty, batch)
         shown = self._over_all_ranks(state) if self._sync_on_step else state
         value: Any = tally_of(shown).value(num_classes=batch.num_classes)
         if batch.rows:
@@ -397,7 +397,7 @@ class HingeLoss(ForwardMetric[Value_co]):
         """Return the sum of a state over all ranks, or itself where there are none."""
         if self._sync_fn is None and self._group is None:
             return state
-        return self._empty + merged_state(state, self._sync_fn, self._group)
+        return self._empty + synced_state(state, self._sync_fn, self._group)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HingeLoss:
         memo[id(self._group)] = self._group  # ranks are shared: they cannot be copied

@@ -11,22 +11,22 @@ from hingemetrics._core.typing import Floats, Value_co
 from hingemetrics._inputs.arguments import checked_int
 from hingemetrics._inputs.batch import Batch
 from hingemetrics.metrics._base import ForwardMetric, Metric, locked
-from hingemetrics.state import HingeState, grown, state_of, tally_of
+from hingemetrics.state import HingeState, state_of, tally_of, updated
 
 
-class _Totals(deque[HingeState[Any]]):
+class _CumulativeStates(deque[HingeState[Any]]):
     """A deque that pickles fast, and of which a deep copy shares the states."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (packed(map(tally_of, self)), self.maxlen)
+        return _unpickled_states, (packed(map(tally_of, self)), self.maxlen)
 
-    def __deepcopy__(self, memo: object) -> _Totals:
+    def __deepcopy__(self, memo: object) -> _CumulativeStates:
         return self.copy()
 
 
-def _unpickled(packs: list[tuple[Any, ...]], maxlen: int) -> _Totals:
-    """Rebuild what `_Totals.__reduce__` pickled."""
-    return _Totals(map(state_of, unpacked(packs)), maxlen)
+def _unpickled_states(packs: list[tuple[Any, ...]], maxlen: int) -> _CumulativeStates:
+    """Rebuild what `_CumulativeStates.__reduce__` pickled."""
+    return _CumulativeStates(map(state_of, unpacked(packs)), maxlen)
 
 
 class RunningHingeLoss(ForwardMetric[Value_co]):
@@ -114,13 +114,13 @@ class RunningHingeLoss(ForwardMetric[Value_co]):
     @property
     def update_count(self) -> int:
         """Number of updates in the window."""
-        return len(self._totals) - 1
+        return len(self._cumulative) - 1
 
     @property
     def state(self) -> HingeState[Value_co]:
         """What the window holds, as an immutable value."""
         with locked():
-            totals = self._totals
+            totals = self._cumulative
             before, now = totals[0], totals[-1]
         return now - before
 
@@ -159,24 +159,24 @@ class RunningHingeLoss(ForwardMetric[Value_co]):
         # Totals of all that was ever seen, of which the first lies before the window. One append
         # adds a batch and drops the oldest, so that nothing can tear an update.
         with locked():
-            self._totals = _Totals([self._empty], self._window + 1)
+            self._cumulative = _CumulativeStates([self._empty], self._window + 1)
 
     @property
     def _seen(self) -> HingeState[Any]:
-        """The latest total, replaced by one that has grown from it."""
-        return self._totals[-1]
+        """The latest total, replaced by one that has updated from it."""
+        return self._cumulative[-1]
 
     @_seen.setter
     def _seen(self, grown_total: HingeState[Any]) -> None:
-        self._totals.append(grown_total)
+        self._cumulative.append(grown_total)
 
     def _add_batch(self, batch: Batch) -> None:
         total = self._seen
-        if batch.rows and not self._swap(total, grown(total, batch)):
-            self._add(grown(self._empty, batch))  # another thread was faster
+        if batch.rows and not self._swap(total, updated(total, batch)):
+            self._add(updated(self._empty, batch))  # another thread was faster
 
     def _forward_batch(self, batch: Batch) -> Value_co:
-        state = grown(self._empty, batch)
+        state = updated(self._empty, batch)
         value: Any = tally_of(state).value(num_classes=batch.num_classes)
         if batch.rows:
             self._add(state)
@@ -188,7 +188,7 @@ class RunningHingeLoss(ForwardMetric[Value_co]):
 
     def __getstate__(self) -> dict[str, Any]:
         with locked():  # a copy of its own, that no other thread changes while it is copied
-            return {**vars(self), "_totals": self._totals.copy()}
+            return {**vars(self), "_cumulative": self._cumulative.copy()}
 
     def _configuration(self) -> dict[str, Any]:
         """Return the arguments that this was made with."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hingemetrics._core.config import Config, MulticlassMode
 from hingemetrics._core.typing import Array, Floats
 from hingemetrics._inputs.estimators import decisions
-from hingemetrics._inputs.labelled import Labelled, labelled, of_classes
+from hingemetrics._inputs.labelled import Labelled, labelled, labelled_by_classes
 from hingemetrics._inputs.labels import Classes
 from hingemetrics.plot._bins import bin_edges, histogram, shown_range
 from hingemetrics.plot._drawing import Contents, draw
@@ -217,7 +217,7 @@ class HingeLossDisplay:
         [0, 1, 2]
         """
         pred_decision, classes = decisions(estimator, X)
-        data = of_classes(y, pred_decision, classes, sample_weight)
+        data = labelled_by_classes(y, pred_decision, classes, sample_weight)
         return cls._of(data, squared, multiclass_mode).plot(ax, bins=bins)
 
     @classmethod

@@ -10,7 +10,7 @@ from hingemetrics._core.typing import Array, Floats
 from hingemetrics._inputs.labels import Classes
 from hingemetrics.functional import hinge_loss
 from hingemetrics.plot._figures import BLACK, GREY, ORANGE, SKY_BLUE, VERMILION, loss_name
-from hingemetrics.plot._panels import Line, Panels, RowWords, table
+from hingemetrics.plot._panels import Line, Panels, RowTexts, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def draw(panels: Panels, shown: Contents) -> None:
             _legend(panels, shown),
         ],
         beside=[panels.write_beside(panels.curve, 0.0, "mean loss", color=GREY)],
-        rows=_row_words(panels, shown),
+        rows=_row_texts(panels, shown),
     )
 
 
@@ -142,7 +142,7 @@ def _legend(panels: Panels, shown: Contents) -> Legend:
     )
 
 
-def _row_words(panels: Panels, shown: Contents) -> list[RowWords]:
+def _row_texts(panels: Panels, shown: Contents) -> list[RowTexts]:
     """Write each class, its mean loss and its number of margins beside its row."""
     ax, last = panels.rows, len(shown.classes) - 1
     named = range(len(shown.classes))[:: -(-len(shown.classes) // _NAMED_ROWS)]
@@ -155,7 +155,7 @@ def _row_words(panels: Panels, shown: Contents) -> list[RowWords]:
         loss = panels.write_beside(ax, middle, _three_digits(shown.class_losses[c]))
         size = f"n = {shown.class_sizes[c]}"
         size_below = panels.write_beside(ax, middle, size, color=GREY, va="top")
-        words.append(RowWords(name, loss, size_below))
+        words.append(RowTexts(name, loss, size_below))
     return words
 
 

@@ -33,7 +33,7 @@ class Line(NamedTuple):
     square: str | None = None  # its color
 
 
-class RowWords(NamedTuple):
+class RowTexts(NamedTuple):
     """What is written beside a row: its name to the left, loss and size to the right."""
 
     name: Text
@@ -83,7 +83,7 @@ class Panels:
         self._boxes: dict[Axes, Bbox] = {}
         self._above: list[Artist] = []
         self._beside: list[Text] = []
-        self._row_words: list[RowWords] = []
+        self._row_texts: list[RowTexts] = []
 
     def write_beside(self, panel: Axes, y: float, text: str, **style: Any) -> Text:
         """Write at the right end of the box, at a height of the rows' data or the curve's box."""
@@ -93,7 +93,7 @@ class Panels:
         place = blended_transform_factory(self.head.transAxes, height)
         return panel.text(1, y, text, transform=place, fontsize=self.font, ha="right", **style)
 
-    def place(self, above: list[Artist], beside: list[Text], rows: list[RowWords]) -> None:
+    def place(self, above: list[Artist], beside: list[Text], rows: list[RowTexts]) -> None:
         """Place the panels, now and at each drawing, with room for words.
 
         Parameters
@@ -102,10 +102,10 @@ class Panels:
             What stands in the head, one above the other.
         beside : list of matplotlib Text
             Words to the right of the panels.
-        rows : list of RowWords
+        rows : list of RowTexts
             Words of rows, from the top. Where rows are low, only those of every k-th are shown.
         """
-        self._above, self._beside, self._row_words = above, beside, rows
+        self._above, self._beside, self._row_texts = above, beside, rows
         self.rows.set_axes_locator(self)
         for panel in (self.head, self.curve):
             panel.set_axes_locator(partial(self._box, panel))
@@ -137,7 +137,7 @@ class Panels:
         gap = _GAP * point
         x0, y0, x1, y1 = self._outer_box(renderer).transformed(figure.transSubfigure).extents
         above = [artist.get_window_extent(renderer) for artist in self._above]
-        beside = [text.get_window_extent(renderer).width for text in self._right_words()]
+        beside = [text.get_window_extent(renderer).width for text in self._right_texts()]
         self._room = (*self._room_of_axes(renderer), max(beside))
         left, bottom, right = x0 + self._room[0], y0 + self._room[1], x1 - gap - self._room[2]
         top = y1 - sum(box.height + gap for box in above)
@@ -150,7 +150,7 @@ class Panels:
             box = Bbox.from_extents(*extents).transformed(figure.transSubfigure.inverted())
             self._boxes[panel] = box
             panel.apply_aspect(box)
-        self._show_row_words(point)
+        self._show_row_texts(point)
         self._show_margins()
 
     def _outer_box(self, renderer: Any) -> Bbox:
@@ -167,17 +167,17 @@ class Panels:
         left = [axis.axes.bbox.x0 - box.x0 for axis, box in zip(axes, boxes, strict=True) if box]
         return max(left), self.rows.bbox.y0 - boxes[0].y0
 
-    def _right_words(self) -> list[Text]:
+    def _right_texts(self) -> list[Text]:
         """Return the words to the right of panels."""
-        return [*self._beside, *(text for words in self._row_words for text in words[1:])]
+        return [*self._beside, *(text for words in self._row_texts for text in words[1:])]
 
-    def _show_row_words(self, point: float) -> None:
+    def _show_row_texts(self, point: float) -> None:
         """Show what has room in the rows: every k-th row's words, sizes below losses or not."""
-        height = self.rows.bbox.height / len(self._row_words)
-        fonts: Any = self._row_words[0].loss.get_fontsize()  # in points, whatever was set
+        height = self.rows.bbox.height / len(self._row_texts)
+        fonts: Any = self._row_texts[0].loss.get_fontsize()  # in points, whatever was set
         line = _LINE * point * fonts
         step = math.ceil(line / height)
-        for number, words in enumerate(self._row_words):
+        for number, words in enumerate(self._row_texts):
             words.name.set_visible(number % step == 0)
             words.loss.set_visible(number % step == 0)
             words.size.set_visible(height >= 2 * line)

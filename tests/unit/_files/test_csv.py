@@ -262,7 +262,7 @@ class TestManyAtATime:
 
     @pytest.mark.parametrize("ends", ["\n", "\r\n"])
     def test_plain_rows_are_read_many_at_a_time(self, ends, tmp_path, monkeypatch):
-        monkeypatch.setattr(csv_files, "_checked", None)
+        monkeypatch.setattr(csv_files, "_checked_arrays", None)
         lines = ["\u00fc,a,y,t", *(f"x,{k}.5,{k % 2},\u00fc" for k in range(1000))]
         (tmp_path / "t.csv").write_bytes(ends.join([*lines, ""]).encode())
         preds, target, _ = read(of_one_file(tmp_path / "t.csv", ("a", "y", None)), 1000)
@@ -284,7 +284,7 @@ class TestManyAtATime:
         elements = data.draw(st.sampled_from([1, 20, 2**20]))
         found = contents(wanted, elements)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(csv_files, "_plain", lambda lines, layout: None)
+            patch.setattr(csv_files, "_plain_arrays", lambda lines, layout: None)
             assert contents(wanted, elements) == found
 
 
