@@ -1,4 +1,4 @@
-"""Texts in messages: what was got, shortened, and the name that was probably meant."""
+"""Text in messages: shortened quotes of what was given, and the name that was probably meant."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from itertools import islice
 
 _MAX_CHOICES = 10_000  # a quarter of a second, and a file may have any number of columns
 _MAX_LENGTH = 100  # characters: comparing two names takes time in proportion to both lengths
-_SHOWN_LENGTH = 40  # characters of what was got
+_SHOWN_LENGTH = 40  # characters of a quote
 
 
 def shortened(text: str) -> str:
-    """Quote a text in a message, however long it is."""
+    """Quote a text for a message, cut after its first characters if it is long."""
     return repr(text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}...")
 
 
 def closest(text: str, choices: Iterable[str]) -> str | None:
-    """Return the choice that a mistyped text is most like, without regard to case, or None."""
+    """Return the choice most like a mistyped text, ignoring case; None if none is close."""
     from difflib import get_close_matches
 
     if len(text) > _MAX_LENGTH:
