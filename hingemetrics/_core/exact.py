@@ -152,7 +152,7 @@ class Sums:
         return totals
 
     def unusual(self, columns: int, zero: bool) -> Iterator[Total]:
-        """Yield the totals of the first columns not narrow and >= 0; if `zero`, of all but zeros."""
+        """Yield totals of the first columns not narrow and >= 0; if `zero`, all nonzero ones."""
         if self.carried is not None:
             return self.totals_of(slice(columns))
         digits, usual = carry(_narrow(self.digits), self.wide.reshape(-1, self.columns))
