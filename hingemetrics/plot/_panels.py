@@ -86,7 +86,7 @@ class Panels:
         self._row_texts: list[RowTexts] = []
 
     def write_beside(self, panel: Axes, y: float, text: str, **style: Any) -> Text:
-        """Write at the right end of the box, at `y` in data of the rows or fractions of the curve."""
+        """Write at the right end of the box, at `y` in the rows' data or as a curve's fraction."""
         from matplotlib.transforms import blended_transform_factory
 
         height = panel.transData if panel is self.rows else panel.transAxes
