@@ -95,7 +95,7 @@ def set_num_threads():
 
 @pytest.fixture
 def short_spans(set_num_threads, monkeypatch):
-    """Threads share also what is small."""
+    """Let threads share small work too."""
     monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 500)
     return set_num_threads
 
@@ -174,7 +174,7 @@ class Processors:
         self._folder = folder
 
     def environment(self, name):
-        """What makes a process compute as on another processor."""
+        """The environment that makes a process compute as on another processor."""
         if name == "NumPy without AVX2":
             return {"HINGEMETRICS_BACKEND": "numpy", "NPY_DISABLE_CPU_FEATURES": NO_AVX2}
         if name == "native":
@@ -255,5 +255,5 @@ def table(command, tmp_path):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Files are read a few rows at a time."""
+    """Read files a few rows at a time."""
     monkeypatch.setattr(cli.run, "blocks", partial(_files.blocks, elements=40))

@@ -105,7 +105,7 @@ class Tally:
     def value(self, reduction: str = "mean", num_classes: int = 0) -> float | Floats:
         """Return the loss, or that of each class, rounded once; NaN, with a warning, for 0 / 0.
 
-        `num_classes` is the shape of the result where no sample was seen.
+        `num_classes` is the number of classes of the data, for the case that no sample was seen.
         """
         check_reduction(reduction)
         check_float_unit()
