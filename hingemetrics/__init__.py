@@ -39,7 +39,7 @@ __all__ = [
     "warmup",
 ]
 
-# Pickles, reprs and documentation name the public place, wherever the code lies.
+# Pickles, reprs and documentation show the public path, wherever the code lives.
 for _public in (
     BootstrapHingeLoss,
     HingeLoss,

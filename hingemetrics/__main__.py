@@ -1,4 +1,4 @@
-"""python -m hingemetrics."""
+"""The command, run as python -m hingemetrics."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""hinge_loss: one call."""
+"""hinge_loss: the loss of arrays, in one call."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def hinge_loss(
     sample_weight : array_like, shape (N,), optional
         Finite weights >= 0: the mean is sum(w * l) / sum(w).
     ignore_index : int, optional
-        Rows with this target are left out of everything.
+        Rows with this target are ignored.
     reduction : {"mean", "sum", "none"}, default "mean"
-        What becomes of the losses; "none" gives each (weighted) loss as it is.
+        How the losses are combined; "none" returns each (weighted) loss.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def hinge_loss(
     Raises
     ------
     TypeError
-        If an argument is not of real numbers (strings, complex, objects, None, generators ...).
+        If an argument does not hold real numbers (strings, complex, objects, None, generators ...).
     ValueError
         If a shape, label, weight or choice is not as above; the message names the argument and
         the index.

@@ -11,7 +11,7 @@ import numpy as np
 from hingemetrics._core.config import Config, MulticlassMode
 from hingemetrics._core.typing import Floats
 from hingemetrics._inputs.estimators import decisions
-from hingemetrics._inputs.labelled import labelled, of_classes
+from hingemetrics._inputs.labelled import labelled, labelled_by_classes
 from hingemetrics.functional import hinge_loss as loss_of_indices
 from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.plot import HingeLossDisplay
@@ -29,21 +29,21 @@ def hinge_loss(
     squared: bool = False,
     multiclass_mode: str | MulticlassMode | None = None,
 ) -> float | Floats:
-    """Return the hinge loss of labels of any type, in place of `sklearn.metrics.hinge_loss`.
+    """Return the hinge loss for labels of any type: replaces `sklearn.metrics.hinge_loss`.
 
-    Labels are made into class indices, and `hingemetrics.hinge_loss` does the rest: formulas,
-    modes and guarantees are its own.
+    Labels are converted to class indices and passed to `hingemetrics.hinge_loss`, whose formulas,
+    modes and guarantees apply.
 
     Parameters
     ----------
     y_true : array_like, shape (N,) or (N, 1)
         Labels of any one type that can be sorted: numbers, bools, strings, dates, categories ...
     pred_decision : array_like, shape (N,), (N, 1) or (N, C)
-        Finite decision values (dimensionless) of any real dtype: a column each for more than two
-        classes, in the order of the sorted labels, as every ``decision_function`` has them. Of two
-        classes the greater is the positive one.
+        Finite decision values (dimensionless) of any real dtype: for more than two classes one
+        column per class, in the order of the sorted labels, as every ``decision_function`` returns
+        them. Of two classes the greater is the positive one.
     labels : array_like, shape (C,), optional
-        All classes, at least two, in any order. By default those in `y_true`.
+        All classes, at least two, in any order; by default those in `y_true`.
     sample_weight : array_like, shape (N,), optional
         Finite weights >= 0.
     squared : bool, default False
@@ -54,15 +54,15 @@ def hinge_loss(
     Returns
     -------
     float or ndarray of float64, shape (C,)
-        The mean loss (dimensionless); for one-vs-all with more than two classes one per class, in
+        The mean loss (dimensionless); for one-vs-all with more than two classes, one per class in
         the order of the sorted labels.
 
     Raises
     ------
     ValueError
         If a shape does not fit, a label is missing or not among `labels`, a decision value is not
-        a finite real number, a weight is negative or not finite, or `y_true` has one class only
-        and there are no `labels`.
+        a finite real number, a weight is negative or not finite, or `y_true` has only one class
+        and `labels` is not given.
     TypeError
         If labels are None or cannot be sorted, or weights are not real numbers.
     ZeroDivisionError
@@ -70,14 +70,14 @@ def hinge_loss(
 
     Notes
     -----
-    Where scikit-learn's function has it right, the two differ in the last digits only. Unlike it:
+    Where scikit-learn's function is right, the two differ only in the last digits. Unlike it:
 
-    - With `labels`, part of the data gives its right loss. scikit-learn ignores `labels` when there
-      are two, and takes a fold that has only one of them for one of the negative class.
+    - With `labels`, a part of the data gets the right loss. scikit-learn ignores `labels` when
+      there are two, and treats a fold that has only one of them as all negative.
     - Without `labels`, a `y_true` of one class is refused: the same labels may be all the
       positives or all the negatives of the data, with opposite signs of the margin, and a loss
       that is wrong half of the time would be worse than none.
-    - Negative weights, NaN weights and missing labels are refused, as are arrays of objects as
+    - Negative weights, NaN weights and missing labels are refused, as are object arrays as
       `pred_decision` and labels of mixed types.
 
     Examples
@@ -96,12 +96,12 @@ def hinge_loss(
 
 @dataclass(frozen=True, repr=False)
 class HingeScorer:
-    """The negated hinge loss of a classifier: a scorer, the greater the better.
+    """The negated hinge loss of a classifier: a scorer, so greater is better.
 
-    What `make_hinge_scorer` makes, for all that takes ``scoring=``: `cross_validate`,
+    Made by `make_hinge_scorer`, for everything that takes ``scoring=``: `cross_validate`,
     `GridSearchCV` and the like, alone or in a dictionary of scorers. The classes are those the
-    classifier was fitted with, so a fold may miss some of them. A scorer is a value: it can be
-    compared, hashed, copied and pickled, and it cannot change.
+    classifier was fitted with, so a fold may lack some of them. A scorer is an immutable value: it
+    can be compared, hashed, copied and pickled.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class HingeScorer:
 
     squared: bool = False
     multiclass_mode: MulticlassMode = MulticlassMode.CRAMMER_SINGER
-    _request: bool | str | None = None  # for sample_weight, as scikit-learn's routing has it
+    _request: bool | str | None = None  # for sample_weight, in the terms of scikit-learn's routing
 
     def __call__(
         self,
@@ -148,7 +148,7 @@ class HingeScorer:
         Returns
         -------
         float
-            The loss (dimensionless) of `hinge_loss`, negated. Of one-vs-all with more than two
+            The loss (dimensionless) of `hinge_loss`, negated. For one-vs-all with more than two
             classes it is the mean over the classes, correctly rounded from their exact sums.
 
         Raises
@@ -156,40 +156,40 @@ class HingeScorer:
         AttributeError
             If the estimator has no ``decision_function`` or no ``classes_``.
         ValueError
-            If its decision values are of pairs of classes (``decision_function_shape="ovo"``), if
+            If its decision values are for pairs of classes (``decision_function_shape="ovo"``), if
             `y` has a class that it was not fitted with, or as `hinge_loss`.
         TypeError, ZeroDivisionError
             As `hinge_loss`.
         """
         pred_decision, classes = decisions(estimator, X)
-        data = of_classes(y, pred_decision, classes, sample_weight)
+        data = labelled_by_classes(y, pred_decision, classes, sample_weight)
         metric: HingeLoss = HingeLoss(self.squared, self.multiclass_mode)
         metric.update(data.preds, data.target, data.weight)
         return -_mean_over_classes(metric.state)
 
     def set_score_request(self, *, sample_weight: bool | str | None) -> HingeScorer:
-        """Return a scorer that says whether it takes weights that scikit-learn routes.
+        """Return a scorer that declares whether it takes the weights that scikit-learn routes.
 
-        A scorer that has not said so raises `UnsetMetadataPassedError` where weights are routed
-        past it.
+        Until a scorer declares it, scikit-learn raises `UnsetMetadataPassedError` where weights
+        are routed.
 
         Parameters
         ----------
         sample_weight : bool, str or None
-            True: it takes them. False: it is to do without. A str: it takes what is passed under
-            that name. None: they are an error, as before.
+            True: it takes them. False: it does without. A str: it takes what is passed under that
+            name. None: passing them is an error, as before.
 
         Returns
         -------
         HingeScorer
-            Another scorer; this one stays as it is, unlike those of scikit-learn.
+            A new scorer; unlike scikit-learn's, this one does not change.
 
         Raises
         ------
         RuntimeError
             If scikit-learn's metadata routing is not enabled.
         ValueError
-            If `sample_weight` is none of these.
+            If `sample_weight` is not one of these.
 
         Examples
         --------
@@ -206,11 +206,11 @@ class HingeScorer:
                 "sklearn.set_config(enable_metadata_routing=True)"
             )
         scorer = replace(self, _request=sample_weight)
-        scorer.get_metadata_routing()  # refuses what is no request
+        scorer.get_metadata_routing()  # raises for an invalid request
         return scorer
 
     def get_metadata_routing(self) -> Any:
-        """Return what scikit-learn's routing asks a scorer for: which metadata it takes.
+        """Return which metadata the scorer takes, for scikit-learn's routing.
 
         Returns
         -------
@@ -231,9 +231,9 @@ class HingeScorer:
     def __sklearn_clone__(self) -> HingeScorer:
         return self  # it cannot change
 
-    # What scikit-learn asks of its own scorers and has no public name for: the parts of a scorer
-    # from which TunedThresholdClassifierCV makes its own, and whether a dictionary of scorers
-    # passes weights on where nothing is routed.
+    # What scikit-learn asks of its own scorers without a public name for it: the parts from which
+    # TunedThresholdClassifierCV builds its own scorer, and whether a dictionary of scorers passes
+    # weights on when routing is disabled.
     _get_metadata_request = get_metadata_routing
     _sign: ClassVar[int] = -1
 
@@ -252,15 +252,15 @@ class HingeScorer:
 def make_hinge_scorer(
     squared: bool = False, multiclass_mode: str | MulticlassMode | None = None
 ) -> HingeScorer:
-    """Return a scorer of a hinge loss, for all of scikit-learn that takes ``scoring=``.
+    """Return a scorer of a hinge loss, for everything in scikit-learn that takes ``scoring=``.
 
     Parameters
     ----------
     squared : bool, default False
         Whether each loss is squared.
     multiclass_mode : None, str or MulticlassMode, default None
-        "crammer-singer" (also None) or "one-vs-all", of which the score is the mean over the
-        classes. Two classes ignore it.
+        "crammer-singer" (also None) or "one-vs-all", whose score is the mean over the classes. Two
+        classes ignore it.
 
     Returns
     -------
@@ -271,16 +271,15 @@ def make_hinge_scorer(
     TypeError
         If `squared` is not a bool.
     ValueError
-        If `multiclass_mode` is none of the choices.
+        If `multiclass_mode` is not one of the choices.
 
     Notes
     -----
     `LinearSVC` minimises the squared one-vs-all loss, up to the penalty:
     ``make_hinge_scorer(squared=True, multiclass_mode="one-vs-all")`` measures it.
 
-    `TunedThresholdClassifierCV` hands labels to its scorer, not decision values. There a scorer
-    takes them for decisions of -1 and +1: its loss is twice the (weighted) rate of errors, four
-    times if squared.
+    `TunedThresholdClassifierCV` passes labels to its scorer, not decision values. They count as
+    decisions of -1 and +1: the loss is twice the (weighted) error rate, four times if squared.
 
     Examples
     --------
@@ -302,12 +301,12 @@ def make_hinge_scorer(
 
 
 hinge_scorer = make_hinge_scorer()
-"""The scorer of the Crammer-Singer loss, or of the binary one: what `make_hinge_scorer` makes by
-default."""
+"""The scorer that `make_hinge_scorer` makes by default: binary, or Crammer-Singer for more than
+two classes."""
 
 
 def _mean_over_classes(state: HingeState) -> float:
-    """Return a state's loss; of one-vs-all the mean over the classes, rounded once."""
+    """Return a state's loss; for one-vs-all the mean over the classes, rounded once."""
     value = state.value()
     if not isinstance(value, np.ndarray):
         return value
@@ -321,7 +320,7 @@ def _mean_over_classes(state: HingeState) -> float:
 def _loss_of_labels(
     y_true: object, y_pred: object, *, squared: bool, sample_weight: object = None
 ) -> float:
-    """Return the hinge loss of predicted labels of two classes, taken for decisions of -1, +1."""
+    """Return the hinge loss of predicted labels, two classes read as decisions of -1 and +1."""
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     found = np.unique(np.concatenate([y_true, y_pred]))
     if len(found) > 2:

@@ -1,4 +1,4 @@
-"""HingeState: what has been seen, as an immutable value with `+`, `-`, `==` and bytes."""
+"""HingeState: everything a metric has seen, as an immutable value with `+`, `-`, `==` and bytes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 class HingeState(Generic[Value_co]):
     """What a hinge loss has seen: exact sums and counts, as an immutable value.
 
-    States of disjoint shards are merged with ``+`` (or ``sum``) and taken apart with ``-``; both
-    are exact, so any order and any tree of merges gives the same bytes, and
-    ``(a + b) - b == a``. A state whose count is zero is the empty state of its configuration and
-    the identity of ``+``.
+    States of disjoint shards are merged with ``+`` (or ``sum``) and unmerged with ``-``; both are
+    exact, so any order and any tree of merges gives the same bytes, and ``(a + b) - b == a``. A
+    state whose count is zero is the empty state of its configuration and the identity of ``+``.
 
     Parameters
     ----------
@@ -35,7 +34,7 @@ class HingeState(Generic[Value_co]):
     TypeError
         If `squared` is not a bool.
     ValueError
-        If `multiclass_mode` is none of the choices.
+        If `multiclass_mode` is not one of the choices.
 
     Examples
     --------
@@ -82,12 +81,12 @@ class HingeState(Generic[Value_co]):
 
     @property
     def num_classes(self) -> int | None:
-        """Number of classes seen: 1 for binary data, None when nothing was seen."""
+        """Number of classes: 1 for binary data, None before any data."""
         return self._tally.num_classes or None
 
     @property
     def count(self) -> int:
-        """Number of samples seen (ignored ones are not)."""
+        """Number of samples seen, ignored ones excluded."""
         return self._tally.count
 
     def value(self, reduction: str = "mean") -> Value_co:
@@ -128,8 +127,8 @@ class HingeState(Generic[Value_co]):
         Raises
         ------
         ValueError
-            If `reduction` is not one of the choices, or where no rational number is the loss: if
-            it, or that of any class, is NaN or infinite, or if no sample was seen.
+            If `reduction` is not one of the choices, or the loss is not a rational number: if it,
+            or that of any class, is NaN or infinite, or if no sample was seen.
 
         Examples
         --------
@@ -209,11 +208,11 @@ class HingeState(Generic[Value_co]):
         data : bytes-like
             ``b"hinge"``, the format's version (1), a byte of flags (1: squared, 2: one-vs-all),
             then numbers, then the CRC-32 of all that. A number is its length in bytes (LEB128)
-            and so many little-endian bytes; a sum is two numbers, an exponent and an odd
+            and that many little-endian bytes; a sum is two numbers, an exponent and an odd
             mantissa (0, 0 for zero): mantissa * 2**(exponent - 1077). The numbers are the number
             of classes (0: nothing seen, 1: binary), of samples, of targets 0 and of targets -1
             (binary only), the sum of the weights, and for the loss, or for each class's, the
-            number of NaN, the number of inf and the sum of the others.
+            number of NaN, the number of inf and the sum of the rest.
 
         Returns
         -------
@@ -224,8 +223,8 @@ class HingeState(Generic[Value_co]):
         TypeError
             If `data` is not bytes-like.
         ValueError
-            If `data` is not what `to_bytes` writes: damaged, cut, of another version, or such
-            that no data could have made it.
+            If `data` is not what `to_bytes` writes: damaged, truncated, of another version, or a
+            state that no data could produce.
         """
         try:
             raw = bytes(memoryview(data))
@@ -238,7 +237,7 @@ class HingeState(Generic[Value_co]):
 
 
 def state_of(tally: Tally) -> HingeState[Any]:
-    """Wrap a tally for users."""
+    """Wrap a tally as the state that users see."""
     state: HingeState[Any] = object.__new__(HingeState)
     state._tally = tally
     return state
@@ -249,6 +248,6 @@ def tally_of(state: HingeState[Any]) -> Tally:
     return state._tally
 
 
-def grown(state: HingeState[Value_co], batch: Batch) -> HingeState[Value_co]:
-    """Return a state with a batch added."""
+def updated(state: HingeState[Value_co], batch: Batch) -> HingeState[Value_co]:
+    """Return a state plus one batch."""
     return state_of(measure(batch, state._tally))

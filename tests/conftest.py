@@ -95,7 +95,7 @@ def set_num_threads():
 
 @pytest.fixture
 def short_spans(set_num_threads, monkeypatch):
-    """Threads share also what is small."""
+    """Let threads share small work too."""
     monkeypatch.setattr(measure, "_THREAD_ELEMENTS", 500)
     return set_num_threads
 
@@ -139,18 +139,19 @@ class Call(NamedTuple):
 def calls(monkeypatch):
     """What scorers are called with from now on, and what they answer."""
     made, given = [], []
-    score, of_classes = hingemetrics.sklearn.HingeScorer.__call__, hingemetrics.sklearn.of_classes
+    score = hingemetrics.sklearn.HingeScorer.__call__
+    by_classes = hingemetrics.sklearn.labelled_by_classes
 
     def classes_recorded(y, preds, classes, weight):
         given[:] = [list(map(list(classes).index, y)), preds, weight]
-        return of_classes(y, preds, classes, weight)
+        return by_classes(y, preds, classes, weight)
 
     def score_recorded(scorer, estimator, data, y, sample_weight=None):
         found = score(scorer, estimator, data, y, sample_weight)
         made.append(Call(data, *given, found))
         return found
 
-    monkeypatch.setattr(hingemetrics.sklearn, "of_classes", classes_recorded)
+    monkeypatch.setattr(hingemetrics.sklearn, "labelled_by_classes", classes_recorded)
     monkeypatch.setattr(hingemetrics.sklearn.HingeScorer, "__call__", score_recorded)
     return made
 
@@ -173,7 +174,7 @@ class Processors:
         self._folder = folder
 
     def environment(self, name):
-        """What makes a process compute as on another processor."""
+        """The environment that makes a process compute as on another processor."""
         if name == "NumPy without AVX2":
             return {"HINGEMETRICS_BACKEND": "numpy", "NPY_DISABLE_CPU_FEATURES": NO_AVX2}
         if name == "native":
@@ -254,5 +255,5 @@ def table(command, tmp_path):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Files are read a few rows at a time."""
+    """Read files a few rows at a time."""
     monkeypatch.setattr(cli.run, "blocks", partial(_files.blocks, elements=40))

@@ -1,4 +1,4 @@
-"""Which loss it is: the multi-class mode, squared or not."""
+"""The configuration of a loss: its multi-class mode, and whether it is squared."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MulticlassMode(str, enum.Enum):
 
 
 OneNumber = Literal["crammer-singer", MulticlassMode.CRAMMER_SINGER] | None
-"""The modes of which the value is a float for certain."""
+"""The modes whose value is always a float."""
 
 
 class Config(NamedTuple):
@@ -35,11 +35,11 @@ class Config(NamedTuple):
     multiclass_mode: MulticlassMode
 
     def form(self, num_classes: int) -> str:
-        """Return the name of the loss that data with so many classes have."""
+        """Return the name of the loss for data with this many classes."""
         return "binary" if num_classes == BINARY else self.multiclass_mode._value_
 
     def is_per_class(self, num_classes: int) -> bool:
-        """Whether data with so many classes have one loss per class."""
+        """Whether data with this many classes have one loss per class."""
         return self.form(num_classes) == "one-vs-all"
 
     def losses_per_sample(self, num_classes: int) -> int:
@@ -51,7 +51,7 @@ class Config(NamedTuple):
 
     @classmethod
     def checked(cls, squared: object, multiclass_mode: object) -> Config:
-        """Return the configuration; None stands for Crammer-Singer."""
+        """Return a valid configuration, or raise; None stands for Crammer-Singer."""
         if not isinstance(squared, (bool, np.bool_)):
             raise TypeError(f"squared must be a bool, got {squared!r}")
         if multiclass_mode is None:

@@ -1,4 +1,4 @@
-"""Exact sums of doubles, one per column: add, merge, take out, round once. See `grid`."""
+"""Exact sums of doubles, one per column: add, merge, subtract, round once. See `grid`."""
 
 from __future__ import annotations
 
@@ -31,31 +31,30 @@ COUNTERS = 4
 
 # A block of doubles 0 <= x < 2**30 is peeled level by level: adding MAGIC[i] rounds x to a
 # multiple of 2**(PLACE[i] + LOWEST) in the sum's low mantissa bits, so the bit pattern of the sum
-# less that of MAGIC[i] is that multiple, an integer; what is left is exact, and peeled next. Two
+# minus that of MAGIC[i] is that multiple, an integer; the remainder is exact, and peeled next. Two
 # levels hold every plain loss (a multiple of 2**-53), three every square of one (2**-106).
 MAGIC = (1.5 * 2.0**31, 1.5 * 2.0**-19, 1.5 * 2.0**-69)
 MAGIC_BITS = tuple(int(np.float64(magic).view(np.int64)) for magic in MAGIC)
 PLACE = (-21 - LOWEST, -71 - LOWEST, -121 - LOWEST)
-# Sums of so many integers, each at most 2**49, stay in an int64.
+# Sums of this many integers, each at most 2**49, fit in an int64.
 BLOCK_ROWS = 1 << 13
 _PEEL_LIMIT = 2.0**28
-_MOST_ADDED = 1 << 29  # a double adds less than 2**33 to a digit: 2**29 of them stay in an int64
-_MANY_COLUMNS = 16  # from here on arrays are faster than integers of Python, one by one
-_COLUMN_BLOCK = 1 << 13  # products of so many columns stay in the L2 cache
+_MAX_ADDED = 1 << 29  # a double adds less than 2**33 to a digit: 2**29 of them fit in an int64
+_MANY_COLUMNS = 16  # from here on arrays are faster than Python's integers, one by one
+_COLUMN_BLOCK = 1 << 13  # products of this many columns stay in the L2 cache
 
 _NO_WIDE: Ints = np.empty(0, np.int64)
 
 
 class Sums:
-    """Counters and exact sums, one per column, as a value: `+` merges, `-` takes out.
+    """Counters and exact sums, one per column, as a value: `+` merges, `-` subtracts.
 
-    `digits` is one small array, so that it is cheap to make and to add: COUNTERS counters, the
-    first of which counts the doubles of a column, then the narrow digits, NARROW_ROWS for each
-    column. `wide` is the wide grid, WIDE_ROWS for each column, or empty until a column meets a
-    double that is huge, tiny or not finite. Digits are those of at most `_MOST_ADDED` doubles per
-    column that were added or taken out: as many as the first counter says, and `extra` (which is
-    negative where digits have been carried). Before they could overflow they are carried, or else
-    folded into `carried`, integers of any size.
+    `digits` is one small array, cheap to make and to add: COUNTERS counters, the first of which
+    counts the doubles of a column, then the narrow digits, NARROW_ROWS for each column. `wide` is
+    the wide grid, WIDE_ROWS for each column, or empty until a column meets a double that is huge,
+    tiny or not finite. Digits hold at most `_MAX_ADDED` doubles per column, added or subtracted:
+    the first counter plus `extra` (which is negative where digits have been carried). Before they
+    could overflow they are carried, or else folded into `carried`, integers of any size.
     """
 
     __slots__ = ("carried", "digits", "extra", "wide")
@@ -68,7 +67,7 @@ class Sums:
 
     @classmethod
     def of(cls, totals: Totals) -> Sums:
-        """Return sums of these totals: as narrow digits where there are many, and all fit."""
+        """Return these totals as sums: in narrow digits if there are many and all of them fit."""
         digits = _zeros(len(totals.columns))
         if len(totals.columns) < _MANY_COLUMNS or not totals.are_narrow():
             return cls(digits, _NO_WIDE, totals)
@@ -83,7 +82,7 @@ class Sums:
     def __add__(self, other: Sums) -> Sums:
         digits = self.digits + other.digits
         extra = self.extra + other.extra
-        if digits.item(0) + extra > _MOST_ADDED:
+        if digits.item(0) + extra > _MAX_ADDED:
             return self.carry() + other.carry()
         carried = self.carried
         if other.carried is not None:
@@ -91,18 +90,18 @@ class Sums:
         return Sums(digits, _wide_sum(self.wide, other.wide), carried, extra)
 
     def __sub__(self, other: Sums) -> Sums:
-        """Return what is left: nothing is checked, and all of it may be negative."""
+        """Return the unchecked difference: any part of it may be negative."""
         if self.columns < _MANY_COLUMNS or self.carried is not None or other.carried is not None:
             return Sums.of(self.totals().minus(other.totals()))
         digits = self.digits - other.digits
         extra = self.extra + other.extra + 2 * other.digits.item(0)  # digits grow, counters fall
-        if digits.item(0) + extra > _MOST_ADDED:
+        if digits.item(0) + extra > _MAX_ADDED:
             return self.carry() - other.carry()
         wide = _wide_sum(self.wide, -other.wide)
         return Sums(digits, wide if wide.any() else _NO_WIDE, None, extra)
 
     def carry(self) -> Sums:
-        """Return the same sums with their digits carried, so that there is room to add to them."""
+        """Return the same sums with their digits carried, which makes room to add more."""
         digits, narrow = carry(_narrow(self.digits), self.wide.reshape(-1, self.columns))
         counters = self.digits[:COUNTERS]
         few = self.columns < _MANY_COLUMNS
@@ -112,9 +111,9 @@ class Sums:
         return Sums(digits, _NO_WIDE, None, 1 - digits.item(0))
 
     def accumulator(self, rows: int) -> Accumulator:
-        """Return an accumulator on top of these sums, which has room for so many rows."""
+        """Return an accumulator that starts from these sums, with room for this many rows."""
         base = self
-        if self.digits.item(0) + self.extra + rows > _MOST_ADDED:
+        if self.digits.item(0) + self.extra + rows > _MAX_ADDED:
             base = self.carry()
         return Accumulator(base.digits.copy(), base)
 
@@ -153,7 +152,7 @@ class Sums:
         return totals
 
     def unusual(self, columns: int, zero: bool) -> Iterator[Total]:
-        """Yield those of the first columns that are not narrow sums >= 0, or not all zero."""
+        """Yield totals of the first columns not narrow and >= 0; if `zero`, all nonzero ones."""
         if self.carried is not None:
             return self.totals_of(slice(columns))
         digits, usual = carry(_narrow(self.digits), self.wide.reshape(-1, self.columns))
@@ -162,7 +161,7 @@ class Sums:
         return self.totals_of(np.flatnonzero(~usual[:columns]))
 
     def over(self, divisor: int) -> Floats:
-        """Return all columns as `Total.over` does."""
+        """Return every column divided by `divisor`, rounded as by `Total.over`."""
         if divisor == 0 or self.columns < _MANY_COLUMNS or self.carried is not None:
             return np.array([total.over(divisor) for total in self.totals_of(slice(None))])
         narrow, wide = _narrow(self.digits), self.wide.reshape(-1, self.columns)
@@ -178,13 +177,13 @@ class Sums:
 
 
 class Accumulator:
-    """Sums that data are being added to: kernels write into `digits` and `wide`, as in `Sums`."""
+    """Sums that data are being added to: kernels write to `digits` and `wide`, as in `Sums`."""
 
     __slots__ = ("_onto", "digits", "wide")
 
     def __init__(self, digits: Ints, onto: Sums | None = None) -> None:
-        self.digits = digits  # those of `onto` included
-        self.wide = _NO_WIDE  # of what is being added alone
+        self.digits = digits  # includes those of `onto`
+        self.wide = _NO_WIDE  # only what is being added
         self._onto = onto
 
     @classmethod
@@ -193,13 +192,13 @@ class Accumulator:
         return cls(_zeros(columns))
 
     def widen(self) -> Ints:
-        """Return the wide grid, allocated at its first use."""
+        """Return the wide grid, allocated on first use."""
         if not len(self.wide):
             self.wide = np.zeros(WIDE_ROWS * _narrow(self.digits).shape[1], np.int64)
         return self.wide
 
     def add(self, values: Floats, first: int = 0) -> None:
-        """Add a block (rows <= BLOCK_ROWS, k) of doubles >= 0 to the columns from `first` on."""
+        """Add a block of doubles >= 0, (rows <= BLOCK_ROWS, k), to the columns from `first` on."""
         narrow = _narrow(self.digits)[:, first : first + values.shape[1]]
         ordinary = values < _PEEL_LIMIT
         rest = values
@@ -217,7 +216,7 @@ class Accumulator:
         self._add_wide(rest, first)
 
     def _add_wide(self, values: Floats, first: int) -> None:
-        """Add the nonzero ones of `values` (rows, k), of any size and sign, to the wide grid."""
+        """Add the nonzero `values` (rows, k), of any size and sign, to the wide grid."""
         wide = self.widen().reshape(WIDE_ROWS, -1)
         row, column = np.nonzero(values)
         x, column = values[row, column], column + first
@@ -233,7 +232,7 @@ class Accumulator:
             np.add.at(wide, (digit, column), part)
 
     def sums(self) -> Sums:
-        """Return the sums as a value; nothing more may be added to this accumulator."""
+        """Return the sums as a value; nothing may be added to this accumulator afterwards."""
         onto, wide = self._onto, self.wide
         if onto is None:
             return Sums(self.digits, wide, None)
@@ -254,14 +253,14 @@ def stacked(sums: Iterable[Sums]) -> list[tuple[Ints, Ints, Totals | None, int]]
 
 
 def unstacked(stacks: list[tuple[Ints, Ints, Totals | None, int]]) -> Iterator[Sums]:
-    """Yield the sums that were stacked, each with memory of its own."""
+    """Yield the sums that `stacked` packed, each with its own memory."""
     for all_digits, all_wide, carried, extra in stacks:
         for digits, wide in zip(all_digits, all_wide, strict=True):
             yield Sums(digits.copy(), wide.copy() if len(wide) else _NO_WIDE, carried, extra)
 
 
 def _spread(amount: Ints, place: Any) -> list[tuple[Any, Ints]]:
-    """Split amount * 2**(place + LOWEST) into the digits it touches and what it adds to each."""
+    """Split amount * 2**(place + LOWEST) into three digits and the part that goes to each."""
     digit, shift = place >> 5, place & 31
     low, high = (amount & DIGIT_MASK) << shift, (amount >> DIGIT_BITS) << shift
     return [
@@ -272,22 +271,21 @@ def _spread(amount: Ints, place: Any) -> list[tuple[Any, Ints]]:
 
 
 def _wide_sum(a: Ints, b: Ints) -> Ints:
-    """Add two wide grids, either of which may be missing."""
+    """Add two wide grids, either of which may be empty."""
     if not len(b):
         return a
     return a + b if len(a) else b
 
 
 def _zeros(columns: int) -> Ints:
-    """Return the counters and narrow digits of nothing."""
     return np.zeros(COUNTERS + NARROW_ROWS * columns, np.int64)
 
 
 def _narrow(digits: Ints) -> Ints:
-    """Return narrow digits, (NARROW_ROWS, columns), without the counters before them."""
+    """Return a view of the narrow digits, (NARROW_ROWS, columns), without the counters."""
     return digits[COUNTERS:].reshape(NARROW_ROWS, -1)
 
 
 def _wide_total(rows: list[int]) -> Total:
-    """Return the total that one column of the wide grid stands for."""
+    """Return the total of one column of the wide grid."""
     return Total(rows[NAN_ROW], rows[INF_ROW], sum_of_digits(rows[:DIGITS], 0))

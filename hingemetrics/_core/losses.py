@@ -1,4 +1,4 @@
-"""The losses, in NumPy: the specification that the compiled kernels repeat bit for bit.
+"""The losses, in NumPy: the specification that the compiled kernels match bit for bit.
 
 Every step is one elementwise IEEE float64 operation, so no order of evaluation, vector width or
 machine can change a bit. NaN is never swallowed and ±inf follows IEEE.
@@ -16,7 +16,7 @@ def losses(
     preds: Array, target: Ints, mode: MulticlassMode, squared: bool, weight: Floats | None
 ) -> Floats:
     """Return the losses (n, k) of a block: preds (n,) or (n, C), target and weight (n,)."""
-    with np.errstate(all="ignore"):  # inf - inf and overflow are results here, not accidents
+    with np.errstate(all="ignore"):  # inf - inf and overflow are results here, not errors
         preds = preds.astype(np.float64, copy=False)
         if preds.ndim == 1:
             loss = _hinge(binary_margin(preds, target))[:, np.newaxis]
@@ -32,7 +32,6 @@ def losses(
 
 
 def _hinge(margin: Floats) -> Floats:
-    """Return max(0, 1 - margin)."""
     return np.maximum(1.0 - margin, 0.0)
 
 
@@ -42,16 +41,16 @@ def binary_margin(preds: Floats, target: Ints) -> Floats:
 
 
 def crammer_singer_margin(preds: Floats, target: Ints) -> Floats:
-    """Return the own class's prediction less the largest other one."""
+    """Return the prediction for the true class minus the largest other one."""
     rows = np.arange(len(target))
     others = preds.copy()
     others[rows, target] = -np.inf
     rival: Floats = others.max(axis=1)
-    return preds[rows, target] - rival  # a NaN on either side survives
+    return preds[rows, target] - rival  # NaN on either side gives NaN
 
 
 def one_vs_all_margin(preds: Floats, target: Ints) -> Floats:
-    """Return every class's binary margin."""
+    """Return the binary margin of each class against the others."""
     rows = np.arange(len(target))
     margin = -preds
     margin[rows, target] = preds[rows, target]

@@ -1,4 +1,4 @@
-"""Exact sums divided and rounded once, many at a time."""
+"""Exact sums, divided and rounded once, many at a time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from hingemetrics._core.grid import DIGIT_BITS, DIGIT_MASK, NARROW_ROWS, NARROW_
 from hingemetrics._core.typing import Floats, Ints
 
 _RECIPROCAL_DIGITS = 4
-_NORMAL = 1000  # powers of two well within those of normal doubles
+_NORMAL = 1000  # exponents below it are well within the range of normal doubles
 _NO_WIDE: Ints = np.empty(0, np.int64)
 
 
 def quotients(digits: Ints, divisor: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return carried narrow digits divided by `divisor`, rounded, and where that is surely right.
+    """Return carried narrow digits divided by `divisor`, rounded, and where that is known correct.
 
     With r = floor(2**shift / divisor), of 127 bits, the quotient of a sum t lies in
-    [t * r, t * (r + 1)] / 2**shift. Rounding is monotonic: where both ends round to one double, so
-    does the quotient. Elsewhere, which takes a tie or a coincidence of 2**-73, nothing is sure; but
-    if the divisor is a power of two, both ends are the quotient.
+    [t * r, t * (r + 1)] / 2**shift. Rounding is monotonic: where both ends round to the same
+    double, so does the quotient. Where they differ (a tie, or a coincidence of probability 2**-73)
+    the result is unknown. If the divisor is a power of two, t * r / 2**shift is the quotient.
     """
     shift = divisor.bit_length() + DIGIT_BITS * _RECIPROCAL_DIGITS - 2
     reciprocal, rest = divmod(1 << shift, divisor)
@@ -40,18 +40,18 @@ def quotients(digits: Ints, divisor: int) -> tuple[Floats, npt.NDArray[np.bool_]
 def _rounded(digits: Ints, exponent: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return the sums of digits * 2**exponent, rounded half to even, and which are normal or zero.
 
-    The first 62 bits of a sum, with the last one set if any is set after them, round to a double as
-    the sum does.
+    The first 62 bits of a sum, with the last one set if any bit after them is set, round to the
+    same double as the sum.
     """
     digits, _ = carry(digits, _NO_WIDE)
     rows = len(digits)
     digits = np.concatenate((np.zeros((2, digits.shape[1]), np.int64), digits))
-    first = rows + 1 - (digits[:1:-1] != 0).argmax(axis=0)  # the highest that is not zero
+    first = rows + 1 - (digits[:1:-1] != 0).argmax(axis=0)  # the highest nonzero digit
     top, middle, low = (
         np.take_along_axis(digits, (first - k)[np.newaxis], 0)[0].astype(np.uint64)
         for k in range(3)
     )
-    bits = np.frexp(top.astype(np.float64))[1]  # the length of the first
+    bits = np.frexp(top.astype(np.float64))[1]  # the bit length of the highest digit
     length = bits.astype(np.uint64)
     head = (top << np.uint64(DIGIT_BITS) | middle) << np.uint64(DIGIT_BITS) - length | low >> length
     tail = low & ((np.uint64(1) << length) - np.uint64(1))

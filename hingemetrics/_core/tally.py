@@ -1,4 +1,4 @@
-"""What was seen of one loss: configuration, number of classes and exact sums, as a value."""
+"""Everything seen of one loss: configuration, number of classes and exact sums, as a value."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED = range(COUNTERS)
-"""What the counters count: samples seen, binary targets 0 and -1, samples without a weight."""
+"""The counters: samples seen, binary targets 0 and -1, samples without a weight."""
 
-TOO_MANY_SAMPLES = 1 << 128  # more than any data; bounds what hostile bytes can ask for
+TOO_MANY_SAMPLES = 1 << 128  # more than any data; bounds the work that hostile bytes can cause
 _FINEST = 1 << -1074 - LOWEST  # units: every double is a multiple of the smallest one above zero
 LARGEST = (1 << 53) - 1 << 971 - LOWEST  # units: the largest finite double
 
 
 class MixedCodingsError(ValueError):
-    """Binary targets must be all in {0, 1} or all in {-1, +1}."""
+    """Binary targets mix 0 and -1 for the negative class."""
 
     problem = "target must use one coding of the negative class, got 0 and -1 mixed"
     hint = "; if -1 marks rows to leave out, pass ignore_index=-1"
@@ -38,14 +38,14 @@ class MixedCodingsError(ValueError):
         super().__init__(self.problem + self.hint)
 
     def __reduce__(self) -> tuple[type[ValueError], tuple[object, ...]]:
-        return ValueError, self.args  # its class takes no arguments
+        return ValueError, self.args  # this class takes no arguments
 
 
 class Tally:
-    """The exact sums of one configuration, as an immutable value: `+` merges, `-` takes out.
+    """The exact sums of one configuration, as an immutable value: `+` merges, `-` unmerges.
 
-    `sums` has one column for each loss, then one for the weights; it is None, and `num_classes` 0,
-    when nothing was seen.
+    `sums` has one column for each loss, then one for the weights. Before any data it is None, and
+    `num_classes` is 0.
     """
 
     __slots__ = ("config", "num_classes", "sums")
@@ -57,7 +57,7 @@ class Tally:
 
     @classmethod
     def of(cls, config: Config, num_classes: int, sums: Sums) -> Tally:
-        """Return the tally with these sums, or raise where no data have them."""
+        """Return the tally with these sums, or raise if no data can have them."""
         samples, zeros, negatives, _ = sums.counters()
         if zeros and negatives and num_classes == BINARY:
             raise MixedCodingsError
@@ -67,7 +67,7 @@ class Tally:
 
     @classmethod
     def of_totals(cls, config: Config, num_classes: int, totals: Totals) -> Tally:
-        """Return the tally with these totals (see `totals`), or raise where no data have them."""
+        """Return the tally with these totals (see `totals`), or raise if no data can have them."""
         samples, zeros, negatives = totals.counters
         *losses, weights = totals.columns
         _check_counts(num_classes, samples, zeros, negatives, weights.finite)
@@ -83,11 +83,11 @@ class Tally:
         return self.counted(SAMPLES)
 
     def counted(self, counter: int) -> int:
-        """Return one of the counters."""
+        """Return one of the counters; 0 before any data."""
         return 0 if self.sums is None else self.sums.counters()[counter]
 
     def accumulator(self, num_classes: int, rows: int) -> Accumulator:
-        """Return an accumulator that starts from this tally, with room for so many rows."""
+        """Return an accumulator that starts from this tally, with room for this many rows."""
         if self.sums is None:
             return Accumulator.empty(self.config.losses_per_sample(num_classes) + 1)
         return self.sums.accumulator(rows)
@@ -95,23 +95,23 @@ class Tally:
     def totals(self) -> Totals:
         """Return the canonical form: samples, zeros, negatives; losses, weights.
 
-        Equal tallies have equal totals, for unweighted samples count as weights of 1 here.
+        Equal tallies have equal totals: unweighted samples count as weights of 1 here.
         """
         if self.sums is None:
             return Totals((0, 0, 0), (Total(0, 0, 0),))
         (*counters, _), (*losses, _) = self.sums.totals()
-        return Totals(tuple(counters), (*losses, Total(0, 0, _weight_of(self.sums))))
+        return Totals(tuple(counters), (*losses, Total(0, 0, _total_weight(self.sums))))
 
     def value(self, reduction: str = "mean", num_classes: int = 0) -> float | Floats:
         """Return the loss, or that of each class, rounded once; NaN, with a warning, for 0 / 0.
 
-        `num_classes` is of the data, for the case that none of them were seen.
+        `num_classes` is the number of classes of the data, for the case that no sample was seen.
         """
         check_reduction(reduction)
         check_float_unit()
         sums, divisor = self.sums, ONE
         if reduction == "mean":
-            divisor = 0 if sums is None else _weight_of(sums)
+            divisor = 0 if sums is None else _total_weight(sums)
             if divisor == 0:
                 why = "no sample was seen" if sums is None else "all weights are zero"
                 warn_caller(f"the mean hinge loss is NaN: {why}")
@@ -125,11 +125,11 @@ class Tally:
         return losses.over(divisor)
 
     def fractions(self, reduction: str = "mean") -> list[Fraction | None]:
-        """Return what `value` rounds, a list in any case; None where it is no rational number."""
-        from fractions import Fraction  # 2 ms that nothing else here needs
+        """Return the losses before rounding, always a list; None where one is NaN or infinite."""
+        from fractions import Fraction  # takes 2 ms to import
 
         check_reduction(reduction)
-        *losses, weights = self.totals().columns  # not even one where nothing was seen
+        *losses, weights = self.totals().columns  # no losses where nothing was seen
         divisor = ONE if reduction == "sum" else weights.finite
         return [
             None if total.nan or total.inf or not divisor else Fraction(total.finite, divisor)
@@ -163,14 +163,13 @@ class Tally:
         return Tally.of(self.config, other.num_classes, rest)
 
     def _check_config(self, other: Tally) -> None:
-        """Raise unless both have the same configuration."""
         if self.config != other.config:
             raise ValueError(
                 f"states must have the same configuration, got {self.config} and {other.config}"
             )
 
     def _check_classes(self, other: Tally) -> None:
-        """Raise unless both are of the same kind of data."""
+        """Raise unless both are binary, or both have the same number of classes."""
         if self.num_classes != other.num_classes:
             kinds = [
                 "binary data" if n == BINARY else f"{n} classes"
@@ -193,7 +192,7 @@ class Tally:
 
 
 def check_reduction(reduction: object) -> None:
-    """Raise unless `reduction` is one that sums have."""
+    """Raise unless `reduction` is one that can be computed from sums: "mean" or "sum"."""
     if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
 
@@ -203,13 +202,13 @@ def packed(tallies: Iterable[Tally]) -> list[tuple[Any, ...]]:
     packs = []
     for num_classes, group in itertools.groupby(tallies, lambda tally: tally.num_classes):
         alike = list(group)
-        sums = [tally.sums for tally in alike if tally.sums is not None]  # none of them, or all
+        sums = [tally.sums for tally in alike if tally.sums is not None]  # all of them, or none
         packs.append((tuple(alike[0].config), num_classes, len(alike), stacked(sums)))
     return packs
 
 
 def unpacked(packs: list[tuple[Any, ...]]) -> Iterator[Tally]:
-    """Yield the tallies that were packed."""
+    """Yield the tallies that `packed` packed."""
     for config, num_classes, count, stacks in packs:
         if num_classes:
             for sums in unstacked(stacks):
@@ -218,25 +217,25 @@ def unpacked(packs: list[tuple[Any, ...]]) -> Iterator[Tally]:
             yield from itertools.repeat(Tally(Config(*config)), count)
 
 
-def _weight_of(sums: Sums) -> int:
-    """Return the total weight, in units of 2**LOWEST."""
+def _total_weight(sums: Sums) -> int:
+    """Return the total weight, in units of 2**LOWEST; unweighted samples weigh 1."""
     (weights,) = sums.totals_of(slice(-1, None))
     return weights.finite + sums.counters()[UNWEIGHTED] * ONE
 
 
 def _check_rest(num_classes: int, rest: Sums) -> None:
-    """Raise if no data could be what is left after a subtraction."""
+    """Raise if no data could have the sums left after a subtraction."""
     samples, zeros, negatives, _ = rest.counters()
-    weight = _weight_of(rest)
+    weight = _total_weight(rest)
     _check_counts(num_classes, samples, zeros, negatives, weight)
-    # Most are sums of narrow digits, far below every bound where there is an ordinary weight.
+    # Most columns have narrow digits: with an ordinary weight, they are far below every bound.
     ordinary = samples > 0 and weight << 1024 >= NARROW_LIMIT
     for total in rest.unusual(rest.columns - 1, zero=not ordinary):
         _check_losses(total, samples, weight)
 
 
 def _check_counts(num_classes: int, samples: int, zeros: int, negatives: int, weight: int) -> None:
-    """Raise for what no data could have made."""
+    """Raise for counts, or a total weight, that no data could have."""
     if samples < 0:
         raise ValueError(f"a negative count ({samples})")
     if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
@@ -246,11 +245,11 @@ def _check_counts(num_classes: int, samples: int, zeros: int, negatives: int, we
 
 
 def _check_losses(losses: Total, samples: int, weight: int) -> None:
-    """Raise for what no data could have made.
+    """Raise for a sum of losses that no data could have.
 
     Weights and losses are doubles >= 0. A weight times a loss is infinite only if the weight is at
-    least the smallest double above zero, and else, where it is no NaN, below 2**1024 times the
-    weight. It is NaN with any weight: 0 * inf is.
+    least the smallest double above zero; otherwise, unless NaN, it is below 2**1024 times the
+    weight. It may be NaN with any weight, as 0 * inf is.
     """
     nan, inf, total = losses
     finite = samples - nan - inf

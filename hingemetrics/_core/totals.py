@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 from hingemetrics._core.grid import DIGIT_BITS, NARROW_LIMIT, NARROW_SHIFT
 
-_BELOW = (1 << NARROW_SHIFT) - 1  # the bits of digits that are not narrow
+_BELOW_NARROW = (1 << NARROW_SHIFT) - 1  # mask of the bits below the narrow digits
 
 
 class Total(NamedTuple):
-    """The exact sum of one column: how many doubles are NaN or inf, and the sum of all others."""
+    """The exact sum of one column: counts of NaN and inf, and the sum of the finite doubles."""
 
     nan: int
     inf: int
-    finite: int  # the sum of all others, in units of 2**LOWEST
+    finite: int  # in units of 2**LOWEST
 
     def plus(self, other: Total) -> Total:
-        """Return both sums added."""
+        """Return the sum of both totals."""
         return Total(self.nan + other.nan, self.inf + other.inf, self.finite + other.finite)
 
     def minus(self, other: Total) -> Total:
@@ -26,9 +26,9 @@ class Total(NamedTuple):
         return Total(self.nan - other.nan, self.inf - other.inf, self.finite - other.finite)
 
     def is_narrow(self) -> bool:
-        """Whether narrow digits of 32 bits hold it."""
+        """Whether it fits in narrow 32-bit digits."""
         total = self.finite
-        return not (self.nan or self.inf or total & _BELOW or not 0 <= total < NARROW_LIMIT)
+        return not (self.nan or self.inf or total & _BELOW_NARROW or not 0 <= total < NARROW_LIMIT)
 
     def over(self, divisor: int) -> float:
         """Return the sum divided by `divisor` (same units), correctly rounded, half to even."""
@@ -43,13 +43,13 @@ class Total(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Counters, and the exact sums of all columns."""
+    """Counters, and the exact sum of each column."""
 
     counters: tuple[int, ...]
     columns: tuple[Total, ...]
 
     def plus(self, other: Totals) -> Totals:
-        """Return both added."""
+        """Return the sums, counter by counter and column by column."""
         return Totals(
             tuple(map(int.__add__, self.counters, other.counters)),
             tuple(map(Total.plus, self.columns, other.columns)),
@@ -63,7 +63,7 @@ class Totals(NamedTuple):
         )
 
     def are_narrow(self) -> bool:
-        """Whether narrow digits hold every column, and 32 bits every counter."""
+        """Whether every column fits in narrow 32-bit digits, and every counter in 32 bits."""
         return all(counter >> DIGIT_BITS == 0 for counter in self.counters) and all(
             map(Total.is_narrow, self.columns)
         )

@@ -1,4 +1,4 @@
-"""Types of arrays and values, as annotations name them."""
+"""Types of arrays and values, for annotations."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Ints = npt.NDArray[np.int64]
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
-    # What a value is: a float, or for one-vs-all perhaps an array. It is only ever given out, so
-    # that what gives floats will do where either is expected.
+    # The type of a value: a float, or for one-vs-all perhaps an array. Values are only returned,
+    # hence covariant: a metric of floats is accepted where one of either is expected.
     Value_co = TypeVar("Value_co", bound=float | Floats, covariant=True, default=float | Floats)
 else:
     from typing import TypeVar

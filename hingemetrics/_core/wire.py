@@ -9,10 +9,10 @@ from hingemetrics._core.tally import LARGEST, TOO_MANY_SAMPLES, Tally
 from hingemetrics._core.totals import Total, Totals
 
 _MAGIC = b"hinge\x01"  # the format's name and version
-_CHECK_BYTES = 4  # CRC-32 of everything before it, little-endian
+_CHECKSUM_BYTES = 4  # of a CRC-32 of everything before it, little-endian
 _LARGEST_BITS = LARGEST.bit_length()
-_LONGEST_NUMBER = 280  # bytes: every sum of fewer than 2**128 doubles
-_TOO_MANY_CLASSES = 1 << 63  # for any array
+_MAX_NUMBER_BYTES = 280  # enough for every sum of fewer than 2**128 doubles
+_TOO_MANY_CLASSES = 1 << 63  # more columns than any array has
 _MODES = (MulticlassMode.CRAMMER_SINGER, MulticlassMode.ONE_VS_ALL)
 
 
@@ -27,18 +27,18 @@ def to_bytes(tally: Tally) -> bytes:
     body += _sum(weights.finite)
     for nan, inf, finite in losses:
         body += _number(nan) + _number(inf) + _sum(finite)
-    return bytes(body) + _check(body)
+    return bytes(body) + _checksum(body)
 
 
 def from_bytes(raw: bytes) -> Tally:
-    """Return the tally that bytes spell; ValueError says what is wrong with them."""
+    """Return the tally that bytes encode; ValueError says what is wrong with them."""
     if raw[: len(_MAGIC) - 1] != _MAGIC[:-1]:
         raise ValueError("something else")
     if raw[len(_MAGIC) - 1 : len(_MAGIC)] != _MAGIC[-1:]:
         version = raw[len(_MAGIC) - 1 : len(_MAGIC)].hex() or "none"
         raise ValueError(f"format version 0x{version} (this package reads 0x{_MAGIC[-1]:02x})")
-    body, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
-    if _check(body) != check:
+    body, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
+    if _checksum(body) != checksum:
         raise ValueError("a wrong checksum: the bytes were damaged or cut")
     reader = _Reader(body, len(_MAGIC))
     flags = reader.byte()
@@ -51,7 +51,7 @@ def from_bytes(raw: bytes) -> Tally:
     weight = reader.sum(samples)
     per_class = config.multiclass_mode is MulticlassMode.ONE_VS_ALL
     columns = num_classes if per_class else min(num_classes, 1)
-    losses = [  # a lie about their number ends at the last byte
+    losses = [  # if `columns` is a lie, reading stops at the last byte
         Total(reader.number(), reader.number(), reader.sum(samples)) for _ in range(columns)
     ]
     if reader.left():
@@ -61,7 +61,7 @@ def from_bytes(raw: bytes) -> Tally:
 
 
 class _Reader:
-    """A cursor over bytes that accepts each number in its one canonical spelling."""
+    """A cursor over bytes that accepts numbers in their canonical encoding only."""
 
     def __init__(self, data: bytes, start: int) -> None:
         self._data = data
@@ -79,13 +79,13 @@ class _Reader:
         return self._data[self._at - 1]
 
     def number(self) -> int:
-        """Return the next number."""
+        """Return the next number: its length (LEB128), then little-endian bytes."""
         length = shift = 0
         while True:
             byte = self.byte()
             length |= (byte & 0x7F) << shift
             shift += 7
-            if length > _LONGEST_NUMBER or shift > 28:
+            if length > _MAX_NUMBER_BYTES or shift > 28:
                 raise ValueError("too long a number")
             if byte < 0x80:
                 break
@@ -97,7 +97,7 @@ class _Reader:
         return int.from_bytes(self._data[self._at - length : self._at], "little")
 
     def sum(self, samples: int) -> int:
-        """Return the next sum, or raise if so many doubles cannot reach it."""
+        """Return the next sum, or raise if it is too large for this many doubles."""
         exponent, mantissa = self.number(), self.number()
         if mantissa & 1 == 0 and (mantissa or exponent):
             raise ValueError("a non-canonical form: a sum with an even mantissa")
@@ -107,7 +107,7 @@ class _Reader:
 
 
 def _number(number: int) -> bytes:
-    """Spell a number: its length in bytes (LEB128), then so many little-endian bytes."""
+    """Encode a number: its length in bytes (LEB128), then that many little-endian bytes."""
     length = (number.bit_length() + 7) // 8
     head = bytearray()
     rest = length
@@ -119,11 +119,10 @@ def _number(number: int) -> bytes:
 
 
 def _sum(total: int) -> bytes:
-    """Spell a sum: its exponent and odd mantissa."""
+    """Encode a sum: its exponent and odd mantissa."""
     exponent = max((total & -total).bit_length() - 1, 0)
     return _number(exponent) + _number(total >> exponent)
 
 
-def _check(body: bytes | bytearray) -> bytes:
-    """Return the checksum of a body."""
-    return zlib.crc32(body).to_bytes(_CHECK_BYTES, "little")
+def _checksum(body: bytes | bytearray) -> bytes:
+    return zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "little")

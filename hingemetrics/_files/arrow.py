@@ -14,7 +14,7 @@ from hingemetrics._core.typing import Array
 from hingemetrics._files.columns import Chunks, Table, column_number
 from hingemetrics._files.refusals import TableError, check_regular, column_label, reading
 
-_PARQUET_BUFFER = 1 << 16  # bytes read at once of a column: not a whole row group
+_PARQUET_BUFFER = 1 << 16  # bytes of a column read at once, instead of a whole row group
 _FLOATS = {"halffloat": "f2", "float": "f4", "double": "f8"}  # Arrow's names of NumPy's dtypes
 
 
@@ -31,26 +31,26 @@ def parquet_chunks(path: str, table: Table, elements: int) -> Chunks:
             max(elements // len(read), 1), columns=read_names, use_threads=False
         )
         places = [[read.index(column) for column in group] for group in picked]
-        # A name such as p.x also finds the field x of a column p: select takes it for a whole name.
+        # The name p.x also matches the field x of a column p; select takes it as a column's name.
         yield from _batch_chunks((batch.select(read_names) for batch in batches), places, path)
 
 
 def parquet_rows(path: str) -> int:
-    """Return the number of rows in a Parquet file's metadata."""
+    """Return the number of rows that a Parquet file's metadata declares."""
     with _parquet_file(path) as file:
         return int(file.metadata.num_rows)
 
 
 @contextmanager
 def _parquet_file(path: str) -> Iterator[Any]:
-    """Open a Parquet file, closed at the end; its errors name it."""
+    """Open a Parquet file for a with block; errors name it."""
     _check_pyarrow(path)
     check_regular(path)
     from pyarrow import OSFile, parquet
 
     with (
         reading(path, "a Parquet file"),
-        OSFile(path) as source,  # given the path, pyarrow would take a URI for what it names
+        OSFile(path) as source,  # given a path that looks like a URI, pyarrow would open the URI
         parquet.ParquetFile(source, buffer_size=_PARQUET_BUFFER, pre_buffer=False) as file,
     ):
         yield file
@@ -75,7 +75,7 @@ def arrow_chunks(path: str, table: Table, elements: int) -> Chunks:
 
 
 def _opened_arrow(source: Any, is_file: bool, columns: Sequence[int] = ()) -> Any:
-    """Return a reader of some columns, or of all; it does not even unpack the others."""
+    """Return a reader of some columns, by default all; others are not even decompressed."""
     from pyarrow import ipc
 
     source.seek(0)
@@ -84,15 +84,14 @@ def _opened_arrow(source: Any, is_file: bool, columns: Sequence[int] = ()) -> An
 
 
 def _cut(batches: Iterable[Any], rows: int) -> Iterator[Any]:
-    """Yield record batches, found sound, in slices of at most so many rows."""
+    """Yield record batches, validated, in slices of at most `rows` rows."""
     for batch in batches:
-        batch.validate(full=True)  # or damaged offsets would be followed
+        batch.validate(full=True)  # or corrupt offsets would be followed
         for start in range(0, batch.num_rows, rows):
             yield batch.slice(start, rows)
 
 
 def _check_pyarrow(path: str) -> None:
-    """Raise unless pyarrow is installed."""
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
@@ -100,7 +99,7 @@ def _check_pyarrow(path: str) -> None:
 
 
 def _picked_numbers(path: str, table: Table, schema: Any) -> list[list[int]]:
-    """Return, per argument, the numbers of its columns, all of which must hold numbers."""
+    """Return, per argument, the indices of its columns; raise for one that is not numeric."""
     from pyarrow import types
 
     picked = table.picked(path, schema.names, len(schema.names))
@@ -122,13 +121,13 @@ def _batch_chunks(batches: Iterable[Any], picked: list[list[int]], path: str) ->
 
 
 def _batch_array(batch: Any, numbers: list[int], first: int, path: str) -> Array:
-    """Return columns of a record batch as (N,) or (N, C); `first` is its first row's index."""
+    """Return columns of a record batch as (N,) or (N, C); `first` is the index of its first row."""
     arrays = [_column_array(batch, number, first, path) for number in numbers]
     return arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=1)
 
 
 def _column_array(batch: Any, column: int, first: int, path: str) -> Array:
-    """Return a column, in which nothing may be missing; a copy only of bools."""
+    """Return a column without a copy (except of bools), or raise if it has nulls."""
     values = batch.column(column)
     if values.null_count:
         row = first + values.is_null().to_pylist().index(True)
@@ -138,6 +137,6 @@ def _column_array(batch: Any, column: int, first: int, path: str) -> Array:
         )
     if values.type.bit_width < 8:  # bool
         values = values.cast("uint8")
-    name = str(values.type)  # to_numpy, and in older versions to_pandas_dtype, import pandas
+    name = str(values.type)  # to_numpy and, in older versions, to_pandas_dtype import pandas
     dtype = np.dtype(_FLOATS.get(name, name))
     return np.frombuffer(values.buffers()[1], dtype, len(values), values.offset * dtype.itemsize)

@@ -1,4 +1,4 @@
-"""Files of any format, read side by side and cut into blocks where any of their chunks ends."""
+"""Files of any format, read side by side in blocks that end wherever one of their chunks ends."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from hingemetrics._files.npy import (
 from hingemetrics._files.refusals import STDIN, TableError, file_label
 
 ELEMENTS = 1 << 18  # predictions in a block: 2 MiB
-SHARED_ELEMENTS = 1 << 20  # in one of .npy files that threads share: enough for them to pay
+SHARED_ELEMENTS = 1 << 20  # in a block of .npy files with threads: enough for them to pay off
 _CSV, _ARROW = (".csv", ".tsv"), (".arrow", ".feather")
 _ENDINGS = (".npy", ".npz", *_CSV, ".parquet", *_ARROW)
 
 
 class Source(NamedTuple):
-    """A file that rows are from."""
+    """A file, and where its rows begin."""
 
     path: str
-    first: int  # index of its first row, in all files
+    first: int  # index of its first row over all files
 
     def __str__(self) -> str:
-        """What to call it in messages that count the rows of all files."""
+        """Its name, for error messages that count rows over all files."""
         return file_label(self.path) + (f" (rows from {self.first} on)" if self.first else "")
 
 
 class Block(NamedTuple):
     """Rows of all arguments."""
 
-    first: int  # index of its first row, in all files
+    first: int  # index of its first row over all files
     preds: Array
     target: Array
     sample_weight: Array | None = None
@@ -48,19 +48,19 @@ class Block(NamedTuple):
 
 
 class _Stream(NamedTuple):
-    """One file after another, and the arguments that are read from them."""
+    """Files read one after another, and the arguments read from them."""
 
     table: Table
     chunks: Generator[tuple[str, list[Array]], None, None]  # each with its file
 
     @property
     def label(self) -> str:
-        """What error messages call the files."""
+        """The name of the files, for error messages."""
         return file_label(self.table.wanted[0].path)
 
 
 class _Head(NamedTuple):
-    """Rows that have been read from a stream and are not yet in a block."""
+    """Rows read from a stream that are not yet in a block."""
 
     source: Source
     arrays: list[Array]  # one per argument; none at the end of the stream
@@ -81,31 +81,31 @@ def blocks(
     elements: int | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Blocks:
-    """Yield the rows of files, in order, in blocks of a few predictions.
+    """Yield the rows of files, in order, in blocks of bounded size.
 
     Parameters
     ----------
     preds, target, sample_weight : Columns
-        What to read. A table that several of them name is read once; several files are read one
+        What to read. A table named by several of them is read once; several files are read one
         after another.
     elements : int, optional
-        About how many predictions a block holds at most, by default ELEMENTS, or
-        SHARED_ELEMENTS where all files are .npy and there are threads.
+        About the largest number of predictions in a block; by default ELEMENTS, or SHARED_ELEMENTS
+        if all files are .npy and there are threads.
     note : callable, optional
-        Called with a sentence about what is no error, but may not be meant.
+        Called with a sentence about anything that is not an error but may not be intended.
 
     Yields
     ------
     Block
-        Arrays of the dtypes in the file; CSV gives float64 and, for targets, int64 where it can.
-        They hold until the next block is asked for, which may be read into the same memory.
+        Arrays of the dtypes in the file; CSV gives float64 and, for targets, int64 where possible.
+        They are valid until the next block, which may be read into the same memory.
 
     Raises
     ------
     TableError
         If a file has an unknown ending, is not what its ending says, holds anything but numbers,
-        or has another number of rows than the others; if one of several files has other columns;
-        if a pattern or folder has no files.
+        or differs from the others in its number of rows; if several files of one argument differ in
+        their columns; if a pattern or folder has no files.
     OSError
         If a file cannot be read.
     ImportError
@@ -147,7 +147,7 @@ def blocks(
 
 
 def row_count(part: Columns) -> int | None:
-    """Return the number of rows that files declare, or None if one of them does not.
+    """Return the number of rows that files declare, or None if one of them declares none.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def row_count(part: Columns) -> int | None:
 
 
 def _check_endings(part: Columns, paths: Sequence[str]) -> None:
-    """Raise for a file whose name does not say its format."""
+    """Raise for a file whose name does not tell its format."""
     for path in paths:
         if kind_of(path) not in _ENDINGS:
             raise TableError(
@@ -192,7 +192,7 @@ def _check_endings(part: Columns, paths: Sequence[str]) -> None:
 
 
 def _grouped(wanted: Sequence[Columns], paths: dict[str, list[str]]) -> list[list[Columns]]:
-    """Return the arguments in groups that are read together, from the same tables."""
+    """Return the arguments in groups, each read together from the same table."""
     groups: dict[object, list[Columns]] = {}
     for part in wanted:
         is_table = all(kind_of(path) not in (".npy", ".npz") for path in paths[part.path])
@@ -210,7 +210,7 @@ def _grouped(wanted: Sequence[Columns], paths: dict[str, list[str]]) -> list[lis
 def _stream_chunks(
     table: Table, paths: Sequence[str], elements: int
 ) -> Generator[tuple[str, list[Array]], None, None]:
-    """Yield the chunks that have rows, one file after another, each with its file."""
+    """Yield the nonempty chunks of one file after another, each with its file."""
     first: tuple[int, ...] | None = None
     for path in paths:
         for arrays in _file_chunks(path, table, elements):
@@ -221,10 +221,10 @@ def _stream_chunks(
 
 
 def _file_chunks(path: str, table: Table, elements: int) -> Chunks:
-    """Read a file in the way of its format."""
+    """Read a file by the reader for its format."""
     kind, part = kind_of(path), table.wanted[0]
     if kind in _CSV:
-        from hingemetrics._files.csv import csv_chunks  # and with it Python's
+        from hingemetrics._files.csv import csv_chunks  # here, as it imports Python's csv
 
         return csv_chunks(path, table, elements)
     if kind == ".parquet":
@@ -237,7 +237,7 @@ def _file_chunks(path: str, table: Table, elements: int) -> Chunks:
 def _joined(
     streams: Sequence[_Stream], elements: int
 ) -> Iterator[tuple[int, list[Array], tuple[Source, ...]]]:
-    """Join streams row by row: yield the first row, arrays and files of each block."""
+    """Join streams row by row: yield each block's first row, arrays and files."""
     heads: list[_Head] = [_Head(Source("", 0), []) for _ in streams]
     first = 0
     while True:
@@ -258,7 +258,7 @@ def _joined(
         first += rows
     longer = [stream for stream, head in zip(streams, heads, strict=True) if head.rows]
     shorter = [stream for stream, head in zip(streams, heads, strict=True) if not head.rows]
-    if longer:  # how many more there are is not counted: a pipe may have no end
+    if longer:  # the surplus is not counted: a pipe may never end
         raise TableError(
             f"{longer[0].label} must have as many rows as {shorter[0].label}, "
             f"got more than {first}{longer[0].table.rows_hint}"

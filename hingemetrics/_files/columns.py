@@ -1,4 +1,4 @@
-"""Which files, and which columns of them, an argument of the command names."""
+"""The files, and the columns in them, that an argument of the command names."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from hingemetrics._files.refusals import (
 
 Chunks = Generator[list[Array], None, None]  # an array per argument: (rows,) or (rows, columns)
 GZIPPED = ".gz"
-_NO_DATA = (".", "_")  # prefixes of the files beside the data that Spark and Hive write
+_NO_DATA = (".", "_")  # prefixes of files that Spark and Hive write beside the data
 _WITH_COLUMNS = re.compile(
     r"(-|.*?\.(?:npz|[ct]sv(?:\.gz)?|parquet|arrow|feather)):(.*)", re.IGNORECASE | re.DOTALL
 )
 
 
 class Columns(NamedTuple):
-    """The files, and the columns of them, that an argument is read from."""
+    """The files, and the columns in them, that an argument is read from."""
 
     argument: str  # preds, target or sample_weight
     path: str  # a file, a pattern of files, or a folder
@@ -44,8 +44,8 @@ def columns(argument: str, text: str) -> Columns:
     argument : {"preds", "target", "sample_weight"}
         The argument that will be read.
     text : str
-        A file, a pattern or a folder, or ``-`` for a CSV on standard input. Where a file of that
-        very name exists, a colon in it is part of the name.
+        A file, a pattern or a folder, or ``-`` for a CSV on standard input. If a file of exactly
+        this name exists, a colon is part of its name.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def columns(argument: str, text: str) -> Columns:
 
 
 def columns_of(argument: str, path: str, names: str) -> Columns:
-    """Parse the columns of a file: names or 0-based numbers, between commas.
+    """Parse the columns of a file: comma-separated names or 0-based numbers.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def columns_of(argument: str, path: str, names: str) -> Columns:
     path : str
         A file, a pattern or a folder.
     names : str
-        The columns; where a column is called ``0``, that is its name, not a number.
+        The columns; if a column is called ``0``, that is its name, not a number.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def paths_of(path: str) -> list[str]:
     ----------
     path : str
         A file, ``-``, a folder of Parquet files, or a pattern with ``*``, ``?`` or ``[...]`` that
-        matches files and folders. A file of that very name is no pattern.
+        matches files and folders. If a file of exactly this name exists, it is not a pattern.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def _parquet_files(folder: str) -> list[str]:
 
 
 def kind_of(path: str) -> str:
-    """The ending that names a file's format: .csv for a.csv.gz too."""
+    """The ending that tells a file's format: .csv also for a.csv.gz."""
     if path == STDIN:
         return ".csv"
     stem, ending = os.path.splitext(path.lower())
@@ -169,21 +169,21 @@ def kind_of(path: str) -> str:
 
 
 class Table:
-    """One file, or several with the same columns, and what arguments read of it."""
+    """One file, or several with the same columns, and the arguments read from it."""
 
     def __init__(self, wanted: Sequence[Columns], note: Callable[[str], None]) -> None:
         self.wanted = wanted
-        self.rows_hint = ""  # what may be wrong if it has too many rows, as the end of a message
+        self.rows_hint = ""  # ends the message if it has too many rows
         self._note = note
         self._first: tuple[str, Sequence[str] | None, int] | None = None  # file, names, width
 
     def note(self, text: str) -> None:
-        """Pass on a note about the first file only: the others are like it."""
+        """Pass on a note, about the first file only: the others are like it."""
         if self._first is None:
             self._note(text)
 
     def picked(self, path: str, names: Sequence[str] | None, width: int) -> list[list[int]]:
-        """Return, per argument, the numbers of its columns in a file."""
+        """Return, per argument, the indices of its columns in a file."""
         check_width(width, path)
         self._check_same_columns(path, names, width)
         picked = [_picked(part, path, names, width) for part in self.wanted]
@@ -194,7 +194,7 @@ class Table:
         return picked
 
     def _check_same_columns(self, path: str, names: Sequence[str] | None, width: int) -> None:
-        """Raise for a file whose columns differ from those of the first one."""
+        """Raise if a file's columns differ from those of the first file."""
         if self._first is None:
             self._first = path, names, width
         first, first_names, first_width = self._first
@@ -206,12 +206,12 @@ class Table:
 
 
 def _column_list(names: Sequence[str] | None, width: int) -> str:
-    """The names or the number of a table's columns, for error messages."""
+    """The names of a table's columns, or their number, for error messages."""
     return f"{counted(width, 'column')} without names" if names is None else listed(names)
 
 
 def _picked(part: Columns, path: str, names: Sequence[str] | None, width: int) -> list[int]:
-    """Return the numbers of one argument's columns in a file."""
+    """Return the indices of one argument's columns in a file."""
     file = file_label(path)
     if part.names is None:
         numbers = list(range(width))
@@ -223,7 +223,7 @@ def _picked(part: Columns, path: str, names: Sequence[str] | None, width: int) -
 
 
 def column_number(name: str, names: Sequence[str] | None, width: int, file: str) -> int:
-    """Return the number of a column that is given by its name or its number."""
+    """Return the index of a column given by its name or number."""
     named = 0 if names is None else names.count(name)
     if names is not None and named == 1:
         return names.index(name)
@@ -238,7 +238,7 @@ def column_number(name: str, names: Sequence[str] | None, width: int, file: str)
 
 
 def _suggestion(name: str, names: Sequence[str] | None) -> str:
-    """The column that was probably meant, as the end of a message."""
+    """A suggestion for an unknown column, to end a message with; or nothing."""
     near = closest(name, names or ())
     return f"; did you mean {shortened(near)}?" if near else ""
 

@@ -1,4 +1,4 @@
-"""CSV and TSV, also packed by gzip: what Python's `csv` and `float` read, and nothing else."""
+"""CSV and TSV, also gzipped: exactly what Python's `csv` and `float` read."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from hingemetrics._files.refusals import (
 if TYPE_CHECKING:
     from gzip import GzipFile
 
-_LONGEST_LINE = 1 << 24  # bytes
-_LONGEST_PLAIN = 1 << 20  # bytes of lines that are split at once, for 16 times the memory
-_LONGEST_UNCOUNTED = 1 << 20  # bytes of a line whose fields are not counted before it is split
-_EXACT = 2.0**53  # integers below it are doubles
+_MAX_LINE_BYTES = 1 << 24
+_MAX_PLAIN_BYTES = 1 << 20  # of lines split at once, which takes 16 times the memory
+_MAX_UNCOUNTED_BYTES = 1 << 20  # of a line; in longer ones, fields are counted before the split
+_EXACT = 2.0**53  # float64 holds every integer below it
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_TRUTH = {"True": 1, "true": 1, "TRUE": 1, "False": 0, "false": 0, "FALSE": 0}
+_TRUTH_VALUES = {"True": 1, "true": 1, "TRUE": 1, "False": 0, "false": 0, "FALSE": 0}
 
 
 class _Layout(NamedTuple):
-    """What the first line of a CSV decides for all others."""
+    """What the first line of a CSV determines for all others."""
 
     path: str
     delimiter: str
     width: int
-    names: list[str] | None  # None: it has no header
+    names: list[str] | None  # None: no header
     arguments: list[str]
-    picked: list[list[int]]  # column numbers, per argument
+    picked: list[list[int]]  # column indices, per argument
 
     @classmethod
     def of(cls, path: str, delimiter: str, first: list[str], table: Table) -> _Layout:
-        """Decide whether the first line is a header: columns are named, or it has no number.
+        """Decide whether the first line is a header: if columns are named, or it has no number.
 
-        The line 0, 1, 2, ... is a header too, as pandas writes it for columns without names.
+        The line 0, 1, 2, ... is also a header, as pandas writes it for columns without names.
         """
         if not any(first):
             raise TableError(f"{file_label(path)} must have numbers or names in line 1, got none")
@@ -83,7 +83,7 @@ def csv_chunks(path: str, table: Table, elements: int) -> Chunks:
                     if layout.names is not None:
                         start, rows = line + 1, rest
                 if rows:
-                    yield _plain(rows, layout) or _checked(rows, start, layout)
+                    yield _plain_arrays(rows, layout) or _checked_arrays(rows, start, layout)
         except TableError as error:
             raise TableError(f"{error}{hint}") from error
         if layout is None:
@@ -91,7 +91,7 @@ def csv_chunks(path: str, table: Table, elements: int) -> Chunks:
 
 
 def _separator_hint(first: list[str], delimiter: str) -> str:
-    """Return the end of a message about a file whose first line has semicolons for delimiters."""
+    """A hint to end a message with if the first line is delimited by semicolons; or nothing."""
     if len(first) != 1 or ";" not in first[0]:
         return ""
     separators = "tabs" if delimiter == "\t" else "commas"
@@ -99,7 +99,7 @@ def _separator_hint(first: list[str], delimiter: str) -> str:
 
 
 def _opened(path: str) -> IO[bytes] | GzipFile:
-    """Open a file, packed or not, or standard input."""
+    """Open a file, gzipped or not, or standard input."""
     if path == STDIN:
         return open(0, "rb", closefd=False)
     if path.lower().endswith(GZIPPED):
@@ -110,23 +110,23 @@ def _opened(path: str) -> IO[bytes] | GzipFile:
 
 
 def _lines(file: IO[bytes] | GzipFile, path: str, size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield whole lines, about `size` bytes at once, and the number of the first of them.
+    """Yield whole lines, about `size` bytes at once, with the number of the first of them.
 
-    A blank line at the end of the file is left out.
+    A blank line at the end of the file is skipped.
     """
     line, rest = 1, b""
     while data := file.read(size):
         data = rest + data
         end = data.rfind(b"\n") + 1
         lines, rest = data[:end], data[end:]
-        if len(rest) > _LONGEST_LINE:
+        if len(rest) > _MAX_LINE_BYTES:
             line += lines.count(b"\n")
             raise TableError(
-                f"{file_label(path)} must have lines of at most {_LONGEST_LINE} bytes, "
+                f"{file_label(path)} must have lines of at most {_MAX_LINE_BYTES} bytes, "
                 f"got more in line {line}"
             )
         if not rest:
-            lines, rest = _split_off_blank(lines)  # until it is known whether more follows
+            lines, rest = _split_off_blank(lines)  # held back until it is known if more follows
         if lines:
             yield line, _without_mark(lines, line)
             line += lines.count(b"\n")
@@ -135,7 +135,7 @@ def _lines(file: IO[bytes] | GzipFile, path: str, size: int) -> Iterator[tuple[i
 
 
 def _split_off_blank(lines: bytes) -> tuple[bytes, bytes]:
-    """Return lines without their last one if it is blank, and that one."""
+    """Split lines into those before a final blank line, and the blank line, if there is one."""
     for blank in (b"\r\n", b"\n"):
         before = lines.removesuffix(blank)
         if before != lines and before[-1:] in (b"", b"\n"):
@@ -144,20 +144,20 @@ def _split_off_blank(lines: bytes) -> tuple[bytes, bytes]:
 
 
 def _without_mark(lines: bytes, line: int) -> bytes:
-    """Return lines, those from line 1 on without a byte order mark."""
+    """Return lines; if the first is line 1, without a byte order mark."""
     return lines.removeprefix(_BYTE_ORDER_MARK) if line == 1 else lines
 
 
-# The quick way, for lines without quotes or anything wrong: many fields at a time
+# The fast way, for lines without quotes or errors: many fields at a time
 
 
-def _plain(lines: bytes, layout: _Layout) -> list[Array] | None:
-    """Return the columns of lines, or None if only `_checked` can read or refuse them."""
+def _plain_arrays(lines: bytes, layout: _Layout) -> list[Array] | None:
+    """Return each argument's array, or None if `_checked_arrays` must read or refuse the lines."""
     if b"\r" in lines:
         lines = lines.replace(b"\r\n", b"\n")
     if not lines.endswith(b"\n"):
         lines += b"\n"
-    if len(lines) > _LONGEST_PLAIN or any(mark in lines for mark in (b'"', b"\0", b"\r")):
+    if len(lines) > _MAX_PLAIN_BYTES or any(mark in lines for mark in (b'"', b"\0", b"\r")):
         return None
     try:
         lines.isascii() or lines.decode()
@@ -173,7 +173,7 @@ def _plain(lines: bytes, layout: _Layout) -> list[Array] | None:
 
 
 def _plain_columns(fields: Fields, argument: str) -> Array:
-    """Return one argument's fields as numbers, (N,) or (N, C)."""
+    """Return one argument's fields as numbers, (N,) or (N, C); raise if one is not a number."""
     values: Array
     values, others = decimals(fields)
     if argument == "target":
@@ -187,20 +187,19 @@ def _plain_columns(fields: Fields, argument: str) -> Array:
 
 
 def _are_exact_integers(values: Array) -> bool:
-    """Whether all are integers that no rounding to a double can have changed."""
+    """Whether all values are integers too small to have been rounded."""
     return bool(((np.abs(values) < _EXACT) & (values == np.rint(values))).all())
 
 
 def _in_rows(values: Array, width: int) -> Array:
-    """Return numbers, read row by row, as (N,) or (N, C)."""
     return values.reshape(-1, width) if width > 1 else values
 
 
-# The way of Python's csv, which reads all there is and says what is wrong, a field at a time
+# The slow way, by Python's csv, which reads everything and says what is wrong: field by field
 
 
-def _checked(lines: bytes, start: int, layout: _Layout) -> list[Array]:
-    """Return the columns of lines, or raise for the first thing that is wrong in them."""
+def _checked_arrays(lines: bytes, start: int, layout: _Layout) -> list[Array]:
+    """Return each argument's array, or raise for the first error in the lines."""
     split_lines = lines.removesuffix(b"\n").split(b"\n")
     records = _records(split_lines, start, layout.path, layout.delimiter, layout.width)
     return [
@@ -212,11 +211,11 @@ def _checked(lines: bytes, start: int, layout: _Layout) -> list[Array]:
 def _records(
     lines: list[bytes], start: int, path: str, delimiter: str, width: int | None
 ) -> list[list[str]]:
-    """Return the fields of each line, all of which must have `width` of them."""
+    """Return the fields of each line, or raise unless each has `width` of them."""
     for data in lines:
-        if len(data) > _LONGEST_UNCOUNTED:
+        if len(data) > _MAX_UNCOUNTED_BYTES:
             check_width(data.count(delimiter.encode()) + 1, path)
-    texts = chain(map(_decoded, lines), ['"'])  # the quote ends a field that is still open
+    texts = chain(map(_decoded, lines), ['"'])  # the quote closes a field that is still open
     reader = csv.reader(texts, delimiter=delimiter, strict=True)
     records: list[list[str]] = []
     try:
@@ -242,7 +241,7 @@ def _records(
 
 
 def _decoded(line: bytes) -> str:
-    """Return the text of a line without NUL bytes, which csv refuses in Python 3.10 alone."""
+    """Decode a line, or raise for NUL bytes, which csv itself refuses only in Python 3.10."""
     if b"\0" in line:
         raise ValueError("a NUL byte")
     return line.decode()
@@ -251,7 +250,7 @@ def _decoded(line: bytes) -> str:
 def _checked_columns(
     records: list[list[str]], start: int, layout: _Layout, picked: list[int], argument: str
 ) -> Array:
-    """Return one argument's fields as numbers, (N,) or (N, C)."""
+    """Return one argument's fields as numbers, (N,) or (N, C); errors name the field."""
     try:
         values = _parsed(list(_picked_fields(records, picked)), argument)
     except ValueError:
@@ -266,9 +265,9 @@ def _picked_fields(records: list[list[str]], picked: list[int]) -> Iterable[str]
 
 
 def _parsed(texts: Sequence[str], argument: str) -> Array:
-    """Return numbers as Python's `float` reads them, those of a target as `_parsed_label` does.
+    """Return numbers as Python's `float` reads them, or labels as `_parsed_label` does.
 
-    A target is int64 if all its labels are integers, also if written as 1.0, and else float64.
+    A target is int64 if all its labels are integers, even if written as 1.0, and else float64.
     """
     _check_spelling("".join(texts))
     if argument != "target":
@@ -279,7 +278,7 @@ def _parsed(texts: Sequence[str], argument: str) -> Array:
 
 
 def _check_spelling(text: str) -> None:
-    """Raise for what Python takes for a number and no other reader of CSV does: 1_000."""
+    """Raise for what only Python reads as a number, such as 1_000."""
     if "_" in text or not text.isascii():
         raise ValueError("not a number")
 
@@ -289,7 +288,7 @@ def _parsed_label(text: str) -> float:
     try:
         label = int(text)
     except ValueError:
-        if (truth := _TRUTH.get(text.strip())) is not None:
+        if (truth := _TRUTH_VALUES.get(text.strip())) is not None:
             return truth
         number = float(text)
         if not number.is_integer():
@@ -297,13 +296,13 @@ def _parsed_label(text: str) -> float:
         label = int(number)
     if -(1 << 63) <= label < 1 << 63:
         return label
-    if (number := float(text)) != label:  # it would be taken for another label
+    if (number := float(text)) != label:  # rounded, it would be another label
         raise ValueError("a label that float64 does not hold")
     return number
 
 
 def _is_number(text: str, argument: str) -> bool:
-    """Whether a text is a number, or for a target a label."""
+    """Whether a text is a number, or a label for a target."""
     try:
         _parsed([text], argument)
     except ValueError:
@@ -314,7 +313,7 @@ def _is_number(text: str, argument: str) -> bool:
 def _not_a_number(
     records: list[list[str]], start: int, layout: _Layout, picked: list[int], argument: str
 ) -> TableError:
-    """Return the refusal of the first field that is not a number."""
+    """Return the error for the first field that is not a number."""
     line, column = next(
         (line, column)
         for line, record in enumerate(records)

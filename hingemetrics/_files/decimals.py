@@ -1,11 +1,11 @@
 """Decimal numbers in text as doubles, many at a time, each exactly as Python's `float` reads it.
 
 A field such as -12.345 or -1.2345e+01 is an integer m = 12345 over a power of ten P = 10**3. Eight
-digits at a time are a word of 64 bits, in which they become a number in three multiplications
-(Lemire, "Number parsing at a gigabyte per second", 2021). m / P is evaluated to about twice the
-digits of a double, and whatever the error may be, both ends of it round to the same double; or
-else, as for what has no plain form (more digits, a P below 1 or above 10**22, inf, blanks), it is
-left to `float`.
+digits at a time are a word of 64 bits, and become a number in three multiplications (Lemire,
+"Number parsing at a gigabyte per second", 2021). m / P is evaluated to about twice the precision of
+a double, with bounds on its error. If both bounds round to the same double, that is the result.
+Otherwise, and for anything not in plain form (more digits, a P below 1 or above 10**22, inf,
+blanks), `float` reads the field.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _Bools = npt.NDArray[np.bool_]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 _DIGITS = 8  # in a word
-_PADDING = b"0" * _DIGITS  # so that there are eight characters before each
+_PADDING = b"0" * _DIGITS  # so that every offset has eight characters before it
 _PLUS, _MINUS, _POINT, _NEWLINE, _LOWER_E, _UPPER_E = b"+-.\neE"
 _ZEROS = np.uint64(0x3030303030303030)
-_ABOVE_NINE = np.uint64(0x7676767676767676)  # takes 10 and more to 128 and more
+_ABOVE_NINE = np.uint64(0x7676767676767676)  # adding it sets the high bit of bytes above 9
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _PAIRS = np.uint64(0x000000FF000000FF)
-_LAST = np.array([2**64 - 2 ** (64 - 8 * count) for count in range(_DIGITS + 1)], np.uint64)
+_MASKS = np.array([2**64 - 2 ** (64 - 8 * count) for count in range(_DIGITS + 1)], np.uint64)
 _TEN, _HUNDREDS, _MILLIONS = (np.uint64(n) for n in (10, 1 + (10**4 << 32), 100 + (10**6 << 32)))
 _BYTE, _TWO_BYTES, _FOUR_BYTES = (np.uint64(bits) for bits in (8, 16, 32))
-_MOST_BEHIND = 22  # digits behind the point: 10**22 is the last power that a double holds
-_POWERS: Floats = np.array([float(10**k) for k in range(_MOST_BEHIND + 1)])
-_WHOLE_POWERS = np.array([10**k if k < 20 else 0 for k in range(_MOST_BEHIND + 1)], np.uint64)
-_MOST = 1.8e19  # of m without its last 16 digits, so that it does not wrap around
+_MAX_DECIMALS = 22  # digits after the point: 10**22 is the largest power that a double holds
+_POWERS: Floats = np.array([float(10**k) for k in range(_MAX_DECIMALS + 1)])
+_WHOLE_POWERS = np.array([10**k if k < 20 else 0 for k in range(_MAX_DECIMALS + 1)], np.uint64)
+_MAX_MANTISSA = 1.8e19  # so that m does not wrap around
 _SPLITTER = 134217729.0  # 2**27 + 1
-_ERROR = 2.0**-50  # relative, of a correction: four times what its roundings can make
+_ERROR = 2.0**-50  # relative error of a correction: four times the bound on its roundings
 
 
 class Fields(NamedTuple):
@@ -47,8 +47,8 @@ class Fields(NamedTuple):
     width: int  # fields in a row
     start: Ints
     end: Ints
-    point: Ints  # of the last point, or the end
-    points: Ints  # how many there are
+    point: Ints  # offset of the last point, or the end
+    points: Ints  # number of points
 
     def of_columns(self, numbers: list[int]) -> Fields:
         """Return the fields of some columns."""
@@ -56,7 +56,7 @@ class Fields(NamedTuple):
         return Fields(self.text, self.words, len(numbers), *offsets)
 
     def texts(self, which: Ints) -> list[str]:
-        """Return some fields as they are in the text."""
+        """Return the text of some fields."""
         starts, ends = self.start[which], self.end[which]
         return [
             self.text[start:end].decode()
@@ -98,41 +98,41 @@ def decimals(fields: Fields) -> tuple[Floats, Ints]:
         end[which] = marks
         point = np.minimum(point, end)
     before = point - start - (negative | (first == _PLUS))
-    behind = np.maximum(end - point - 1, 0)
-    power = behind.copy()
+    after = np.maximum(end - point - 1, 0)
+    power = after.copy()
     power[which] -= exponents
-    # What is below 0 is more than any bound as an unsigned number.
-    plain = (fields.points < 2) & (before.astype(np.uint64) <= _DIGITS) & (before + behind > 0)
-    plain &= (behind <= _MOST_BEHIND) & (power.astype(np.uint64) <= _MOST_BEHIND)
-    mantissa, are_digits = _read_digits(_taken(fields.words, point), _taken(_LAST, before))
+    # As an unsigned number, anything below 0 is above every bound.
+    plain = (fields.points < 2) & (before.astype(np.uint64) <= _DIGITS) & (before + after > 0)
+    plain &= (after <= _MAX_DECIMALS) & (power.astype(np.uint64) <= _MAX_DECIMALS)
+    mantissa, are_digits = _read_digits(_take(fields.words, point), _take(_MASKS, before))
     plain &= are_digits
-    size = mantissa * _taken(_POWERS, behind)  # in doubles, which do not wrap around
-    mantissa *= _taken(_WHOLE_POWERS, behind)
-    for k in range(0, min(int(behind.max()), _MOST_BEHIND), _DIGITS):
-        part, are_digits = _read_digits(_taken(fields.words, end - k), _taken(_LAST, behind - k))
+    size = mantissa * _take(_POWERS, after)  # in doubles, which do not wrap around
+    mantissa *= _take(_WHOLE_POWERS, after)
+    for k in range(0, min(int(after.max()), _MAX_DECIMALS), _DIGITS):
+        part, are_digits = _read_digits(_take(fields.words, end - k), _take(_MASKS, after - k))
         plain &= are_digits
         if k == 2 * _DIGITS:
             size += part * _POWERS[k]
         part *= _WHOLE_POWERS[k]
         mantissa += part
-    plain &= size < _MOST
+    plain &= size < _MAX_MANTISSA
     mantissa *= plain
-    quotient, is_sure = _quotient(mantissa, _taken(_POWERS, power))
+    quotient, is_sure = _quotient(mantissa, _take(_POWERS, power))
     return np.where(negative, -quotient, quotient), np.flatnonzero(~(plain & is_sure))
 
 
-def _taken(values: npt.NDArray[_Scalar], which: Ints) -> npt.NDArray[_Scalar]:
-    """Return `values[which]`, for an index outside the first or last value."""
+def _take(values: npt.NDArray[_Scalar], which: Ints) -> npt.NDArray[_Scalar]:
+    """Return `values[which]`, with indices clipped to the first and last value."""
     return values.take(which, mode="clip")
 
 
 def _exponents(fields: Fields) -> tuple[Ints, Ints, Ints]:
-    """Find the exponents of two digits (e-05): their fields, their offsets and their values."""
+    """Find two-digit exponents such as e-05: return their fields, offsets and values."""
     data = np.frombuffer(fields.text, np.uint8)
     marks = np.flatnonzero((data == _LOWER_E) | (data == _UPPER_E))
     which = np.searchsorted(fields.end, marks)
     marks, which = marks[which < len(fields.end)], which[which < len(fields.end)]
-    size, are = _read_digits(fields.words[fields.end[which]], _LAST[np.full(len(which), 2)])
+    size, are = _read_digits(fields.words[fields.end[which]], _MASKS[np.full(len(which), 2)])
     sign = data[marks + 1]
     are &= (sign == _PLUS) | (sign == _MINUS)
     are &= (fields.end[which] - marks == len("e-05")) & (marks >= fields.start[which])
@@ -141,7 +141,7 @@ def _exponents(fields: Fields) -> tuple[Ints, Ints, Ints]:
 
 
 def _read_digits(word: _Words, mask: _Words) -> tuple[_Words, _Bools]:
-    """Return the numbers that the masked characters of words spell, and whether all are digits.
+    """Return the numbers in the masked characters of words, and whether all of them are digits.
 
     The words are overwritten.
     """
@@ -164,10 +164,10 @@ def _read_digits(word: _Words, mask: _Words) -> tuple[_Words, _Bools]:
 
 
 def _quotient(dividend: _Words, divisor: Floats) -> tuple[Floats, _Bools]:
-    """Return correctly rounded quotients, and where they surely are.
+    """Return quotients, and where they are known to be correctly rounded.
 
-    The divisor is a power of ten that a double holds. The quotient of doubles leaves a remainder
-    that is a double too, found with the exact product of Dekker (1971).
+    The divisor is a power of ten that a double holds. The remainder of the division of doubles is a
+    double too, found with Dekker's exact product (1971).
     """
     high = dividend.astype(np.float64)
     low = (dividend - high.astype(np.uint64)).view(np.int64)
@@ -181,7 +181,7 @@ def _quotient(dividend: _Words, divisor: Floats) -> tuple[Floats, _Bools]:
 
 
 def _halves(numbers: Floats) -> tuple[Floats, Floats]:
-    """Return doubles as sums of two that have half as many digits."""
+    """Split doubles into sums of two with half as many bits each."""
     scaled = _SPLITTER * numbers
     upper = scaled - (scaled - numbers)
     return upper, numbers - upper

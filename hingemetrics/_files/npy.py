@@ -1,6 +1,6 @@
-"""Arrays in .npy and .npz files, read block by block into arrays of our own.
+"""Arrays in .npy and .npz files, read block by block into memory of our own.
 
-Nothing is mapped: where a mapped file becomes shorter, the system ends the process.
+Nothing is mapped: if a mapped file becomes shorter, the system kills the process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hingemetrics._inputs.batch import Batch
 
 
 class Header(NamedTuple):
-    """What a file declares of an array."""
+    """What a file declares about an array."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -41,7 +41,7 @@ class Header(NamedTuple):
 
 
 def npy_header(path: str, part: Columns) -> Header:
-    """Return the header of a .npy file that is long enough for it."""
+    """Return the header of a .npy file, or raise if the file is too short for it."""
     with _opened_array(path, part) as (_, header):
         return header
 
@@ -49,7 +49,7 @@ def npy_header(path: str, part: Columns) -> Header:
 def npy_chunks(path: str, part: Columns, elements: int) -> Chunks:
     """Yield the rows of a .npy file."""
     with _opened_array(path, part) as (file, header):
-        yield from _array_chunks(file, _of_rows(header, part, path), path, elements)
+        yield from _array_chunks(file, _with_rows_shape(header, part, path), path, elements)
 
 
 def npz_chunks(path: str, part: Columns, elements: int) -> Chunks:
@@ -62,36 +62,37 @@ def npz_chunks(path: str, part: Columns, elements: int) -> Chunks:
         name = _member(part, path, archive.namelist())
         with archive.open(name) as member:
             header = _header(member, path)
-            of_rows = _of_rows(header, part, path)
+            rows_header = _with_rows_shape(header, part, path)
             held = archive.getinfo(name).file_size - member.tell()
             if header.size != held:
                 raise TableError(f"{path} must hold {header.size} bytes in {name}, got {held}")
-            if not _is_by_columns(of_rows):
-                yield from _array_chunks(member, of_rows, path, elements)
+            if not _is_by_columns(rows_header):
+                yield from _array_chunks(member, rows_header, path, elements)
                 return
-            with tempfile.TemporaryFile() as unpacked:  # rows are all over it
+            with tempfile.TemporaryFile() as unpacked:  # each row is spread over the whole file
                 _unpack(member, unpacked)
-                yield from _array_chunks(unpacked, of_rows, path, elements)
+                yield from _array_chunks(unpacked, rows_header, path, elements)
 
 
 def check_shapes(wanted: Sequence[Columns], paths: Sequence[Sequence[str]]) -> None:
     """Raise for .npy files whose shapes do not fit together, before any is read.
 
-    Stand-ins of the declared shapes are refused by what would refuse the arrays, in its words.
+    Stand-ins with the declared shapes are checked by `Batch`, so its errors are the same as for
+    the arrays.
     """
     try:
         preds, target, *weight = map(_stand_in, wanted, paths)
         Batch(preds, target, weight[0] if weight else None, None)
     except TableError:
         raise
-    except ValueError as error:  # NumPy's own too, of a shape beyond what any array has
+    except ValueError as error:  # also NumPy's own, for a shape larger than any array
         raise TableError(f"{', '.join(part.path for part in wanted)}: {error}") from error
 
 
 def check_width_of_rows(
     shape: tuple[int, ...], path: str, first_shape: tuple[int, ...], first_path: str
 ) -> None:
-    """Raise for a file whose rows are not as wide as those of the first of several files."""
+    """Raise if a file's rows are not as wide as those of the first of several files."""
     if shape[1:] != first_shape[1:]:
         raise TableError(
             f"{path} must have shape {_shape_of_rows(first_shape)} like {first_path}, "
@@ -100,14 +101,14 @@ def check_width_of_rows(
 
 
 def _shape_of_rows(shape: tuple[int, ...]) -> str:
-    """A shape of any number of rows, for error messages: (N,) or (N, 3)."""
+    """A shape without its number of rows, for error messages: (N,) or (N, 3)."""
     return f"(N, {', '.join(map(str, shape[1:]))})" if shape[1:] else "(N,)"
 
 
 def rows_shape(shape: tuple[int, ...], argument: str, path: str) -> tuple[int, ...]:
     """Return (N,), or for preds (N, C): what `hinge_loss` makes of a shape.
 
-    Dimensions of size 1 are dropped, but for the first one of predictions for one sample.
+    Dimensions of size 1 are dropped, except the first one of preds with a single sample.
     """
     kept = tuple(n for n in shape if n != 1)
     if argument == "preds" and len(kept) < 2 and shape[:1] == (1,):
@@ -121,13 +122,13 @@ def rows_shape(shape: tuple[int, ...], argument: str, path: str) -> tuple[int, .
     return kept or (1,)
 
 
-def _of_rows(header: Header, part: Columns, path: str) -> Header:
-    """Return a header with the shape that `hinge_loss` would make of it."""
+def _with_rows_shape(header: Header, part: Columns, path: str) -> Header:
+    """Return a header with the shape that `hinge_loss` would reduce it to."""
     return Header(rows_shape(header.shape, part.argument, path), header.fortran, header.dtype)
 
 
 def _stand_in(part: Columns, paths: Sequence[str]) -> Array:
-    """Return an array that takes no memory, of the shape that all files have together."""
+    """Return an array that takes no memory, with the shape of all files joined."""
     headers = [npy_header(path, part) for path in paths]
     shape = headers[0].shape
     if len(paths) > 1:
@@ -143,7 +144,7 @@ def _stand_in(part: Columns, paths: Sequence[str]) -> Array:
 
 @contextmanager
 def _opened_array(path: str, part: Columns) -> Iterator[tuple[Any, Header]]:
-    """Open a .npy file at the end of its header."""
+    """Open a .npy file, positioned after its header."""
     if part.names is not None:
         raise TableError(f"{path} must be a table to name columns of, got a .npy file")
     check_regular(path)
@@ -156,12 +157,12 @@ def _opened_array(path: str, part: Columns) -> Iterator[tuple[Any, Header]]:
 
 
 def _header(file: Any, path: str) -> Header:
-    """Read the header of an array of real numbers."""
+    """Read a header, or raise unless it declares an array of real numbers."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise TableError(f"{path} must hold arrays of .npy format 1.0 or 2.0, got {version}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NumPy warns of headers that Python 2 wrote
+        warnings.simplefilter("ignore")  # NumPy warns about headers written by Python 2
         if version == (1, 0):
             header = Header(*np.lib.format.read_array_header_1_0(file))
         else:
@@ -175,7 +176,7 @@ def _header(file: Any, path: str) -> Header:
 
 
 def _member(part: Columns, path: str, names: Sequence[str]) -> str:
-    """Return which member of an archive holds the array that is asked for."""
+    """Return the member of an archive that holds the requested array."""
     arrays = [name.removesuffix(".npy") for name in names]
     if not arrays:
         raise TableError(f"{path} must hold arrays, got none")
@@ -194,7 +195,7 @@ def _is_by_columns(header: Header) -> bool:
 
 
 def _unpack(member: Any, unpacked: Any) -> None:
-    """Copy the rest of an archive's member to a file that can be read from anywhere."""
+    """Copy the rest of an archive's member to a seekable file."""
     import shutil
 
     shutil.copyfileobj(member, unpacked)
@@ -202,9 +203,9 @@ def _unpack(member: Any, unpacked: Any) -> None:
 
 
 def _array_chunks(file: Any, header: Header, path: str, elements: int) -> Chunks:
-    """Yield the rows of the array that begins where a file stands, all in one buffer.
+    """Yield the rows of the array at a file's position, all in one reused buffer.
 
-    With new memory for each chunk the system's work on it would take as long again as reading.
+    With new memory for each chunk, page faults would take as long as reading.
     """
     (count, *rest), by_columns = header.shape, _is_by_columns(header)
     width = math.prod(rest)

@@ -1,4 +1,4 @@
-"""Refusals of files: their class, and what they call a file, a column and a number of things."""
+"""Errors about files: their class, and how they name files, columns and counts."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from contextlib import contextmanager
 from hingemetrics._core.text import shortened
 
 STDIN = "-"
-_MOST_COLUMNS = 1 << 20
+_MAX_COLUMNS = 1 << 20
 _SHOWN_NAMES = 10
 
 
 class TableError(ValueError):
-    """A file is not what it must be; the message names it."""
+    """A file has unexpected content or a wrong form; the message names it."""
 
 
 def file_label(path: str) -> str:
-    """What error messages call a file."""
+    """The name of a file, for error messages."""
     return "standard input" if path == STDIN else path
 
 
 def counted(count: int, noun: str) -> str:
-    """A number and its noun: 1 column, 2 columns."""
+    """A count and its noun: 1 column, 2 columns."""
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
@@ -41,16 +41,16 @@ def column_label(column: int, names: Sequence[str] | None) -> str:
 
 def check_width(width: int, path: str) -> None:
     """Raise for a row too wide to hold in memory."""
-    if width > _MOST_COLUMNS:
+    if width > _MAX_COLUMNS:
         raise TableError(
-            f"{file_label(path)} must have at most {_MOST_COLUMNS} columns, got {width}"
+            f"{file_label(path)} must have at most {_MAX_COLUMNS} columns, got {width}"
         )
 
 
 def check_regular(path: str) -> None:
-    """Raise for a pipe or device: reading would block, and it has no length and no way back.
+    """Raise for a pipe or device: reading could block, and neither has a length or can seek.
 
-    A path that does not exist, or a folder, is left to the reader that opens it.
+    A missing path or a folder is left to the reader that opens it.
     """
     try:
         mode = os.stat(path).st_mode
@@ -63,7 +63,7 @@ def check_regular(path: str) -> None:
 
 @contextmanager
 def reading(path: str, kind: str) -> Iterator[None]:
-    """Re-raise every error with the file's name: damaged files make readers raise all sorts."""
+    """Re-raise every error with the file's name: readers raise all sorts for damaged files."""
     try:
         yield
     except (TableError, ImportError):
@@ -71,7 +71,7 @@ def reading(path: str, kind: str) -> Iterator[None]:
     except OSError as error:
         raise OSError(f"{file_label(path)}: {error.strerror or error}") from error
     except Exception as error:
-        reason = str(error).partition("\n")[0]  # NumPy goes on with how to load what is unsafe
+        reason = str(error).partition("\n")[0]  # NumPy's next lines tell how to load unsafe files
         raise TableError(
             f"{file_label(path)} must be {kind}, got one that does not load: {reason}"
         ) from error

@@ -1,1 +1,1 @@
-"""What callers hand in, checked and made into arrays, labels and batches."""
+"""What callers pass in, checked and converted to arrays, labels and batches."""

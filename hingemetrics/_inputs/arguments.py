@@ -1,4 +1,4 @@
-"""Arguments that are no arrays, and refusals that carry their row."""
+"""Scalar arguments, and errors that carry the index of their row."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-_MOST_IGNORE_BITS = 2048  # which any Python prints, and JSON holds
+_MAX_IGNORE_BITS = 2048  # small enough for every Python to print, and for JSON
 
 
 def row_error(refusal: str, row: int, hint: str = "") -> ValueError:
-    """Return the refusal of one row: a ValueError that carries the row, for `shifted`."""
+    """Return a ValueError about one row that carries the row's index, for `shifted`."""
     error = ValueError(f"{refusal} at index {row}{hint}")
     vars(error)["refused"] = refusal, row, hint  # no subclass: tracebacks would show its name
     return error
 
 
 def shifted(error: Exception, by: int) -> Exception:
-    """Return the same refusal of a row that is `by` rows further on; other errors as they are."""
+    """Return the error of `row_error` with its row moved by `by`; other errors unchanged."""
     refused = vars(error).get("refused")
     if refused is None:
         return error
@@ -27,21 +27,21 @@ def shifted(error: Exception, by: int) -> Exception:
 
 
 def checked_ignore_index(value: object) -> int | None:
-    """Return `ignore_index` as an int or None."""
+    """Return `ignore_index` as an int or None, or raise."""
     if value is None:
         return None
     number = _as_int(value)
     if number is None:
         raise TypeError(f"ignore_index must be None or an int, got {value!r}")
-    if number.bit_length() > _MOST_IGNORE_BITS:
+    if number.bit_length() > _MAX_IGNORE_BITS:
         raise ValueError(
-            f"ignore_index must be of at most {_MOST_IGNORE_BITS} bits, got {number.bit_length()}"
+            f"ignore_index must be of at most {_MAX_IGNORE_BITS} bits, got {number.bit_length()}"
         )
     return number
 
 
 def checked_int(value: object, name: str, least: int, bits: int | None = None) -> int:
-    """Return an int between `least` and 2**bits - 1."""
+    """Return an int from `least` to 2**bits - 1, or raise."""
     number = _as_int(value)
     if number is None:
         raise TypeError(f"{name} must be an int, got {value!r}")
@@ -53,7 +53,7 @@ def checked_int(value: object, name: str, least: int, bits: int | None = None) -
 
 
 def _as_int(value: Any) -> int | None:
-    """Return anything with __index__ as an int, but None for a bool or anything else."""
+    """Return anything with __index__ as an int; None for a bool and everything else."""
     if isinstance(value, (bool, np.bool_)):
         return None
     try:
@@ -63,7 +63,7 @@ def _as_int(value: Any) -> int | None:
 
 
 def checked_bool(value: object, name: str) -> bool:
-    """Return a bool, and nothing that merely acts like one."""
+    """Return a bool, or raise, also for what merely acts like one."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be a bool, got {value!r}")
     return value

@@ -1,8 +1,8 @@
-"""Whatever holds real numbers, as a NumPy array: no framework is imported, and nothing guessed.
+"""Anything that holds real numbers, as a NumPy array: no framework is imported, nothing is guessed.
 
-`np.asarray` does the work and copies nothing that NumPy can read in place. What it would change in
-silence is refused before: a null would become NaN, a masked entry a number. DLPack is not used, for
-it loses the sign of torch's lazily negated views.
+`np.asarray` does the work and copies nothing that NumPy can read in place. What it would silently
+change is refused first: a null would become NaN, a masked entry a number. DLPack is not used, as it
+loses the sign of torch's lazily negated views.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _REFUSED = {
     "m": "time differences",
     "V": "records",
 }
-_FLOATS_OF_TORCH = ("bfloat16", "float8", "float4")  # those that NumPy has not
-_ENCODED = ("dictionary", "run_end_encoded")  # types of pyarrow whose nulls are not counted
-_NUMBERS = {float, int, bool, np.float64, np.float32, np.int64, np.bool_}  # that hide nothing
+_TORCH_ONLY_FLOATS = ("bfloat16", "float8", "float4")  # which NumPy does not have
+_ENCODED = ("dictionary", "run_end_encoded")  # pyarrow types whose nulls are not counted
+_NUMBER_TYPES = {float, int, bool, np.float64, np.float32, np.int64, np.bool_}  # never null
 _REMEDIES = ("toarray", "collect")  # methods of sparse matrices and of lazy frames
 
 
@@ -41,9 +41,9 @@ def as_array(value: object, name: str) -> Array:
 
 
 def as_float64(array: Array) -> Floats:
-    """Return real numbers as float64, whatever the caller's NumPy raises for.
+    """Return real numbers as float64, whatever the caller's `np.errstate` is.
 
-    What is beyond float64 becomes inf or 0, and a signaling NaN a quiet one.
+    Values beyond float64 become inf or 0, and a signaling NaN a quiet one.
     """
     with np.errstate(all="ignore"):
         return array.astype(np.float64, copy=False)
@@ -52,11 +52,11 @@ def as_float64(array: Array) -> Floats:
 def _converted(value: Any, name: str) -> Array:
     """Convert an argument with NumPy, or raise a TypeError that names it."""
     try:
-        if _is_of_dask(value):
-            value = value.compute()  # once, and with what its __array__ would hide
-        refusal = _refusal_of_place(value, name) or _refusal_of_hidden(value, name)
+        if _is_lazy_dask(value):
+            value = value.compute()  # once; its __array__ would hide what is refused below
+        refusal = _device_refusal(value, name) or _missing_refusal(value, name)
         if refusal is None:
-            array = _of_frame(value) if _is_frame(value) else np.asanyarray(value)
+            array = _frame_array(value) if _is_frame(value) else np.asanyarray(value)
     except MemoryError:
         raise
     except Exception as error:
@@ -64,8 +64,8 @@ def _converted(value: Any, name: str) -> Array:
             if "inhomogeneous" in str(error):
                 raise ValueError(f"{name} must be rectangular, got a ragged sequence") from error
             raise
-        dtype = str(getattr(value, "dtype", ""))  # a framework's own refusal names no argument
-        if any(small in dtype for small in _FLOATS_OF_TORCH):
+        dtype = str(getattr(value, "dtype", ""))  # a framework's own error names no argument
+        if any(small in dtype for small in _TORCH_ONLY_FLOATS):
             why = f"must have a dtype that NumPy has, got {dtype}; pass {name}.float()"
         else:
             kind, reason = type(value).__name__, str(error).partition("\n")[0]
@@ -79,32 +79,32 @@ def _converted(value: Any, name: str) -> Array:
     return _unmasked(array, name) if _is_masked_array(array) else np.asarray(array)
 
 
-def _is_of_dask(value: object) -> bool:
-    """Whether it is a Dask collection that is yet to be computed."""
+def _is_lazy_dask(value: object) -> bool:
+    """Whether a value is a Dask collection that has not been computed."""
     graph = getattr(value, "__dask_graph__", None)
-    return graph is not None and graph() is not None  # xarray says None where nothing is
+    return graph is not None and graph() is not None  # None: an xarray object in memory
 
 
 def _is_masked_array(value: object) -> bool:
-    """Whether it is a masked array, found without importing numpy.ma."""
+    """Whether a value is a masked array, without importing numpy.ma."""
     ma = sys.modules.get("numpy.ma")
-    masked = getattr(ma, "MaskedArray", None)  # not there yet while a thread imports it
+    masked = getattr(ma, "MaskedArray", None)  # missing while another thread imports numpy.ma
     return masked is not None and isinstance(value, masked)
 
 
 def _unmasked(value: Any, name: str) -> Array:
-    """Return the data of a masked array in which nothing is masked."""
+    """Return the data of a masked array, or raise if anything is masked."""
     masked = np.argwhere(np.ma.getmaskarray(value))
     if masked.size:
         raise ValueError(
-            f"{name} must have no masked entries, got one at index {_index(masked[0])}; "
+            f"{name} must have no masked entries, got one at index {_index_text(masked[0])}; "
             f"drop them, or mark their targets and pass ignore_index"
         )
     return np.asarray(value.data)
 
 
-def _refusal_of_place(value: Any, name: str) -> TypeError | None:
-    """Return what is wrong with a tensor that is not plain numbers in the CPU's memory."""
+def _device_refusal(value: Any, name: str) -> TypeError | None:
+    """Return the error for a tensor that is not plain numbers in the CPU's memory, if it is one."""
     kind = type(value).__name__
     if getattr(value, "requires_grad", False) is True:
         return TypeError(
@@ -126,74 +126,74 @@ def _refusal_of_place(value: Any, name: str) -> TypeError | None:
 
 
 def _has_negative_bit(value: Any) -> bool:
-    """Whether it is a torch tensor whose signs are flipped lazily."""
+    """Whether a value is a torch tensor whose signs are flipped lazily."""
     return callable(getattr(value, "resolve_neg", None)) and value.is_neg() is True
 
 
-def _refusal_of_hidden(value: Any, name: str) -> Exception | None:
-    """Return what is wrong with a column, a table, or a sequence of them: a missing entry."""
+def _missing_refusal(value: Any, name: str) -> Exception | None:
+    """Return the error for a missing entry in a column, a table or a sequence of them, if any."""
     if isinstance(value, Sequence) and not isinstance(value, (str, memoryview)):
-        return _refusal_inside(value, name)
+        return _sequence_refusal(value, name)
     columns: Iterable[tuple[int, Any]]
     if _is_frame(value):
-        columns = ((index, value.iloc[:, index]) for index in _own_dtypes(value))
-    elif (found := _columns(value)) is not None:
+        columns = ((index, value.iloc[:, index]) for index in _extension_columns(value))
+    elif (found := _table_columns(value)) is not None:
         columns = enumerate(found)
     else:
-        return _refusal_of_nulls(value, name, "")
-    refusals = (_refusal_of_nulls(column, name, f" of column {i}") for i, column in columns)
+        return _null_refusal(value, name, "")
+    refusals = (_null_refusal(column, name, f" of column {i}") for i, column in columns)
     return next(filter(None, refusals), None)
 
 
-def _refusal_inside(sequence: Sequence[Any], name: str) -> Exception | None:
-    """Return what is wrong with a sequence: something in it, at any depth, hides something."""
-    kinds = set(map(type, sequence)) - _NUMBERS
+def _sequence_refusal(sequence: Sequence[Any], name: str) -> Exception | None:
+    """Return the error for an item, at any depth, that NumPy would read wrongly, if any."""
+    kinds = set(map(type, sequence)) - _NUMBER_TYPES
     others = [item for item in sequence if type(item) in kinds] if kinds else []
     if others and kinds <= {list, tuple}:  # all rows at once: four times as fast
-        return _refusal_inside([*chain.from_iterable(others)], name)
+        return _sequence_refusal([*chain.from_iterable(others)], name)
     for item in others:
-        if _is_of_dask(item):
+        if _is_lazy_dask(item):
             return TypeError(f"{name} must be one collection of Dask, got a sequence of them")
         if _is_masked_array(item):
             return ValueError(f"{name} must be one masked array, got a sequence of them")
-        if (refusal := _refusal_of_hidden(item, name)) is not None:
+        if (refusal := _missing_refusal(item, name)) is not None:
             return refusal
     return None
 
 
 def _is_frame(value: Any) -> bool:
-    """Whether it is a pandas DataFrame."""
+    """Whether a value is a pandas DataFrame."""
     return hasattr(value, "iloc") and getattr(value, "ndim", 0) == 2
 
 
-def _own_dtypes(frame: Any) -> list[int]:
-    """Return the numbers of the columns with a pandas dtype, where missing is not NaN."""
+def _extension_columns(frame: Any) -> list[int]:
+    """Return the indices of the columns with a pandas dtype, where missing is not NaN."""
     return [i for i, dtype in enumerate(frame.dtypes) if not isinstance(dtype, np.dtype)]
 
 
-def _of_frame(frame: Any) -> Array:
-    """Convert a frame column by column where NumPy would make an array of objects."""
-    if _own_dtypes(frame):
+def _frame_array(frame: Any) -> Array:
+    """Convert a frame, column by column where NumPy would make an object array."""
+    if _extension_columns(frame):
         columns = range(frame.shape[1])
         return np.column_stack([np.asarray(frame.iloc[:, index]) for index in columns])
     return np.asarray(frame)
 
 
-def _columns(value: Any) -> Sequence[Any] | None:
+def _table_columns(value: Any) -> Sequence[Any] | None:
     """Return the columns of a polars or pyarrow table, or None for anything else."""
     if hasattr(value, "get_columns"):
         return value.get_columns()  # type: ignore[no-any-return]
     return getattr(value, "columns", None) if hasattr(value, "column_names") else None
 
 
-def _refusal_of_nulls(column: Any, name: str, where: str) -> Exception | None:
-    """Return what is wrong with a column: a missing entry, which NumPy would take for NaN."""
+def _null_refusal(column: Any, name: str, where: str) -> Exception | None:
+    """Return the error for a null in a column, which NumPy would read as NaN, if there is one."""
     if str(getattr(column, "type", "")).startswith(_ENCODED):
         return TypeError(
             f"{name} must hold plain numbers, got {column.type}{where}; decode it, or cast it to "
             f"the type of its values"
         )
-    null = _nulls(column)
+    null = _null_mask(column)
     if null is not None and null.any():
         return ValueError(
             f"{name} must have no nulls, got one at index {int(null.argmax())}{where}; "
@@ -202,8 +202,8 @@ def _refusal_of_nulls(column: Any, name: str, where: str) -> Exception | None:
     return None
 
 
-def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:
-    """Return a mask of the null entries of a column, or None if it cannot have any."""
+def _null_mask(column: Any) -> npt.NDArray[np.bool_] | None:
+    """Return a mask of the nulls of a column, or None if it is known to have none."""
     if hasattr(column, "null_count") and hasattr(column, "is_null"):  # polars and pyarrow
         level = column
         while not _null_count(level) and _is_nested(level):
@@ -213,23 +213,23 @@ def _nulls(column: Any) -> npt.NDArray[np.bool_] | None:
         null: npt.NDArray[np.bool_] = np.asarray(level.is_null())
         return np.asarray(null.reshape(len(column), -1).any(axis=1))
     if hasattr(column, "isna") and not isinstance(getattr(column, "dtype", None), np.dtype):
-        return np.asarray(column.isna())  # a dtype of pandas, in which missing is not NaN
+        return np.asarray(column.isna())  # a pandas dtype, in which missing is not NaN
     return None
 
 
 def _is_nested(column: Any) -> bool:
-    """Whether it is a polars column of fixed-size arrays."""
+    """Whether a column is one of polars' fixed-size arrays."""
     return bool(getattr(getattr(column, "dtype", None), "shape", None))
 
 
 def _null_count(column: Any) -> int:
-    """Return the number of null entries, which a column knows without being read."""
+    """Return the number of nulls, which the column stores."""
     count = column.null_count
     return int(count() if callable(count) else count)  # a method in polars, a number in pyarrow
 
 
 def _is_extension_float(dtype: np.dtype[Any]) -> bool:
-    """Whether it is a real dtype from outside NumPy, such as ml_dtypes' bfloat16."""
+    """Whether a dtype is a real one from outside NumPy, such as ml_dtypes' bfloat16."""
     return dtype.kind == "V" and np.can_cast(dtype, np.float64)
 
 
@@ -244,17 +244,17 @@ def _refuse(value: object, array: Array, name: str) -> NoReturn:
         raise TypeError(f"{must}, got a {type(value).__name__}; pass {remedy}")
     for index, item in np.ndenumerate(array):
         if item is None:
-            raise TypeError(f"{must}, got None at index {_index(index)}; missing is not NaN")
+            raise TypeError(f"{must}, got None at index {_index_text(index)}; missing is not NaN")
         if not isinstance(item, (int, float, np.number, np.bool_)):
-            raise TypeError(f"{must}, got {item!r} at index {_index(index)}")
+            raise TypeError(f"{must}, got {item!r} at index {_index_text(index)}")
         if isinstance(item, int) and not -(1 << 63) <= item < 1 << 64:
             raise ValueError(
                 f"{must} of 64 bits, got an int of {item.bit_length()} bits "
-                f"at index {_index(index)}"
+                f"at index {_index_text(index)}"
             )
     raise TypeError(f"{must}, got an object array; convert it with .astype(float)")
 
 
-def _index(index: Any) -> str:
-    """Format an index as users write it."""
+def _index_text(index: Any) -> str:
+    """Format an index as users write it: 2, or 2, 0."""
     return ", ".join(str(int(i)) for i in index)

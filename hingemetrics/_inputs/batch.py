@@ -1,6 +1,6 @@
-"""Arrays, made into a batch: shapes, dtypes, labels and weights, and the text of their refusals.
+"""A batch of preds, target and weight: shapes, dtypes and values checked, with their errors.
 
-A refusal names the argument, what it must be, what it was, and at which index. Nothing is guessed
+An error names the argument, what it must be, what it was, and at which index. Nothing is guessed
 from values: shapes alone tell binary from multi-class.
 """
 
@@ -18,18 +18,18 @@ from hingemetrics._inputs.arguments import row_error
 from hingemetrics._inputs.arrays import as_array
 
 _SEARCHED_ROWS = 1 << 18
-_EXACT = 1 << 53  # float64 has each integer up to it
-_NOT_A_LABEL = int(np.iinfo(np.int64).min)  # stands for a target that no int64 can hold
+_EXACT = 1 << 53  # float64 holds every integer up to it
+_NOT_A_LABEL = int(np.iinfo(np.int64).min)  # stands for a target that int64 cannot hold
 _INT64 = np.dtype(np.int64)
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
 
 Block = tuple[Array, Ints, Floats | None]
-"""preds (n,) or (n, C), target (n,) and weight (n,), as kernels read them."""
+"""preds (n,) or (n, C), target (n,) and weight (n,) or None, in dtypes that kernels read."""
 
 
 class Batch:
-    """Arrays of agreeing shapes and real dtypes; their values are checked block by block."""
+    """Arrays with matching shapes and real dtypes; their values are checked block by block."""
 
     __slots__ = (
         "_ignore_index",
@@ -45,20 +45,20 @@ class Batch:
     def __init__(
         self, preds: object, target: object, sample_weight: object, ignore_index: int | None
     ) -> None:
-        self.target = _column(as_array(target, "target"), "target")
+        self.target = _checked_vector(as_array(target, "target"), "target")
         if ignore_index is not None:
             _check_unrounded(target, self.target, ignore_index)
         self.rows = len(self.target)
-        self.preds = _matrix(as_array(preds, "preds"), self.rows)
+        self.preds = _checked_preds(as_array(preds, "preds"), self.rows)
         self.dtype = _FLOAT32 if self.preds.dtype == _FLOAT32 else _FLOAT64
         self.num_classes = BINARY if self.preds.ndim == 1 else self.preds.shape[1]
         self.weight = None
         if sample_weight is not None:
-            self.weight = _column(
+            self.weight = _checked_vector(
                 as_array(sample_weight, "sample_weight"), "sample_weight", self.rows
             )
         self._ignore_index = ignore_index
-        self.in_place = (  # whether kernels read all of it where it is
+        self.in_place = (  # whether kernels can read all arrays without a copy
             ignore_index is None
             and _is_readable(self.preds, self.dtype)
             and _is_readable(self.target, _INT64)
@@ -66,14 +66,14 @@ class Batch:
         )
 
     def block(self, start: int, stop: int) -> Block:
-        """Return the rows that are not ignored, as views where kernels can read them."""
+        """Return the rows from start to stop that are not ignored, as views where possible."""
         if self.in_place and stop - start == self.rows:
             return self.preds, self.target, self.weight
         labels, weight, kept = self._labels_and_weight(start, stop)
         return self._kept(start, stop, labels, weight, kept)
 
     def checked_block(self, start: int, stop: int) -> Block:
-        """Return the same block, or raise for its first invalid label or weight."""
+        """Return `block`, or raise for its first invalid label or weight."""
         labels, weight, kept = self._labels_and_weight(start, stop)
         if self.num_classes == BINARY:
             label_fits, must = (labels >= -1) & (labels <= 1), "in {0, 1} or {-1, +1}"
@@ -115,7 +115,7 @@ class Batch:
         weight: Floats | None,
         kept: npt.NDArray[np.bool_] | None,
     ) -> Block:
-        """Select the rows that are not ignored."""
+        """Return the rows selected by `kept`, with preds as kernels read them."""
         preds = self.preds if stop - start == self.rows else self.preds[start:stop]
         if kept is not None and not kept.all():
             preds, labels = preds[kept], labels[kept]
@@ -125,7 +125,7 @@ class Batch:
     def _labels_and_weight(
         self, start: int, stop: int
     ) -> tuple[Ints, Floats | None, npt.NDArray[np.bool_] | None]:
-        """Return labels and weights as kernels read them, and a mask of the rows to keep."""
+        """Return labels and weights as kernels read them, and a mask of the rows not ignored."""
         target, weight = self.target, self.weight
         if stop - start < self.rows:
             target = target[start:stop]
@@ -133,12 +133,12 @@ class Batch:
         labels = _labels(target)
         kept = None
         if self._ignore_index is not None:
-            kept = _differs(target, labels, self._ignore_index)
+            kept = _kept_mask(target, labels, self._ignore_index)
         return labels, None if weight is None else _readable(weight, _FLOAT64), kept
 
 
 def _check_unrounded(target: object, array: Array, ignored: int) -> None:
-    """Raise for an integer that NumPy has rounded in a list, if what it became is ignored."""
+    """Raise if NumPy rounded an integer in a list, so that it could pass for `ignored`."""
     if abs(ignored) < _EXACT or array.dtype.kind != "f":
         return
     if isinstance(target, (list, tuple)):
@@ -152,8 +152,8 @@ def _check_unrounded(target: object, array: Array, ignored: int) -> None:
                 )
 
 
-def _column(array: Array, name: str, rows: int | None = None) -> Array:
-    """Return a target or weight as (N,)."""
+def _checked_vector(array: Array, name: str, rows: int | None = None) -> Array:
+    """Return target or weights as (N,): dimensions of size 1 are dropped."""
     if array.ndim != 1:
         shape = tuple(n for n in array.shape if n != 1) or (1,)
         if array.ndim == 0 or len(shape) > 1:
@@ -164,12 +164,12 @@ def _column(array: Array, name: str, rows: int | None = None) -> Array:
     return array
 
 
-def _matrix(preds: Array, rows: int) -> Array:
-    """Return predictions as (N,) or (N, C): what is left when dimensions of size 1 are dropped.
+def _checked_preds(preds: Array, rows: int) -> Array:
+    """Return preds as (N,) or (N, C): dimensions of size 1 are dropped.
 
     One exception: if the first dimension is 1 and one other is left, it is one sample of C classes.
     """
-    if preds.ndim == 1 and len(preds) == rows:  # as most are: nothing to drop
+    if preds.ndim == 1 and len(preds) == rows:  # the usual case: nothing to drop
         return preds
     if preds.ndim == 2 and len(preds) == rows and preds.shape[1] > 1:
         return preds
@@ -184,7 +184,7 @@ def _matrix(preds: Array, rows: int) -> Array:
     return preds.reshape(shape)
 
 
-def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]:
+def _kept_mask(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]:
     """Return a mask of the targets other than `ignored`, compared in their own dtype."""
     differs: npt.NDArray[np.bool_] = np.ones(len(target), bool)
     if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:
@@ -192,9 +192,9 @@ def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]
     elif target.dtype.kind in "fV":
         if target.dtype.kind == "V":  # of ml_dtypes, whose scalars take no large int
             target = target.astype(np.float64)
-        with suppress(OverflowError), np.errstate(all="ignore"):  # beyond any float of the dtype
+        with suppress(OverflowError), np.errstate(all="ignore"):  # beyond the dtype's range
             number = target.dtype.type(ignored)
-            if int(number) == ignored:  # else it was rounded, and no target is it
+            if int(number) == ignored:  # else the dtype does not hold it, and no target equals it
                 differs = target != number
     elif np.can_cast(np.min_scalar_type(ignored), target.dtype):
         differs = target != np.array(ignored, target.dtype)
@@ -202,7 +202,7 @@ def _differs(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]
 
 
 def _is_readable(array: Array, dtype: np.dtype[Any]) -> bool:
-    """Whether a kernel can read an array in place."""
+    """Whether a kernel can read an array in place: the dtype, C-contiguous and aligned."""
     flags = array.flags
     return array.dtype == dtype and (
         flags.carray or (flags.c_contiguous and flags.aligned)  # carray: also writable
@@ -210,7 +210,7 @@ def _is_readable(array: Array, dtype: np.dtype[Any]) -> bool:
 
 
 def _readable(array: Array, dtype: np.dtype[Any]) -> Array:
-    """Return the array itself if a kernel can read it, else a copy that it can."""
+    """Return the array itself if a kernel can read it, else a copy that a kernel can read."""
     if _is_readable(array, dtype):
         return array
     with np.errstate(all="ignore"):  # a longdouble beyond float64 becomes inf or 0
@@ -218,10 +218,10 @@ def _readable(array: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _labels(target: Array) -> Ints:
-    """Return targets as int64; what no int64 can hold becomes a value that is never a label."""
+    """Return targets as int64; what int64 cannot hold becomes a value that is never a label."""
     if target.dtype.kind in "ib" or (target.dtype.kind == "u" and target.dtype.itemsize < 8):
         return _readable(target, _INT64)
-    if target.dtype.kind == "V":  # compares with int64 in its own few digits
+    if target.dtype.kind == "V":  # of ml_dtypes, which compare with int64 in low precision
         target = target.astype(np.float64)
     with np.errstate(all="ignore"):  # NaN, and what no int64 can hold
         labels = target.astype(np.int64)

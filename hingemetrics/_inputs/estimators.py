@@ -1,14 +1,14 @@
-"""Classifiers of scikit-learn's kind: their decision values, and the classes of the columns."""
+"""scikit-learn style classifiers: their decision values, and the classes of the columns."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from hingemetrics._inputs.labels import Classes, label_column, label_values
+from hingemetrics._inputs.labels import Classes, checked_labels, label_values
 
 
 def decisions(estimator: Any, X: object) -> tuple[object, Classes]:  # noqa: N803
-    """Return a classifier's decision values, and its classes in the order of their columns."""
+    """Return a classifier's decision values, and its classes in column order."""
     kind = type(estimator).__name__
     if not hasattr(estimator, "decision_function"):
         raise AttributeError(
@@ -18,7 +18,7 @@ def decisions(estimator: Any, X: object) -> tuple[object, Classes]:  # noqa: N80
     pred_decision = estimator.decision_function(X)
     if not hasattr(estimator, "classes_"):
         raise AttributeError(f"estimator must be a classifier with classes_, got a {kind} without")
-    classes = label_values(label_column(estimator.classes_, "estimator.classes_"))
+    classes = label_values(checked_labels(estimator.classes_, "estimator.classes_"))
     if len(classes) > 2 and _has_columns_of_pairs(estimator):
         raise ValueError(
             f"estimator must have a column a class, got a {kind} with a column a pair of classes; "
@@ -28,13 +28,13 @@ def decisions(estimator: Any, X: object) -> tuple[object, Classes]:  # noqa: N80
 
 
 def _has_columns_of_pairs(estimator: Any) -> bool:
-    """Whether the classifier is an SVC of shape "ovo", perhaps in a search or a pipeline."""
+    """Whether a classifier is an SVC of shape "ovo", perhaps in a search or a pipeline."""
     shape = getattr(_innermost(estimator), "decision_function_shape", None)
     return isinstance(shape, str) and shape == "ovo"
 
 
 def _innermost(estimator: Any) -> Any:
-    """Return the estimator whose decision values these are: unwrapped, a pipeline's last step."""
+    """Return the estimator that decides: unwrapped from searches, the last step of pipelines."""
     for fitted in ("best_estimator_", "final_estimator_", "estimator_"):
         if hasattr(estimator, fitted):
             return _innermost(getattr(estimator, fitted))

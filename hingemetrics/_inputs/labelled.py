@@ -1,4 +1,4 @@
-"""Decision values with labels of any type, checked as scikit-learn's users expect it."""
+"""Decision values with labels of any type, checked the way scikit-learn users expect."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics._inputs.arrays import as_array, as_float64
-from hingemetrics._inputs.labels import Classes, class_indices, label_column, sorted_classes
+from hingemetrics._inputs.labels import Classes, checked_labels, class_indices, sorted_classes
 
 
 class Labelled(NamedTuple):
-    """Decision values and what they are judged by."""
+    """Decision values with their targets and weights."""
 
     preds: Floats  # (n,) for two classes, (n, C) for more
     target: Ints  # (n,), indices into classes
@@ -23,9 +23,11 @@ class Labelled(NamedTuple):
 def labelled(
     y_true: object, pred_decision: object, labels: object, sample_weight: object
 ) -> Labelled:
-    """Return decision values whose columns follow the sorted labels: y_true's if none are given."""
+    """Return checked data with columns in the order of the sorted labels, by default y_true's."""
     if labels is not None:
-        return of_classes(y_true, pred_decision, sorted_classes(labels, "labels"), sample_weight)
+        return labelled_by_classes(
+            y_true, pred_decision, sorted_classes(labels, "labels"), sample_weight
+        )
     classes = sorted_classes(y_true, "y_true")
     if len(classes) == 1:
         raise ValueError(
@@ -33,26 +35,26 @@ def labelled(
             f"{classes[0]!r} in y_true"
         )
     hint = "; if y_true misses some classes, pass labels"
-    return of_classes(y_true, pred_decision, classes, sample_weight, hint)
+    return labelled_by_classes(y_true, pred_decision, classes, sample_weight, hint)
 
 
-def of_classes(
+def labelled_by_classes(
     y_true: object, pred_decision: object, classes: Classes, sample_weight: object, hint: str = ""
 ) -> Labelled:
-    """Return decision values whose columns follow the classes as they are."""
-    target = class_indices(label_column(y_true, "y_true"), classes)
+    """Return checked data with columns in the order of the given classes."""
+    target = class_indices(checked_labels(y_true, "y_true"), classes)
     preds = _checked_decisions(pred_decision, len(target), len(classes), hint)
     weight = None if sample_weight is None else _checked_weight(sample_weight, len(target))
     return Labelled(preds, target, weight, classes)
 
 
 def _checked_decisions(pred_decision: object, rows: int, classes: int, hint: str) -> Floats:
-    """Return finite decision values: (n,) for two classes, (n, C) for more."""
+    """Return finite decision values, (n,) for two classes, (n, C) for more, or raise."""
     if classes < 2:
         raise ValueError(f"labels must hold at least 2 classes, got {classes}")
     try:
         preds = as_array(pred_decision, "pred_decision")
-    except TypeError as error:  # scikit-learn has one type for whatever is no array of numbers
+    except TypeError as error:  # scikit-learn raises ValueError for anything else
         raise ValueError(str(error)) from error
     if classes == 2 and preds.ndim == 2 and preds.shape[1] == 1:
         preds = preds[:, 0]
@@ -72,7 +74,7 @@ def _checked_decisions(pred_decision: object, rows: int, classes: int, hint: str
 
 
 def _checked_weight(sample_weight: object, rows: int) -> Array:
-    """Return weights as (n,), at least one of them above zero."""
+    """Return weights as (n,), not all of them zero, or raise."""
     weight = as_array(sample_weight, "sample_weight")
     if weight.shape != (rows,):
         raise ValueError(f"sample_weight must have shape ({rows},) like y_true, got {weight.shape}")

@@ -1,4 +1,4 @@
-"""Labels of any type, as users of scikit-learn hand them in, made into class indices."""
+"""Labels of any type, as scikit-learn users pass them, converted to class indices."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from hingemetrics._core.typing import Array, Ints
 from hingemetrics._inputs.arrays import as_float64
 
 Classes = list[Any]
-"""Labels in the order of the columns of a decision function."""
+"""Class labels in the order of a decision function's columns."""
 
 _SHOWN_CLASSES = 10
-_EXACT = 2**53  # float64 has each integer up to it
+_EXACT = 2**53  # float64 holds every integer up to it
 
 
-def label_column(labels: object, name: str) -> Array:
-    """Return labels as (N,), or raise if there are none, or one of them is missing."""
-    array = _as_labels(labels, name)
+def checked_labels(labels: object, name: str) -> Array:
+    """Return labels as (N,), or raise if there are none or one of them is missing."""
+    array = _label_array(labels, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 or not len(array):
         got = array.shape if array.ndim else type(labels).__name__
         raise ValueError(f"{name} must have shape (N,), N >= 1, got {got}")
-    missing = _missing(array)
+    missing = _missing_mask(array)
     if missing.any():
         row = int(missing.argmax())
         error = TypeError if array[row] is None else ValueError
@@ -36,13 +36,13 @@ def label_column(labels: object, name: str) -> Array:
 
 
 def label_values(labels: Array) -> list[Any]:
-    """Return labels as Python values; times stay NumPy's, for tolist makes integers of some."""
+    """Return labels as Python values; times stay NumPy's, as tolist turns some into integers."""
     return list(labels) if labels.dtype.kind in "mM" else labels.tolist()
 
 
 def sorted_classes(labels: object, name: str) -> Classes:
-    """Return the distinct labels, sorted as scikit-learn's classifiers sort them."""
-    array = label_column(labels, name)
+    """Return the distinct labels in the order of scikit-learn's classifiers."""
+    array = checked_labels(labels, name)
     if array.dtype.kind in "biufmM":
         return label_values(np.unique(array))
     found = array.tolist()
@@ -56,9 +56,9 @@ def sorted_classes(labels: object, name: str) -> Classes:
 
 
 def class_indices(y_true: Array, classes: Classes) -> Ints:
-    """Return the index of each label among the classes."""
+    """Return the index of each label among the classes, or raise for an unknown label."""
     if isinstance(classes[0], (np.datetime64, np.timedelta64)):
-        y_true = _as_times(y_true)
+        y_true = _as_numpy_times(y_true)
     searchable = _searchable(classes, y_true.dtype)
     if searchable is None:
         indices = _indices_by_hash(y_true, classes)
@@ -67,22 +67,22 @@ def class_indices(y_true: Array, classes: Classes) -> Ints:
     if (indices < 0).any():
         row = int(indices.argmin())
         raise ValueError(
-            f"y_true must hold only the classes {_listed(classes)}, "
+            f"y_true must hold only the classes {_listed_classes(classes)}, "
             f"got {label_values(y_true[row : row + 1])[0]!r} at index {row}"
         )
     return indices
 
 
 def _searchable(classes: Classes, dtype: np.dtype[Any]) -> Array | None:
-    """Return the classes as an array that NumPy can search for labels of a dtype, or None."""
+    """Return the classes as an array to search for labels of a dtype; None if NumPy cannot."""
     if dtype.kind == "O":
         return None
     try:
         known = np.array(classes)
-    except ValueError:  # tuples of several lengths
+    except ValueError:  # tuples of different lengths
         return None
     if dtype.kind in "mM":
-        known = _as_times(known)
+        known = _as_numpy_times(known)
         return known if known.dtype.kind == dtype.kind else None
     return known if _compare_alike(known.dtype, dtype) and known.tolist() == classes else None
 
@@ -95,7 +95,7 @@ def _compare_alike(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
 
 
 def _indices_by_search(y_true: Array, classes: Array) -> Ints:
-    """Return the index of each label among the classes, -1 for what is none: binary search."""
+    """Return the index of each label among the classes by binary search, -1 if unknown."""
     order = np.argsort(classes, kind="stable")
     found = np.searchsorted(classes, y_true, sorter=order)
     indices = order[np.minimum(found, len(classes) - 1)]
@@ -103,39 +103,39 @@ def _indices_by_search(y_true: Array, classes: Array) -> Ints:
 
 
 def _indices_by_hash(y_true: Array, classes: Classes) -> Ints:
-    """Return the index of each label among the classes, -1 for what is none: a dictionary."""
+    """Return the index of each label among the classes by dictionary, -1 if unknown."""
     index = {label: place for place, label in enumerate(classes)}
     return np.array([index.get(label, -1) for label in label_values(y_true)], dtype=np.int64)
 
 
-def _listed(classes: Classes) -> str:
-    """Return the first classes, and how many there are, for error messages."""
+def _listed_classes(classes: Classes) -> str:
+    """The first classes and their number, for error messages."""
     shown = ", ".join(map(repr, classes[:_SHOWN_CLASSES]))
     return shown if len(classes) <= _SHOWN_CLASSES else f"{shown} ... ({len(classes)} in all)"
 
 
-def _as_times(labels: Array) -> Array:
-    """Return dates or time differences of the standard library as NumPy's; others as they are."""
+def _as_numpy_times(labels: Array) -> Array:
+    """Return the standard library's dates or timedeltas as NumPy's; other labels unchanged."""
     if labels.dtype == object:
-        for kind, is_one in (("M8", _is_date), ("m8", _is_difference)):
+        for kind, is_one in (("M8", _is_date), ("m8", _is_timedelta)):
             if all(map(is_one, labels)):
                 return labels.astype(kind)
     return labels
 
 
 def _is_date(label: Any) -> bool:
-    """Whether a label is a date without a time zone or pandas' nanoseconds: NumPy has neither."""
+    """Whether a label is a date without time zone or nanoseconds, which NumPy would lose."""
     zone, rest = (getattr(label, name, None) for name in ("tzinfo", "nanosecond"))
     return isinstance(label, datetime.date) and zone is None and not rest
 
 
-def _is_difference(label: Any) -> bool:
-    """Whether a label is a time difference without pandas' nanoseconds."""
+def _is_timedelta(label: Any) -> bool:
+    """Whether a label is a timedelta without pandas' nanoseconds."""
     return isinstance(label, datetime.timedelta) and not getattr(label, "nanoseconds", None)
 
 
-def _as_labels(labels: object, name: str) -> Array:
-    """Return labels as an array of whatever type they have."""
+def _label_array(labels: object, name: str) -> Array:
+    """Return labels as an array, of objects where NumPy would change their values."""
     if isinstance(labels, np.ma.MaskedArray) and np.ma.is_masked(labels):
         row = int(np.ma.getmaskarray(labels).argmax())
         raise ValueError(f"{name} must have no missing labels, got a masked one at index {row}")
@@ -154,7 +154,7 @@ def _as_labels(labels: object, name: str) -> Array:
 
 
 def _changed_by_numpy(labels: Sequence[Any], array: Array) -> bool:
-    """Whether NumPy may have made text of a NaN among strings, or has rounded large integers."""
+    """Whether NumPy may have turned NaN among strings into text, or has rounded large integers."""
     if array.dtype.kind in "US":
         return True
     if array.dtype.kind != "f" or not (np.abs(as_float64(array)) >= _EXACT).any():
@@ -163,8 +163,8 @@ def _changed_by_numpy(labels: Sequence[Any], array: Array) -> bool:
     return any(isinstance(item, (int, np.integer)) and abs(int(item)) > _EXACT for item in items)
 
 
-def _missing(labels: Array) -> npt.NDArray[np.bool_]:
-    """Return which labels are None, NaN, NaT or pandas.NA."""
+def _missing_mask(labels: Array) -> npt.NDArray[np.bool_]:
+    """Return a mask of the labels that are None, NaN, NaT or pandas.NA."""
     if labels.dtype.kind in "OT":
         return np.array([_is_missing(label) for label in labels.tolist()], dtype=np.bool_)
     return np.asarray(labels != labels)

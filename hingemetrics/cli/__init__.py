@@ -2,10 +2,10 @@
 
 From the top down:
 
-- run: from arguments to the exit status
-- arguments, report: what goes in and what comes out, as text
-- breakdown, merging, gate, outputs: what is done with rows, states, the loss and files to write
-- console: the streams of the process
+- run: from the arguments to the exit status
+- arguments, report: input and output, as text
+- breakdown, merging, gate, outputs: the work on rows, states, the loss and the files to write
+- console: the standard streams
 """
 
 from hingemetrics.cli.run import main

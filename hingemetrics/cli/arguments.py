@@ -1,4 +1,4 @@
-"""The command's arguments: their spelling and help, their checks, and the columns they name."""
+"""The command's arguments: parser and help, checks, and the columns they name."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ examples:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports bad usage in one line, like every other error of the command."""
+    """A parser that reports bad usage in one line, like every other error of the command."""
 
     def error(self, message: str) -> NoReturn:
         fail(message)
 
     def suggestion(self, unknown: Iterable[str]) -> str:
-        """The option that was probably meant by the first unknown one, as the end of a message."""
+        """A suggestion for the first unknown option, to end a message with; or nothing."""
         option = next((text.partition("=")[0] for text in unknown if text.startswith("-")), "")
         near = closest(option, self._option_string_actions)
         return f"; did you mean {near}?" if near else ""
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the arguments, or those of the process; exit on bad usage."""
+    """Parse the arguments, by default those of the process; exit on bad usage."""
     parser = _build_parser()
     options, unknown = parser.parse_known_args(arguments)
     is_alone = options.preds is not None and options.target is None
     if unknown and is_alone and not unknown[0].startswith("-"):
-        options.target = unknown.pop(0)  # behind an option, where older Pythons miss it
+        options.target = unknown.pop(0)  # after an option, where older Pythons miss it
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{parser.suggestion(unknown)}")
     return options
@@ -159,7 +159,7 @@ def _add_speed(group: Any) -> None:
     )
 
 
-# Types of arguments: what argparse calls with a text, and whose refusal it puts behind the option.
+# Types of arguments: argparse calls them with the text, and prefixes their errors with the option.
 
 
 def _mode(text: str) -> MulticlassMode:
@@ -176,7 +176,7 @@ def _backend(text: str) -> str:
 
 
 def _not_one_of(choices: Sequence[str], text: str) -> argparse.ArgumentTypeError:
-    """Return the refusal of a text, with the choice that was probably meant."""
+    """Return the error for an invalid choice, with a suggestion."""
     near = closest(text, choices)
     hint = f"; did you mean {near!r}?" if near else ""
     return argparse.ArgumentTypeError(
@@ -224,7 +224,7 @@ def _picture_path(text: str) -> str:
 
 
 def input_columns(options: argparse.Namespace) -> tuple[Columns, Columns, Columns | None]:
-    """Return the columns of preds, target and, if there are any, weights."""
+    """Return the columns of preds, target and, if given, weights."""
     one_file = options.preds_columns is not None or options.target_columns is not None
     preds, target = options.preds, options.target
     if one_file:
@@ -248,10 +248,10 @@ def input_columns(options: argparse.Namespace) -> tuple[Columns, Columns, Column
 
 
 def check_merging(options: argparse.Namespace) -> None:
-    """Raise for arguments beside --merge that need rows, which states do not hold."""
+    """Raise if --merge comes with options that need rows, which states do not hold."""
     if options.preds is not None:
         raise ValueError(f"--merge must be given without PREDS, got {options.preds}")
     for name, option in _NEED_ROWS.items():
         value = getattr(options, name)
-        if value is not None and value is not False:  # a label 0 is neither
+        if value is not None and value is not False:  # --ignore-index 0 counts as given
             raise ValueError(f"--merge must be given without {option}: states hold sums, not rows")

@@ -1,4 +1,4 @@
-"""Where a loss comes from: the worst samples, each class, a picture; collected block by block."""
+"""Where a loss comes from: worst samples, loss by class, a picture; collected block by block."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.state import HingeState
 
 _SHOWN_ROWS = 100_000  # in a picture
-_SHOWN_ELEMENTS = 1 << 23  # predictions in a picture: 64 MiB, where there are many classes
-_MOST_TABLED = 1000  # classes of a table with a row and a column for each
+_SHOWN_ELEMENTS = 1 << 23  # predictions in a picture, 64 MiB: the limit with many classes
+_MAX_TABLED = 1000  # classes in a table with a row and a column for each
 _NO_CLASS = -1
 
 
 class WorstSample(NamedTuple):
     """A sample and its loss."""
 
-    row: int  # in all files
+    row: int  # index over all files
     target: int
-    class_: int | None  # of the greatest loss (one-vs-all)
+    class_: int | None  # with the greatest loss (one-vs-all)
     loss: float
 
 
 class ClassLoss(NamedTuple):
-    """The loss of the samples of a class."""
+    """The mean loss of a class's samples."""
 
     label: int
     samples: int
     value: float | list[float]  # one per class (one-vs-all)
 
 
-class Kept(NamedTuple):
+class KeptRows(NamedTuple):
     """The rows of a block that are not ignored, as the metric reads them."""
 
-    row: Ints  # in all files
+    row: Ints  # indices over all files
     preds: Array
     target: Ints
     weight: Floats | None
 
 
-def kept_rows(block: Block, ignored: int | None) -> Kept:
+def kept_rows(block: Block, ignored: int | None) -> KeptRows:
     """Return the rows of a block whose label is not `ignored`."""
     batch = Batch(block.preds, block.target, block.sample_weight, ignored)
-    return Kept(block.first + batch.kept_rows(), *batch.block(0, batch.rows))
+    return KeptRows(block.first + batch.kept_rows(), *batch.block(0, batch.rows))
 
 
 class WorstSamples:
-    """The samples of greatest loss so far; of equal ones, the first."""
+    """The samples with the greatest losses so far; of equal losses, the first."""
 
     def __init__(self, most: int, metric: HingeLoss) -> None:
         self._most = most
         self._metric = metric
-        self._fields: list[Array] = []  # row, target, class and loss, the greatest loss first
+        self._fields: list[Array] = []  # row, target, class and loss, greatest loss first
 
-    def add(self, kept: Kept) -> None:
+    def add(self, kept: KeptRows) -> None:
         """Add the samples of a block, with their (weighted) losses."""
         losses = hinge_loss(
             kept.preds,
@@ -77,16 +77,16 @@ class WorstSamples:
         loss = np.abs(losses)  # a weight may be -0.0
         class_ = np.full(len(loss), _NO_CLASS)
         if loss.ndim == 2:
-            class_ = loss.argmax(axis=1)  # for which NaN is the greatest
+            class_ = loss.argmax(axis=1)  # NaN counts as the greatest
             loss = loss[np.arange(len(loss)), class_]
         new = [kept.row, kept.target, class_, loss]
         if self._fields:
             new = [np.concatenate(pair) for pair in zip(self._fields, new, strict=True)]
-        worst = _greatest(new[-1], self._most)
+        worst = _greatest_losses(new[-1], self._most)
         self._fields = [field[worst] for field in new]
 
     def samples(self) -> list[WorstSample]:
-        """Return the samples, the worst first."""
+        """Return the samples, worst first."""
         rows = zip(*(field.tolist() for field in self._fields), strict=True)
         return [
             WorstSample(row, target, None if class_ == _NO_CLASS else class_, loss)
@@ -94,23 +94,23 @@ class WorstSamples:
         ]
 
 
-def _greatest(loss: Floats, most: int) -> Ints:
-    """Return the indices of the greatest losses, those of NaN first; of equal ones, the first."""
-    rank = loss.view(np.int64)  # doubles >= 0 are in the order of their bits, and then comes NaN
+def _greatest_losses(loss: Floats, most: int) -> Ints:
+    """Return the indices of the greatest losses, NaN first; of equal losses, the first."""
+    rank = loss.view(np.int64)  # doubles >= 0 sort by their bits, with NaN at the end
     candidates = np.arange(len(rank))
-    if len(rank) > most:  # a partition is ten times as quick as a sort
+    if len(rank) > most:  # a partition is ten times as fast as a sort
         candidates = np.flatnonzero(rank >= np.partition(rank, -most)[-most])
     return candidates[np.argsort(-rank[candidates], kind="stable")[:most]]
 
 
 class ClassLosses:
-    """The samples of each class so far."""
+    """The losses of the samples so far, by class."""
 
     def __init__(self, metric: HingeLoss) -> None:
         self._metric = metric
         self._of_label: dict[int, HingeLoss] = {}
 
-    def add(self, kept: Kept) -> None:
+    def add(self, kept: KeptRows) -> None:
         """Add each row of a block to its class."""
         squared, mode = self._metric.squared, self._metric.multiclass_mode
         _check_table(mode, math.prod(kept.preds.shape[1:]))
@@ -121,7 +121,7 @@ class ClassLosses:
             of_class.update(kept.preds[mine], kept.target[mine], weight)
 
     def losses(self) -> list[ClassLoss]:
-        """Return the loss of every class, also of those without a sample."""
+        """Return the loss of every class, including classes without a sample."""
         state = self._metric.state
         nothing = HingeState(state.squared, state.multiclass_mode)
         is_vector = state.multiclass_mode is MulticlassMode.ONE_VS_ALL
@@ -133,40 +133,40 @@ class ClassLosses:
 
 
 def _check_table(mode: MulticlassMode, classes: int) -> None:
-    """Raise where a table with a row and a column per class would be too large."""
-    if mode is MulticlassMode.ONE_VS_ALL and classes > _MOST_TABLED:
+    """Raise if a table with a row and a column per class would be too large."""
+    if mode is MulticlassMode.ONE_VS_ALL and classes > _MAX_TABLED:
         raise ValueError(
-            f"--per-class with one-vs-all must have at most {_MOST_TABLED} classes, got {classes}"
+            f"--per-class with one-vs-all must have at most {_MAX_TABLED} classes, got {classes}"
         )
 
 
 def _class_loss(label: int, state: HingeState, width: int | None) -> ClassLoss:
-    """Return the loss of a class, of `width` values for one-vs-all."""
+    """Return the loss of a class: one number, or `width` numbers for one-vs-all."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NaN is no news beside a count of zero
+        warnings.simplefilter("ignore")  # a count of zero explains the NaN
         value = np.asarray(state.value())
     numbers: list[float] = np.broadcast_to(value, width or 1).tolist()
     return ClassLoss(label, state.count, numbers[0] if width is None else numbers)
 
 
 def _class_labels(num_classes: int | None, negative: bool) -> Sequence[int]:
-    """Return the labels of all classes; of binary data -1 and 1 if `negative`, else 0 and 1."""
+    """Return the labels of all classes; for binary data -1 and 1 if `negative`, else 0 and 1."""
     if num_classes == BINARY:
         return (-1 if negative else 0, 1)
     return range(num_classes or 0)
 
 
 class Picture:
-    """A sample of the rows so far, to draw: every `_step`-th, a power of two, so that it fits."""
+    """The rows to draw: every `_step`-th row so far, a power of two that keeps memory bounded."""
 
     def __init__(self, metric: HingeLoss) -> None:
         self._metric = metric
         self._step = 1
         self._rows = 0
         self._negative = False  # whether any row has the label -1
-        self._arrays: list[Array] = []  # preds, target and, if there are any, weights
+        self._arrays: list[Array] = []  # preds, target and, if given, weights
 
-    def add(self, kept: Kept) -> None:
+    def add(self, kept: KeptRows) -> None:
         """Add every `_step`-th row of a block; when there are too many, drop every other one."""
         first = -self._rows % self._step
         self._rows += len(kept.target)
@@ -183,7 +183,7 @@ class Picture:
 
     @property
     def left_out(self) -> str:
-        """Which rows are shown, unless all are."""
+        """How many of the rows are shown; empty if all are."""
         if self._step == 1:
             return ""
         return f"{len(self._arrays[0])} of {self._rows} rows, one in {self._step}"

@@ -1,4 +1,4 @@
-"""The streams: the result on standard output, all else on standard error, one line each."""
+"""The streams: the result on standard output, all messages on standard error, one line each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STANDARD_INPUT = 0
 
 
 def show(result: str) -> None:
-    """Print the result; a reader that has gone away is no error, a full disk is."""
+    """Print the result; a closed pipe is not an error, a full disk is."""
     error = _print(result, sys.stdout)
     if error is not None and not isinstance(error, BrokenPipeError):
         fail(f"standard output: {error.strerror}")
@@ -25,18 +25,18 @@ def say(message: str) -> None:
 
 
 def note(message: str) -> None:
-    """Say what is no error, but may not be intended."""
+    """Report something that is not an error but may not be intended."""
     say(f"note: {message}")
 
 
 def fail(message: str) -> NoReturn:
-    """Say what is wrong in one line and exit."""
+    """Report an error in one line and exit."""
     say(f"error: {message}")
     raise SystemExit(BAD_INPUT)
 
 
 def reason(error: Exception) -> str:
-    """The text of an error; of the system's errors without their number."""
+    """The message of an error; for an OSError, its file and cause without the errno."""
     if isinstance(error, OSError) and error.filename is not None:
         name = "standard input" if error.filename == _STANDARD_INPUT else error.filename
         return f"{name}: {error.strerror}"
@@ -44,7 +44,7 @@ def reason(error: Exception) -> str:
 
 
 def progress_bar(total: Callable[[], int | None]) -> Any:
-    """Return a bar of tqdm that counts rows; None without a terminal, or without tqdm.
+    """Return a tqdm bar that counts rows; None without a terminal, or without tqdm.
 
     `total` may have to open files, so it is called only if there is a bar.
     """
@@ -58,7 +58,7 @@ def progress_bar(total: Callable[[], int | None]) -> Any:
 
 
 def end_streams() -> None:
-    """Drop what a stream could not take: at exit Python would flush it, and fail again."""
+    """Discard output that could not be written: at exit Python would flush it, and fail again."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and _error_of(stream.flush):
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -67,12 +67,12 @@ def end_streams() -> None:
 
 
 def _print(text: str, stream: TextIO) -> OSError | None:
-    """Print, and return the stream's error if it cannot take the text."""
+    """Print, and return the error if the stream cannot be written to."""
     return _error_of(lambda: print(text, file=stream, flush=True))
 
 
 def _error_of(write: Callable[[], None]) -> OSError | None:
-    """Call, and return what error of the system that ends in, if any."""
+    """Call `write`, and return the OSError that it raises, if any."""
     try:
         write()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The gate: whether a loss is at most a limit, and the line that says why not."""
+"""The gate: whether a loss is at most a limit, and the message if it is not."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 
 from hingemetrics._core.typing import Floats
 
-_FEWEST_DIGITS, _MOST_DIGITS = 4, 17
+_MIN_DIGITS, _MAX_DIGITS = 4, 17
 
 
 def complaint(value: float | Floats, limit: float) -> str | None:
-    """Return the line about a loss, or the worst of several, above `limit`; None if none is.
+    """Return the message for a loss, or the worst of several, above `limit`; None if none is.
 
-    NaN is not at most anything, so it is above any limit.
+    NaN counts as above any limit.
     """
     losses = np.atleast_1d(value)
     most = repr(limit).removesuffix(".0")
     failed = int(np.count_nonzero(~(losses <= limit)))
     if not failed:
         return None
-    class_ = int(losses.argmax())  # for which NaN is the greatest
+    class_ = int(losses.argmax())  # NaN counts as the greatest
     worst = float(losses[class_])
     of_class = f" of class {class_}" if isinstance(value, np.ndarray) else ""
     if math.isnan(worst):
@@ -33,8 +33,8 @@ def complaint(value: float | Floats, limit: float) -> str | None:
 
 
 def _rounded_above(loss: float, limit: float) -> str:
-    """A loss in the fewest digits that still show, to a hundredth, its excess over the limit."""
-    for digits in range(_FEWEST_DIGITS, _MOST_DIGITS):
+    """A loss in as few digits as show its excess over the limit to within a hundredth."""
+    for digits in range(_MIN_DIGITS, _MAX_DIGITS):
         text = f"{loss:.{digits}g}"
         if abs(float(text) - loss) <= (loss - limit) / 100:
             return text

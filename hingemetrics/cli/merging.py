@@ -9,27 +9,27 @@ from contextlib import contextmanager
 from hingemetrics.cli.console import note
 from hingemetrics.state import HingeState
 
-_STATE_BYTES = 1 << 26  # more than those of any state of 100,000 classes
+_STATE_BYTES = 1 << 26  # more than any state of 100,000 classes takes
 
 
 def merged_state(paths: Iterable[str]) -> HingeState:
-    """Return the sum of the states in files; none may be counted twice."""
+    """Return the sum of the states in files, each of which may be given only once."""
     states = _states(paths)
     _, total = next(states)
     for path, state in states:
-        with _located(path):
+        with _located_errors(path):
             total = total + state
     return total
 
 
 def _states(paths: Iterable[str]) -> Iterator[tuple[str, HingeState]]:
-    """Yield states with their files; raise for the same file twice, note the same content twice."""
-    import hashlib  # milliseconds that only --merge needs
+    """Yield paths and states; raise for the same file twice, note the same content twice."""
+    import hashlib  # takes milliseconds, and only --merge needs it
 
     files: dict[tuple[int, int], str] = {}  # path by device and inode
     contents: dict[bytes, str] = {}  # first path by digest
     for path in paths:
-        status = os.stat(path)  # first: to open a pipe that was read to its end may wait for ever
+        status = os.stat(path)  # first: opening a pipe that was read to its end may wait forever
         file = status.st_dev, status.st_ino
         if file in files:
             raise ValueError(
@@ -38,7 +38,7 @@ def _states(paths: Iterable[str]) -> Iterator[tuple[str, HingeState]]:
             )
         files[file] = path
         data = _content(path)
-        with _located(path):
+        with _located_errors(path):
             state = HingeState.from_bytes(data)
         first = contents.setdefault(hashlib.sha256(data).digest(), path)
         if first != path:
@@ -47,7 +47,7 @@ def _states(paths: Iterable[str]) -> Iterator[tuple[str, HingeState]]:
 
 
 def _content(path: str) -> bytes:
-    """Return the bytes of a file, unless they are too many for a state."""
+    """Return the bytes of a file, or raise if it is too large for a state."""
     with open(path, "rb") as file:
         data = file.read(_STATE_BYTES + 1)
     if len(data) > _STATE_BYTES:
@@ -56,8 +56,8 @@ def _content(path: str) -> bytes:
 
 
 @contextmanager
-def _located(path: str) -> Iterator[None]:
-    """Prefix refusals of a state with its file."""
+def _located_errors(path: str) -> Iterator[None]:
+    """Prefix errors about a state with its file."""
     try:
         yield
     except ValueError as error:

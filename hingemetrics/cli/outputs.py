@@ -1,10 +1,10 @@
-"""The files that the command writes: whole or not at all, with their modes and links.
+"""The files that the command writes: whole or not at all, keeping their modes and links.
 
 A regular file is written to a temporary file beside it, which then replaces it, with the mode and,
 as far as the process may set it, the owner of the file that was there. A symlink stays one: the
-file that it points to is replaced. A file with other names (hard links), all of which shall have
-the new content, is overwritten in place, and gets the old content back if that fails. Pipes and
-devices are only written to.
+file that it points to is replaced. A file with hard links is overwritten in place, so that all its
+names have the new content, and gets the old content back if that fails. Pipes and devices are
+simply written to.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from io import FileIO
 from itertools import combinations
 
 _STREAMS = {"standard output": 1, "standard error": 2}
-_MOST_NAMES = 100  # of temporary files to try; the first is as good as sure to be free
+_MAX_ATTEMPTS = 100  # at a free name for a temporary file; the first is almost certainly free
 
 
 def check_outputs(outputs: Mapping[str, str], inputs: Sequence[str | int]) -> None:
-    """Raise for files that cannot be written, or that would replace one another or an input.
+    """Raise for files that cannot be written, or that would overwrite each other or an input.
 
     `outputs` maps options to paths, `inputs` are paths and file descriptors.
     """
     for (option, path), (other, other_path) in combinations(outputs.items(), 2):
-        if _is_same(path, other_path):
+        if _is_same_file(path, other_path):
             raise ValueError(f"{option} and {other} must be two files, got {path} and {other_path}")
     for option, path in outputs.items():
         place = os.path.realpath(path)
@@ -61,8 +61,8 @@ def write(path: str, data: bytes) -> None:
         raise OSError(error.errno, error.strerror, path) from error
 
 
-def _is_same(path: str, other: str) -> bool:
-    """Whether two paths lead to one file, which need not exist yet."""
+def _is_same_file(path: str, other: str) -> bool:
+    """Whether two paths lead to the same file, which need not exist yet."""
     a, b = (os.path.normcase(os.path.realpath(name)) for name in (path, other))
     return a == b or (
         os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
@@ -70,7 +70,7 @@ def _is_same(path: str, other: str) -> bool:
 
 
 def _standard_stream(path: str) -> str | None:
-    """Return which stream of the process goes to that file or pipe: they would mix."""
+    """Return the standard stream that goes to this file or pipe, whose output would be mixed in."""
     status = _status(path)
     if status is not None and not stat.S_ISCHR(status.st_mode):  # a terminal, or /dev/null
         for stream, descriptor in _STREAMS.items():
@@ -81,7 +81,7 @@ def _standard_stream(path: str) -> str | None:
 
 
 def _status(path: str) -> os.stat_result | None:
-    """Return a file's status, or None if there is no file."""
+    """Return a file's status, or None if it does not exist."""
     try:
         return os.stat(path)
     except FileNotFoundError:
@@ -89,9 +89,9 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _replace(path: str, data: bytes, before: os.stat_result | None) -> None:
-    """Write a temporary file and put it in the place of the file that was there, if any."""
-    mode = 0o666 if before is None else 0o600  # of a new file, less the umask
-    for _ in range(_MOST_NAMES):
+    """Write a temporary file and move it over the file that was there, if any."""
+    mode = 0o666 if before is None else 0o600  # of a new file, before the umask
+    for _ in range(_MAX_ATTEMPTS):
         temporary = os.path.join(os.path.dirname(path), f".hingemetrics-{os.urandom(8).hex()}.tmp")
         try:
             with open(temporary, "xb", opener=partial(os.open, mode=mode)) as file:
@@ -112,7 +112,6 @@ def _replace(path: str, data: bytes, before: os.stat_result | None) -> None:
 
 
 def _copy_owner_and_mode(before: os.stat_result, file: int) -> None:
-    """Give a new file the owner and the mode of the one that it replaces."""
     if sys.platform != "win32":
         with suppress(PermissionError):  # only root may give files away
             os.fchown(file, before.st_uid, before.st_gid)
@@ -120,7 +119,7 @@ def _copy_owner_and_mode(before: os.stat_result, file: int) -> None:
 
 
 def _rewrite(path: str, data: bytes) -> None:
-    """Overwrite a file in place; on any error put back what it held."""
+    """Overwrite a file in place; on any error restore its content."""
     with open(path, "r+b", buffering=0) as file:
         before = file.read()
         try:
@@ -132,9 +131,9 @@ def _rewrite(path: str, data: bytes) -> None:
 
 
 def _overwrite(file: FileIO, data: bytes) -> None:
-    """Make a file hold `data` and nothing else."""
+    """Replace a file's whole content by `data`."""
     file.seek(0)
     rest = memoryview(data)
-    while rest:  # a write may take a part
+    while rest:  # a write may be partial
         rest = rest[file.write(rest) :]
     file.truncate()

@@ -1,4 +1,4 @@
-"""The report: the loss and what it is of, as text and as JSON."""
+"""The report: the loss and the breakdowns that were asked for, as text or JSON."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Report(NamedTuple):
-    """What was found in the files."""
+    """The results of one run."""
 
     state: HingeState
-    rows: int | None = None  # ignored ones included; None where only states were read
+    rows: int | None = None  # including ignored ones; None if only states were read
     ignore_index: int | None = None
     worst: list[WorstSample] | None = None
     classes: list[ClassLoss] | None = None
@@ -29,7 +29,7 @@ class Report(NamedTuple):
 
 
 def as_text(report: Report, value: float | Floats) -> str:
-    """Return the value, one line per class (one-vs-all), then tables; repr keeps every bit."""
+    """Return the value, one line per class (one-vs-all), then the tables; repr keeps every bit."""
     lines = [repr(float(number)) for number in np.atleast_1d(value)]
     if report.worst is not None:
         lines += ["", *_right_aligned(_worst_table(report.worst))]
@@ -55,14 +55,14 @@ def _class_table(classes: Sequence[ClassLoss]) -> Iterator[list[str]]:
 
 
 def _right_aligned(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table."""
+    """Return the lines of a table, its columns aligned on the right."""
     table = list(rows)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(map(str.rjust, row, widths)) for row in table]
 
 
 def as_json(report: Report, value: float | Floats) -> str:
-    """Return a JSON object; a number that JSON cannot hold is null."""
+    """Return the report as a JSON object; a number that JSON cannot hold is null."""
     from base64 import b64encode
 
     state = report.state
@@ -89,19 +89,18 @@ def as_json(report: Report, value: float | Floats) -> str:
 
 
 def _worst_object(sample: WorstSample) -> dict[str, Any]:
-    """Return a sample as an object of JSON."""
     row, target, class_, loss = sample
     of_class = {} if class_ is None else {"class": class_}
     return {"index": row, "target": target, **of_class, "loss": _jsonable(loss)}
 
 
 def _jsonable(value: float | list[float] | Floats) -> Any:
-    """Return numbers as JSON has them: null for NaN and infinity."""
+    """Return numbers for JSON: None for NaN and infinity."""
     if isinstance(value, (list, np.ndarray)):
         return [_jsonable(number) for number in value]
     return float(value) if math.isfinite(value) else None
 
 
 def _ratio(loss: Fraction | None) -> str | None:
-    """Return an exact mean as p/q, or None where there is none."""
+    """Return an exact mean as p/q, or None if it is NaN or infinite."""
     return None if loss is None else f"{loss.numerator}/{loss.denominator}"

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 if the loss is above ``--fail-above`` (or NaN). Bad usage or input exits with 2.
+        0, or 1 if the loss is above ``--fail-above`` or NaN. Bad usage or input exits with 2.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Notes
     -----
-    ``--threads`` and ``--backend`` hold until it returns; the process's own settings are kept.
+    ``--threads`` and ``--backend`` apply until it returns; the process's own settings are restored.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(parsed(arguments))
     except KeyboardInterrupt:
-        if arguments is None:  # this is the command: Python ends it by SIGINT, without a traceback
+        if arguments is None:  # run as the command: Python ends it by SIGINT, without a traceback
             sys.excepthook = lambda *_: None
         raise
     finally:
@@ -95,7 +95,7 @@ def _print_report(report: Report, options: argparse.Namespace) -> int:
 
 
 def _check_environment(options: argparse.Namespace) -> None:
-    """Raise now for what would fail only when the data has been read."""
+    """Raise now for what would otherwise fail only after the data has been read."""
     get_backend()
     get_num_threads()
     if options.plot and find_spec("matplotlib") is None:
@@ -103,7 +103,7 @@ def _check_environment(options: argparse.Namespace) -> None:
 
 
 def _check_outputs(options: argparse.Namespace, read: Sequence[str | int]) -> None:
-    """Raise for --state-out and --plot if their files cannot be written, or must not."""
+    """Raise if the files of --state-out and --plot cannot, or must not, be written."""
     outputs = {"--state-out": options.state_out, "--plot": options.plot}
     check_outputs({option: path for option, path in outputs.items() if path is not None}, read)
 
@@ -144,7 +144,7 @@ def _report_of_files(options: argparse.Namespace) -> Report:
 
 
 def _update(metric: HingeLoss, block: Block) -> None:
-    """Add a block; errors name its files, and the row counted over all files."""
+    """Add a block; errors name its files, and count rows over all files."""
     try:
         metric.update(block.preds, block.target, block.sample_weight)
     except (TypeError, ValueError) as error:
@@ -153,7 +153,7 @@ def _update(metric: HingeLoss, block: Block) -> None:
 
 
 def _with_progress(read: Blocks, part: Columns) -> Blocks:
-    """Yield blocks; on a terminal, show the progress if it takes long."""
+    """Yield blocks; on a terminal, show progress if it takes long."""
     bar = progress_bar(lambda: row_count(part))
     with closing(read), nullcontext() if bar is None else bar:
         for block in read:
@@ -163,7 +163,7 @@ def _with_progress(read: Blocks, part: Columns) -> Blocks:
 
 
 def _draw(picture: Picture, path: str) -> None:
-    """Draw a picture, after the result; data that cannot be drawn changes no exit status."""
+    """Draw the picture; data that cannot be drawn does not change the exit status."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -171,7 +171,7 @@ def _draw(picture: Picture, path: str) -> None:
         write(path, drawing)
     except (ImportError, OSError) as error:
         fail(reason(error))
-    except Exception as error:  # Matplotlib raises all sorts for data it cannot draw
+    except Exception as error:  # matplotlib raises all sorts of errors for data it cannot draw
         note(f"no picture: {error}")
         return
     if picture.left_out:

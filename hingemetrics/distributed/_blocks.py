@@ -1,4 +1,4 @@
-"""Blocks of rows, wherever they lie: their states, the sum of those, and where an error is from."""
+"""Blocks of rows: their states, the sum of states, and errors that name the block."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.state import HingeState, tally_of
 
 MetricFactory = Callable[[], HingeLoss]
-"""Makes an empty metric of one configuration, in any process."""
+"""Makes an empty metric of a fixed configuration, in any process."""
 
 
 def metric_factory(
     squared: bool, multiclass_mode: str | MulticlassMode | None, ignore_index: int | None
 ) -> MetricFactory:
-    """Return a factory of metrics; a wrong configuration is refused here, not by a worker."""
+    """Return a factory of metrics; an invalid configuration raises here, not on a worker."""
     checked: HingeLoss = HingeLoss(squared, multiclass_mode, ignore_index=ignore_index)
     return partial(
         HingeLoss, checked.squared, checked.multiclass_mode, ignore_index=checked.ignore_index
@@ -26,7 +26,7 @@ def metric_factory(
 
 
 def row_span(first: int, stop: int) -> str:
-    """Return rows as error messages have them."""
+    """A range of rows, for error messages."""
     return f"rows {first} to {stop - 1}"
 
 
@@ -48,7 +48,7 @@ def block_state(
     *,
     new_metric: MetricFactory,
 ) -> HingeState:
-    """Return the state of one block."""
+    """Return the state of one block; errors name its place."""
     metric = new_metric()
     with located_errors(place):
         metric.update(preds, target, sample_weight)
@@ -56,12 +56,12 @@ def block_state(
 
 
 def merged(place: str, *states: HingeState) -> HingeState:
-    """Return the sum of states, of which there is at least one."""
+    """Return the sum of one or more states; errors name their place."""
     first, *others = states
     with located_errors(place):
         return sum(others, first)
 
 
 def loss_of(state: HingeState, num_classes: int, reduction: str) -> float | Floats:
-    """Return the loss; one per class (one-vs-all) also where no sample was seen."""
+    """Return the loss; for one-vs-all one per class, even if no sample was seen."""
     return tally_of(state).value(reduction, num_classes)

@@ -35,7 +35,7 @@ def dask_hinge_state(
     sample_weight: Any = None,
     ignore_index: int | None = None,
 ) -> Any:
-    """Return, as a Delayed of Dask, the state of a hinge loss of Dask arrays or frames.
+    """Return a Dask Delayed of the state of a hinge loss of Dask arrays or frames.
 
     Nothing is read before it is computed. Each block of rows becomes a `HingeState` where it is,
     and the states are added in a tree.
@@ -53,7 +53,7 @@ def dask_hinge_state(
     sample_weight : dask Array, shape (N,) or (N, 1), Series, or DataFrame of one column, optional
         Finite weights >= 0.
     ignore_index : int, optional
-        Rows with this target are left out of everything.
+        Rows with this target are ignored.
 
     Returns
     -------
@@ -62,22 +62,21 @@ def dask_hinge_state(
     Raises
     ------
     TypeError
-        If an argument is a Dask collection of another kind, or not of real numbers.
+        If an argument is another kind of Dask collection, or does not hold real numbers.
     ValueError
-        If shapes, numbers of rows or numbers of partitions disagree, or a choice is none.
+        If shapes, numbers of rows or numbers of partitions disagree, or an option is invalid.
 
     Notes
     -----
-    Arguments may be of different kinds, and arrays in memory (of anything `hinge_loss` takes)
-    may be among them. Where chunks are known, `target` and `sample_weight` are cut like `preds`,
-    and columns are joined. Where they are not, as for frames, all must have equally many
-    partitions, and the computation fails unless each has equally many rows in all of them: rows
-    are never paired by anything but their position. Each block is read once, for all arguments,
-    with all columns that the reader was asked for: name those needed, as in
-    ``read_parquet(path, columns=[...])``.
+    Arguments may be of different kinds, including anything in memory that `hinge_loss` takes.
+    Where chunks are known, `target` and `sample_weight` are rechunked like `preds`, and columns
+    are joined. Where they are not, as for frames, all must have the same number of partitions, and
+    the computation fails unless matching partitions have the same number of rows: rows are paired
+    by position only. Each block is read once, for all arguments, with all columns that the reader
+    was asked for: name those needed, as in ``read_parquet(path, columns=[...])``.
 
-    What is wrong with values is found when they are computed. The error then names the block, and
-    its indices count from the block's first row: ``block 3 (rows 3000 to 3999): target must be
+    Invalid values are found when they are computed. The error then names the block, and its
+    indices count from the block's first row: ``block 3 (rows 3000 to 3999): target must be
     ... at index 17``.
 
     Examples
@@ -93,10 +92,10 @@ def dask_hinge_state(
 
     new_metric = metric_factory(squared, multiclass_mode, ignore_index)
     given = {"preds": preds, "target": target, "sample_weight": sample_weight}
-    collections = _cut_like_preds(
-        {name: _collection(value, name) for name, value in given.items() if value is not None}
+    collections = _chunked_like_preds(
+        {name: _as_collection(value, name) for name, value in given.items() if value is not None}
     )
-    # One layer for all: Dask takes time that grows with the square of their number.
+    # All tasks in one layer: Dask's time grows with the square of the number of layers.
     layer = f"hinge-state-{uuid4().hex}"
     measure = partial(block_state, new_metric=new_metric)
     tasks, last = _state_tasks(layer, measure, _placed_keys(collections))
@@ -114,22 +113,22 @@ def dask_hinge_loss(
     ignore_index: int | None = None,
     reduction: str = "mean",
 ) -> Any:
-    """Return, as a Delayed of Dask, the hinge loss of Dask arrays or frames.
+    """Return a Dask Delayed of the hinge loss of Dask arrays or frames.
 
-    Computed, it is what `hinge_loss` gives for all the data at once, to the bit.
+    Computed, it equals `hinge_loss` of all the data at once, to the bit.
 
     Parameters
     ----------
     preds, target, squared, multiclass_mode, sample_weight, ignore_index
         As for `dask_hinge_state`.
     reduction : {"mean", "sum"}, default "mean"
-        What becomes of the losses.
+        How the losses are combined.
 
     Returns
     -------
     dask Delayed of float, or of ndarray of float64, shape (C,), for one-vs-all
         The loss (dimensionless). The mean of no samples, or of weights that are all zero, is NaN;
-        the UserWarning is given where that is computed, which may be another process.
+        the UserWarning is issued where that is computed, which may be another process.
 
     Raises
     ------
@@ -146,7 +145,7 @@ def dask_hinge_loss(
     from dask.delayed import delayed
 
     check_reduction(reduction)
-    preds = _collection(preds, "preds")
+    preds = _as_collection(preds, "preds")
     state = dask_hinge_state(
         preds,
         target,
@@ -159,7 +158,7 @@ def dask_hinge_loss(
     return delayed(loss_of, pure=False)(state, num_classes, reduction)
 
 
-def _collection(value: Any, name: str) -> Any:
+def _as_collection(value: Any, name: str) -> Any:
     """Return an argument as a Dask array or frame whose columns are all in one chunk."""
     import dask
     import dask.array
@@ -168,7 +167,7 @@ def _collection(value: Any, name: str) -> Any:
         return _checked_shape(value, name)
     if isinstance(value, dask.array.Array):
         array = _checked_shape(value, name)
-        as_array(np.empty(0, array.dtype), name)  # a dtype of no real numbers is refused now
+        as_array(np.empty(0, array.dtype), name)  # raises now for a dtype that is not real
         return array if array.ndim == 1 else array.rechunk({1: -1})
     if dask.is_dask_collection(value):
         raise TypeError(
@@ -184,7 +183,7 @@ def _is_frame(value: Any) -> bool:
 
 
 def _checked_shape(value: Any, name: str) -> Any:
-    """Return an array or frame, or raise unless its dimensions and columns suit the argument."""
+    """Return an array or frame, or raise unless its shape suits the argument."""
     must = "(N,) or (N, C), C >= 2" if name == "preds" else "(N,)"
     if value.ndim not in (1, 2):
         raise ValueError(f"{name} must have shape {must}, got {value.shape}")
@@ -194,8 +193,8 @@ def _checked_shape(value: Any, name: str) -> Any:
     return value
 
 
-def _cut_like_preds(collections: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments, rechunked to the rows of preds where Dask knows both."""
+def _chunked_like_preds(collections: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments, rechunked like preds where Dask knows the chunks of both."""
     rows = _chunk_rows(collections["preds"])
     cut = dict(collections)
     for name, collection in collections.items():
@@ -209,7 +208,7 @@ def _cut_like_preds(collections: dict[str, Any]) -> dict[str, Any]:
 
 
 def _chunk_rows(collection: Any) -> tuple[int, ...] | None:
-    """Return the number of rows in each chunk, or None where Dask does not know it."""
+    """Return the number of rows in each chunk, or None if Dask does not know it."""
     if _is_frame(collection) or any(map(math.isnan, collection.chunks[0])):
         return None
     rows: tuple[int, ...] = collection.chunks[0]
@@ -217,7 +216,7 @@ def _chunk_rows(collection: Any) -> tuple[int, ...] | None:
 
 
 def _placed_keys(collections: dict[str, Any]) -> list[tuple[str, tuple[Any, ...]]]:
-    """Return, for each block of rows, its place and the key of each argument's part."""
+    """Return, for each block of rows, its place and the key of its chunk in each argument."""
     from dask.core import flatten
 
     keys = {name: [*flatten(part.__dask_keys__())] for name, part in collections.items()}
@@ -232,7 +231,7 @@ def _placed_keys(collections: dict[str, Any]) -> list[tuple[str, tuple[Any, ...]
 
 
 def _places(preds: Any) -> list[str]:
-    """Return each block's number, and its rows where Dask knows them, for error messages."""
+    """Each block's number, and its rows where Dask knows them, for error messages."""
     rows = _chunk_rows(preds)
     if rows is None:
         return [f"block {i}" for i in range(preds.npartitions)]
@@ -246,7 +245,7 @@ def _places(preds: Any) -> list[str]:
 def _state_tasks(
     layer: str, measure: Callable[..., HingeState], blocks: list[tuple[str, tuple[Any, ...]]]
 ) -> tuple[dict[Any, Any], Any]:
-    """Return the tasks that make states of blocks and add them in a tree, and the last key."""
+    """Return the tasks that turn blocks into states and add them in a tree, and the root's key."""
     from dask.task_spec import Task, TaskRef
 
     spans = [(i, i + 1) for i in range(len(blocks))]

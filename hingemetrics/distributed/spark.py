@@ -22,7 +22,7 @@ from hingemetrics.distributed._blocks import (
 )
 from hingemetrics.state import HingeState
 
-_MERGING_PARTITIONS = 4  # adding states takes microseconds, starting a task far longer
+_MERGING_PARTITIONS = 4  # few: adding states takes microseconds, starting a task far longer
 
 
 def spark_hinge_state(
@@ -56,7 +56,7 @@ def spark_hinge_state(
     sample_weight : str, optional
         The column of finite weights >= 0.
     ignore_index : int, optional
-        Rows with this target are left out of everything.
+        Rows with this target are ignored.
 
     Returns
     -------
@@ -67,11 +67,10 @@ def spark_hinge_state(
     TypeError
         If an argument has the wrong type.
     ValueError
-        If a choice is none.
+        If an option is invalid.
     pyspark.errors.PythonException
-        If values are not as they must be (nulls are refused): its text holds the error, which
-        names the column or argument, the partition and the rows, from whose first the index
-        counts.
+        If values are invalid (nulls are refused): its text contains the error, which names the
+        column or argument, the partition and the rows; the index counts from the first of these.
 
     Examples
     --------
@@ -106,21 +105,21 @@ def spark_hinge_loss(
 ) -> float | Floats:
     """Return the hinge loss of columns of a Spark DataFrame.
 
-    It is what `hinge_loss` gives for all the data at once, to the bit.
+    It equals `hinge_loss` of all the data at once, to the bit.
 
     Parameters
     ----------
     df, preds, target, squared, multiclass_mode, sample_weight, ignore_index
         As for `spark_hinge_state`.
     reduction : {"mean", "sum"}, default "mean"
-        What becomes of the losses.
+        How the losses are combined.
 
     Returns
     -------
     float or ndarray of float64, shape (C,)
         The loss (dimensionless): one per class (one-vs-all). The mean of no samples, or of weights
-        that are all zero, is NaN with a UserWarning; of no arrays it is one number, for nothing
-        says how many classes there are.
+        that are all zero, is NaN with a UserWarning. If `preds` is a column of arrays and there
+        are no rows, it is one number, as the number of classes is unknown.
 
     Raises
     ------
@@ -151,20 +150,20 @@ def spark_hinge_loss(
 
 
 class _ColumnNames(NamedTuple):
-    """Which columns the arguments are in."""
+    """The names of the columns that the arguments are in."""
 
     preds: str | tuple[str, ...]
     target: str
     sample_weight: str | None
 
     def in_order(self) -> list[str]:
-        """Return all names, in the order in which columns are sent to workers."""
+        """Return all names in the order in which the columns are sent to workers."""
         preds = [self.preds] if isinstance(self.preds, str) else self.preds
         return [*preds, self.target, *([] if self.sample_weight is None else [self.sample_weight])]
 
 
 def _checked_columns(preds: Any, target: Any, sample_weight: Any) -> _ColumnNames:
-    """Return the names of columns, or raise for what is none."""
+    """Return the column names, or raise for anything else."""
     several = isinstance(preds, (list, tuple))
     names = list(preds) if several else [preds]
     if not (names and all(isinstance(name, str) and name for name in names)):
@@ -178,13 +177,13 @@ def _checked_columns(preds: Any, target: Any, sample_weight: Any) -> _ColumnName
     return _ColumnNames(tuple(preds) if several else preds, target, sample_weight)
 
 
-# What workers run: they find these functions by the name of this module.
+# Run on workers, which import these functions from this module
 
 
 def _partition_state(
     batches: Iterable[Any], *, columns: _ColumnNames, new_metric: MetricFactory
 ) -> Iterator[Any]:
-    """Yield the state of a partition, which comes as record batches."""
+    """Yield the state of a partition, given as record batches."""
     from pyspark import TaskContext
 
     partition = TaskContext.get().partitionId()
@@ -198,7 +197,7 @@ def _partition_state(
 
 
 def _merged_states(batches: Iterable[Any]) -> Iterator[Any]:
-    """Yield the sum of a partition of states; nothing if there are none."""
+    """Yield the sum of a partition of states, or nothing if it is empty."""
     states = [
         HingeState.from_bytes(data) for batch in batches for data in batch.column(0).to_pylist()
     ]
@@ -214,7 +213,7 @@ def _state_record(state: HingeState) -> Any:
 
 
 def _arrays(batch: Any, columns: _ColumnNames) -> list[Array]:
-    """Return preds, target and, if there is one, sample_weight of a record batch."""
+    """Return preds, target and, if given, sample_weight from a record batch."""
     labels = map(_column_label, columns.in_order())
     labelled = list(zip(batch.columns, labels, strict=True))
     if isinstance(columns.preds, str):
@@ -226,12 +225,12 @@ def _arrays(batch: Any, columns: _ColumnNames) -> list[Array]:
 
 
 def _column_label(name: str) -> str:
-    """Return what error messages call a column."""
+    """A column's name, for error messages."""
     return f"column {name!r}"
 
 
 def _array_of_lists(column: Any, label: str) -> Array:
-    """Return a column of numbers as (N,), one of lists of C numbers as (N, C)."""
+    """Return a column of numbers as (N,), or of lists of C numbers as (N, C)."""
     if not hasattr(column, "value_lengths"):
         return as_array(column, label)
     lengths = as_array(column.value_lengths(), label)  # null where a list is

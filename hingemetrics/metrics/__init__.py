@@ -1,1 +1,1 @@
-"""The classes that update and compute: over everything, over a window, with an interval."""
+"""The metric classes: over everything seen, over a window, with a confidence interval."""

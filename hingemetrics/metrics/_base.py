@@ -1,8 +1,8 @@
-"""What all metrics share: configuration, words, and how they replace what they have seen.
+"""What all metrics share: configuration, `update` with its docstring, and compare-and-swap.
 
-A metric replaces what it has seen as a whole, so that an interrupt or another thread finds it as it
-was before a change or as it is after it. One lock serves all metrics; it is held while one of them
-replaces what it has seen, no longer, so nothing that could wait or call back runs under it.
+A metric replaces what it has seen as a whole, so an interrupt or another thread finds it either as
+it was before a change or as it is after. One lock serves all metrics. It is held only while what
+was seen is replaced, so nothing that could wait or call back runs under it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _lock = threading.RLock()
 
 
 def _renew_lock() -> None:
-    """In a forked child, forget that a thread of the parent held the lock."""
+    """Start a forked child with a free lock: a thread of the parent may have held the old one."""
     global _lock
     _lock = threading.RLock()
 
@@ -36,12 +36,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def locked() -> threading.RLock:
-    """Return the lock, for a with statement."""
+    """Return the lock of all metrics, for a with statement."""
     return _lock
 
 
 class _Constant:
-    """An attribute of a class that its instances cannot change."""
+    """A class attribute that is read-only on instances."""
 
     def __init__(self, value: bool) -> None:
         self._value = value
@@ -57,7 +57,7 @@ class _Constant:
 
 
 class Metric:
-    """What all metrics have in common: a configuration, updates and copies."""
+    """Base of all metrics: configuration, updates and copies."""
 
     is_differentiable = _Constant(True)
     higher_is_better = _Constant(False)
@@ -84,11 +84,11 @@ class Metric:
 
     @property
     def ignore_index(self) -> int | None:
-        """Rows with this target are left out."""
+        """Rows with this target are ignored."""
         return self._ignore_index
 
     def clone(self) -> Self:
-        """Return an independent copy, with what was seen; a process group is shared.
+        """Return an independent copy, including what was seen; a process group is shared.
 
         Returns
         -------
@@ -97,7 +97,7 @@ class Metric:
         return copy.deepcopy(self)
 
     def _configuration(self) -> dict[str, Any]:
-        """Return the arguments that this was made with."""
+        """Return the constructor's arguments: for `repr`, and to check state dicts."""
         return {
             "squared": self.squared,
             "multiclass_mode": self.multiclass_mode.value,
@@ -123,14 +123,14 @@ class Metric:
         Raises
         ------
         TypeError, ValueError
-            As `hinge_loss`; also if the number of classes, binary versus multi-class form or the
-            binary coding (0 or -1) is not that of earlier batches.
+            As `hinge_loss`; also if the number of classes, the form (binary or multi-class) or the
+            binary coding (0 or -1) differs from that of earlier batches.
         RuntimeError
             While synced.
 
         Notes
         -----
-        A batch of no rows is no update. If a window is full, its oldest update leaves it.
+        A batch without rows is not an update. If a window is full, its oldest update leaves it.
         """
         self._add_batch(Batch(preds, target, sample_weight, self._ignore_index))
 
@@ -139,7 +139,7 @@ class Metric:
         raise NotImplementedError
 
     def _swap(self, seen: Any, new: Any) -> bool:
-        """Replace what was seen, unless somebody else did so first."""
+        """Compare and swap: replace `seen`, unless another thread has replaced it."""
         with _lock:
             unchanged = self._seen is seen
             if unchanged:
@@ -147,7 +147,7 @@ class Metric:
         return unchanged
 
     def _change(self, changed: Callable[[Any], Any]) -> None:
-        """Replace what was seen by what it is changed to: all of it or, on any error, nothing."""
+        """Apply `changed` to what was seen, again if another thread was faster; all or nothing."""
         while True:
             seen = self._seen
             if self._swap(seen, changed(seen)):
@@ -155,7 +155,7 @@ class Metric:
 
 
 class ForwardMetric(Metric, Generic[Value_co]):
-    """A metric that can tell the loss of one batch beside that of all."""
+    """A metric that can also return the loss of a single batch."""
 
     def forward(self, preds: object, target: object, sample_weight: object = None) -> Value_co:
         """Add a batch and return its own loss; the data is read once.
@@ -178,7 +178,7 @@ class ForwardMetric(Metric, Generic[Value_co]):
         return self._forward_batch(Batch(preds, target, sample_weight, self._ignore_index))
 
     def __call__(self, preds: object, target: object, sample_weight: object = None) -> Value_co:
-        """Call `forward`, which in a subclass may know of no weights."""
+        """Call `forward`; without weights, as a subclass's may not take any."""
         weights = () if sample_weight is None else (sample_weight,)
         return self.forward(preds, target, *weights)
 

@@ -8,7 +8,7 @@ from typing import Any
 from hingemetrics.state import HingeState
 
 _VERSION = 1
-TOO_MANY_UPDATES = 1 << 128  # as many as samples; bounds what a hostile state dict can ask for
+TOO_MANY_UPDATES = 1 << 128  # the same limit as for samples; bounds hostile state dicts
 
 
 def state_dict_of(
@@ -26,7 +26,7 @@ def state_dict_of(
 def parsed_state_dict(
     state_dict: Mapping[str, Any], configuration: dict[str, Any]
 ) -> tuple[int, HingeState[Any]]:
-    """Return the update count and the state of a state dict that fits a configuration."""
+    """Return the update count and the state, or raise unless the dict fits the configuration."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"state_dict must be a mapping, got {type(state_dict).__name__}")
     expected = {"version": _VERSION, **configuration}
@@ -48,7 +48,7 @@ def parsed_state_dict(
             f"state_dict['update_count'] must be an int and ['state'] a str, "
             f"got {type(updates).__name__} and {type(text).__name__}"
         )
-    if not 0 <= updates < TOO_MANY_UPDATES:  # perhaps too long to be printed
+    if not 0 <= updates < TOO_MANY_UPDATES:  # not shown: it may be too long to print
         raise ValueError("state_dict['update_count'] must be from 0 to 2**128 - 1")
     try:
         state = HingeState.from_bytes(bytes.fromhex(text))

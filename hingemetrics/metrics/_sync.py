@@ -1,4 +1,4 @@
-"""Ranks: who can add up the states of all of them."""
+"""Distributed ranks: process groups and functions that add up the states of all ranks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hingemetrics.state import HingeState
 
 
 class ProcessGroup(Protocol):
-    """Ranks that can add up objects, as an mpi4py communicator does."""
+    """A group of ranks that can add up objects, as an mpi4py communicator does."""
 
     def allreduce(self, sendobj: Any, /) -> Any:
         """Return the sum of the objects of all ranks, on every rank."""
@@ -18,10 +18,10 @@ class ProcessGroup(Protocol):
 DistSyncFn = Callable[[HingeState[Any], Any], HingeState]
 
 
-def merged_state(
+def synced_state(
     state: HingeState[Any], sync_fn: DistSyncFn | None, group: ProcessGroup | None
 ) -> HingeState[Any]:
-    """Return the sum of a state over all ranks, by a function or else by a group."""
+    """Return the sum of a state over all ranks, by `sync_fn` if given, else by `group`."""
     if sync_fn is not None:
         merged = sync_fn(state, group)
     else:
@@ -33,7 +33,7 @@ def merged_state(
 
 
 def checked_group(group: Any, sync_fn: DistSyncFn | None) -> ProcessGroup | None:
-    """Return a process group that can add up states, or that `sync_fn` takes care of."""
+    """Return a process group, or raise if it cannot add up states and there is no `sync_fn`."""
     if group is not None and sync_fn is None:
         if any(kind.__module__.split(".")[0] == "torch" for kind in type(group).__mro__):
             raise TypeError(
@@ -47,7 +47,7 @@ def checked_group(group: Any, sync_fn: DistSyncFn | None) -> ProcessGroup | None
 
 
 def checked_sync_fn(sync_fn: Any) -> DistSyncFn | None:
-    """Return a function that syncs, or None."""
+    """Return a callable or None, or raise."""
     if sync_fn is not None and not callable(sync_fn):
         raise TypeError(f"dist_sync_fn must be callable, got {sync_fn!r}")
     return sync_fn  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What if the data had been others: leave one out, and bootstrap intervals, from exact states."""
+"""Resampling with exact states: leave one out, and bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hingemetrics._engine.measure import loss_blocks
 from hingemetrics._inputs.arguments import checked_int
 from hingemetrics._inputs.batch import Batch
 from hingemetrics.metrics._base import Metric, locked
-from hingemetrics.state import HingeState, grown, tally_of
+from hingemetrics.state import HingeState, tally_of, updated
 
 _Value = TypeVar("_Value", bound="float | Floats")
 
@@ -35,8 +35,8 @@ class Interval(NamedTuple):
 def leave_one_out(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Value]]:
     """Return, for each state, the sum of all others.
 
-    Of states of shards this tells what each of them does to the value; of states of folds, what
-    cross-validation leaves to train on. It takes one sum and as many exact subtractions.
+    For states of shards this shows how each of them changes the value; for states of folds, it is
+    what cross-validation trains on. It takes one sum, and one exact subtraction per state.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def leave_one_out(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Valu
     Raises
     ------
     TypeError
-        If an item is no state.
+        If an item is not a state.
     ValueError
         If configurations, numbers of classes or codings disagree.
 
@@ -68,7 +68,7 @@ def leave_one_out(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Valu
     shards = _checked_states(states)
     if not shards:
         return []
-    total = _sum(shards)
+    total = _merged(shards)
     return [total - shard for shard in shards]
 
 
@@ -82,16 +82,17 @@ def bootstrap_interval(
     """Return the mean loss with a percentile bootstrap interval over shards.
 
     Each resample draws as many shards as there are, with replacement [1]_, and merges them exactly.
-    The shards should be exchangeable, such as days, users or files, and not fewer than some dozens.
-    The same states in the same order, and the same seed, give the same bits on any machine.
+    The shards should be exchangeable, such as days, users or files, and there should be at least
+    several dozen. The same states in the same order with the same seed give the same bits on any
+    machine.
 
     Parameters
     ----------
     states : iterable of HingeState
         Of disjoint shards, of one configuration, at least two.
     n_resamples : int, default 999
-        Number of resamples, at least 2 / (1 - `confidence_level`) - 1. Each takes a product of
-        integers a shard and column.
+        Number of resamples, at least 2 / (1 - `confidence_level`) - 1. Each takes one product of
+        integers per shard and column.
     confidence_level : float, default 0.95
         Between 0 and 1.
     seed : int, default 0
@@ -100,9 +101,9 @@ def bootstrap_interval(
     Returns
     -------
     Interval
-        The mean loss of all shards, and the k-th smallest and largest of the mean losses of those
-        n resamples that have weight, k = floor((n + 1) * (1 - confidence_level) / 2). An end is
-        NaN where a resample is, or where k is 0, for too few have weight.
+        The mean loss of all shards, and the k-th smallest and largest of the mean losses of the n
+        resamples with positive weight, k = floor((n + 1) * (1 - confidence_level) / 2). Both ends
+        are NaN if a resample is NaN, or if k is 0 because too few resamples have weight.
 
     Raises
     ------
@@ -130,7 +131,7 @@ def bootstrap_interval(
     if len(shards) < 2:
         raise ValueError(f"states must be of at least 2 shards, got {len(shards)}")
     options = _Options.checked(n_resamples, confidence_level, seed)
-    total = _sum(shards)
+    total = _merged(shards)
     table, resamples = _table(shards, total), []
     for counts in shard_counts(n_resamples, seed, len(shards)):
         weight, *numbers = counts @ table
@@ -142,9 +143,9 @@ def bootstrap_interval(
 class BootstrapHingeLoss(Metric):
     """The hinge loss with a percentile bootstrap interval over samples.
 
-    In each resample a sample counts k times, with k from a Poisson distribution of mean 1, which
-    is how to resample data that are seen once [1]_, [2]_. The counts depend on the seed, the
-    resample and the sample's position among all that were seen, and resamples are summed exactly:
+    In each resample a sample counts k times, with k from a Poisson distribution of mean 1: the way
+    to resample data that are seen only once [1]_, [2]_. The counts depend on the seed, the
+    resample and the sample's position among all samples seen, and resamples are summed exactly:
     the interval has the same bits for any batching, backend, number of threads and machine.
 
     Parameters
@@ -154,12 +155,12 @@ class BootstrapHingeLoss(Metric):
     multiclass_mode : None, str or MulticlassMode, default None
         "crammer-singer" (also None) or "one-vs-all". Binary data ignores it.
     ignore_index : int, optional
-        Rows with this target are left out of everything.
+        Rows with this target are ignored.
     n_resamples : int, default 999
         Number of resamples, at least 2 / (1 - `confidence_level`) - 1. Each takes 112 bytes, or
-        56 * (C + 1) for one-vs-all, ten times that once a loss or weight is above 2**28; while an
-        update runs, some 16 kB; and tens of nanoseconds a sample, but an update of one row takes as
-        long as one of 64.
+        56 * (C + 1) for one-vs-all, ten times that once a loss or weight is above 2**28; some 16 kB
+        more while an update runs; and tens of nanoseconds per sample, but an update with one row
+        takes as long as one with 64.
     confidence_level : float, default 0.95
         Between 0 and 1.
     seed : int, default 0
@@ -175,12 +176,12 @@ class BootstrapHingeLoss(Metric):
     Notes
     -----
     The interval is for independent samples. For dependent ones, such as the frames of a video,
-    make a state for each independent group and use `bootstrap_interval`. For one-vs-all there is
-    an interval for each class, by itself.
+    make a state for each independent group and use `bootstrap_interval`. For one-vs-all, each
+    class has its own interval.
 
-    The positions of samples decide how often they count: other than the value, the interval depends
-    on their order, and with several threads on who came first, although no update is lost. For the
-    same reason it merges with no other and knows no ranks; to store it, pickle it.
+    A sample's position decides how often it counts: unlike the value, the interval depends on the
+    order of the samples, and with several threads on which update came first, although no update is
+    lost. For the same reason it cannot be merged or synced over ranks; to store it, pickle it.
 
     References
     ----------
@@ -213,7 +214,7 @@ class BootstrapHingeLoss(Metric):
 
     @property
     def state(self) -> HingeState:
-        """What was seen so far, as an immutable value."""
+        """Everything seen so far, as an immutable value."""
         return self._seen[0]
 
     def compute(self) -> Interval:
@@ -244,9 +245,9 @@ class BootstrapHingeLoss(Metric):
         def added(seen: _Seen) -> _Seen:
             state, sums = seen
             at = state.count
-            total = grown(state, batch)
+            total = updated(state, batch)
             for loss, weight in loss_blocks(batch, tally_of(state).config, RESAMPLED_ROWS):
-                if not len(loss):  # all rows of the block are ignored
+                if not len(loss):  # every row of the block is ignored
                     continue
                 counts = sample_counts(n_resamples, seed, at, len(loss))
                 new = resampled(loss, weight, counts)
@@ -257,12 +258,11 @@ class BootstrapHingeLoss(Metric):
         self._change(added)
 
     def _configuration(self) -> dict[str, Any]:
-        """Return the arguments that this was made with."""
         return {**super()._configuration(), **self._options._asdict()}
 
 
 class _Options(NamedTuple):
-    """Options of a bootstrap."""
+    """Number of resamples, confidence level and seed."""
 
     n_resamples: int
     confidence_level: float
@@ -288,13 +288,13 @@ class _Options(NamedTuple):
         return cls(n_resamples, float(confidence_level), seed)
 
     def interval(self, state: HingeState, resamples: list[tuple[int, Any]]) -> Interval:
-        """Return the value of a state between quantiles of its resamples: weights and columns."""
+        """Return a state's value and the quantiles of its resamples, each a weight and columns."""
         value = state.value()
         means = [
             [column.over(weight) for column in columns] for weight, columns in resamples if weight
         ]
         rank = (len(means) + 1) * (1.0 - self.confidence_level) / 2.0
-        rank = math.floor(rank + 1e-9)  # 1 - 0.95 is a little above 0.05, 1 - 0.9 below 0.1
+        rank = math.floor(rank + 1e-9)  # 1 - 0.95 is slightly above 0.05, 1 - 0.9 below 0.1
         if rank < 1:
             return Interval(value, value * math.nan, value * math.nan)
         ordered = np.sort(np.array(means), axis=0)  # NaN last
@@ -308,7 +308,7 @@ class _Options(NamedTuple):
 
 
 def _checked_states(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Value]]:
-    """Return a list of nothing but states."""
+    """Return a list of states, or raise for anything else."""
     if not isinstance(states, Iterable):
         raise TypeError(f"states must be an iterable of HingeState, got {states!r}")
     listed = list(states)
@@ -318,8 +318,8 @@ def _checked_states(states: Iterable[HingeState[_Value]]) -> list[HingeState[_Va
     return listed
 
 
-def _sum(shards: list[HingeState[_Value]]) -> HingeState[_Value]:
-    """Return all shards merged; there is at least one."""
+def _merged(shards: list[HingeState[_Value]]) -> HingeState[_Value]:
+    """Return the sum of all shards, of which there is at least one; errors name the index."""
     index, total = 0, shards[0]
     try:
         for index, shard in enumerate(shards[1:], start=1):  # noqa: B007
@@ -330,7 +330,7 @@ def _sum(shards: list[HingeState[_Value]]) -> HingeState[_Value]:
 
 
 def _table(shards: list[HingeState], total: HingeState) -> Array:
-    """Return the integers of each state: its weight, then those of each column of losses."""
+    """Return a row of integers for each state: its weight, then the totals of the losses."""
     width = len(tally_of(total).totals().columns) - 1
     table = np.zeros((len(shards), 1 + 3 * width), object)
     for row, shard in zip(table, shards, strict=True):

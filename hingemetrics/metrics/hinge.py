@@ -1,4 +1,4 @@
-"""HingeLoss: the class that updates and computes, with the interface of classic torchmetrics."""
+"""HingeLoss: the accumulating metric, with the interface of classic torchmetrics."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from hingemetrics.metrics._sync import (
     ProcessGroup,
     checked_group,
     checked_sync_fn,
-    merged_state,
+    synced_state,
 )
-from hingemetrics.state import HingeState, grown, tally_of
+from hingemetrics.state import HingeState, tally_of, updated
 
-# What a metric has seen, replaced as a whole, so that it is never torn: its state, the number of
-# updates and, while synced, what this rank saw; the state is then that of all ranks.
+# What a metric has seen, replaced as a whole so that it is never torn: its state, the number of
+# updates and, while synced, this rank's own state; the first state is then that of all ranks.
 _Seen = tuple[HingeState[Any], int, HingeState[Any] | None]
 
 
 class HingeLoss(ForwardMetric[Value_co]):
-    """The hinge loss of everything it was updated with, exactly.
+    """The exact hinge loss of everything it was updated with.
 
     The interface is that of the classic torchmetrics (0.8) class; the formulas and guarantees are
-    those of `hingemetrics.hinge_loss`. Unlike its model it never drifts: the value has the same
-    bits for any order, batching and merge tree. The loss is differentiable as a function, but
-    NumPy arrays carry no gradients.
+    those of `hingemetrics.hinge_loss`. Unlike the torchmetrics class it never drifts: the value
+    has the same bits for any order, batching and merge tree. The loss is differentiable as a
+    function, but NumPy arrays carry no gradients.
 
     Parameters
     ----------
@@ -43,27 +43,27 @@ class HingeLoss(ForwardMetric[Value_co]):
     multiclass_mode : None, str or MulticlassMode, default None
         "crammer-singer" (also None) or "one-vs-all". Binary data ignores it.
     compute_on_step : bool, optional
-        Deprecated, does nothing: `forward` always returns the batch's value.
+        Deprecated and ignored: `forward` always returns the batch's value.
     ignore_index : int, optional
-        Rows with this target are left out of everything.
+        Rows with this target are ignored.
     **kwargs
-        As in torchmetrics: `compute_on_cpu` (bool, does nothing), `dist_sync_on_step` (bool,
-        default False), `process_group` (anything with an mpi4py-style ``allreduce(obj)``),
-        `dist_sync_fn` (a function of the local `HingeState` and the group that returns the merged
-        one; with it the group may be anything that it takes, as one of torch.distributed),
-        `sync_on_compute` (bool, default True).
+        As in torchmetrics: `compute_on_cpu` (bool, ignored), `dist_sync_on_step` (bool, default
+        False), `process_group` (anything with an mpi4py-style ``allreduce(obj)``), `dist_sync_fn`
+        (a function of the local `HingeState` and the group that returns the merged one; the group
+        may then be anything that it takes, such as one of torch.distributed), `sync_on_compute`
+        (bool, default True).
 
     Raises
     ------
     TypeError
-        If an argument has the wrong type, or there is no such keyword.
+        If an argument has the wrong type, or a keyword is unknown.
     ValueError
-        If `multiclass_mode` is none of the choices.
+        If `multiclass_mode` is not one of the choices.
 
     Notes
     -----
-    One instance may be updated from many threads: no update is lost. Every method that raises
-    leaves what was seen as it was.
+    One instance may be updated from many threads: no update is lost. A method that raises leaves
+    what was seen unchanged.
 
     Examples
     --------
@@ -128,17 +128,17 @@ class HingeLoss(ForwardMetric[Value_co]):
 
     @property
     def state(self) -> HingeState[Value_co]:
-        """What was seen so far, as an immutable value."""
+        """Everything seen so far, as an immutable value."""
         return self._seen[0]
 
     @property
     def update_count(self) -> int:
-        """Number of updates so far, those of merged metrics included."""
+        """Number of updates so far, including those of merged metrics."""
         return self._seen[1]
 
     @property
     def update_called(self) -> bool:
-        """Whether there was an update."""
+        """Whether there has been an update."""
         return self.update_count > 0
 
     def compute(self) -> Value_co:
@@ -147,8 +147,7 @@ class HingeLoss(ForwardMetric[Value_co]):
         Returns
         -------
         float or ndarray of float64, shape (C,)
-            As `HingeState.value`: NaN with a UserWarning before any update. The array is the
-            caller's own.
+            As `HingeState.value`: NaN with a UserWarning before any update. Arrays are copies.
         """
         state, _, local = self._seen
         if self._sync_on_compute and local is None:
@@ -157,18 +156,18 @@ class HingeLoss(ForwardMetric[Value_co]):
         return value
 
     def plot(self, ax: Any = None) -> tuple[Any, Any]:
-        """Draw the value: a point, or for one-vs-all a bar per class.
+        """Plot the value: a point, or for one-vs-all a bar per class.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            What to draw on, by default the only axes of a new figure, which pyplot knows nothing
-            of: for ``plt.show()`` pass an `ax` of pyplot's.
+            What to draw on; by default the only axes of a new figure, which is not registered with
+            pyplot: for ``plt.show()``, pass an `ax` of pyplot's.
 
         Returns
         -------
         tuple of matplotlib Figure and Axes
-            The value is that of `compute`; its unit is dimensionless.
+            The value is that of `compute`, dimensionless.
 
         Raises
         ------
@@ -192,7 +191,7 @@ class HingeLoss(ForwardMetric[Value_co]):
             self._seen = (self._empty, 0, None)
 
     def merge_state(self, other: HingeLoss | HingeState) -> None:
-        """Add what another metric, or a state, has seen.
+        """Add another metric, or a state.
 
         Parameters
         ----------
@@ -228,8 +227,8 @@ class HingeLoss(ForwardMetric[Value_co]):
     def state_dict(self) -> dict[str, Any]:
         """Return configuration and state as plain data that JSON can hold.
 
-        While synced, as inside `sync_context`, it is that of all ranks, as `state`, `compute` and
-        `clone` are: one rank's checkpoint is then enough for all. See `load_state_dict`.
+        While synced, as inside `sync_context`, it holds the state of all ranks, as `state`,
+        `compute` and `clone` do: one rank's checkpoint is then enough. See `load_state_dict`.
 
         Returns
         -------
@@ -242,15 +241,15 @@ class HingeLoss(ForwardMetric[Value_co]):
         return state_dict_of(self._configuration(), state, updates)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Replace what was seen by what `state_dict` wrote.
+        """Replace what was seen by what `state_dict` returned.
 
-        What was written while synced is of all ranks: load it on one of them. Loaded on each of n
-        ranks, it counts n times at the next sync.
+        A dict made while synced holds the data of all ranks: load it on only one of them. Loaded
+        on each of n ranks, it counts n times at the next sync.
 
         Parameters
         ----------
         state_dict : mapping
-            Of a metric with the same configuration.
+            From a metric with the same configuration.
 
         Raises
         ------
@@ -278,17 +277,17 @@ class HingeLoss(ForwardMetric[Value_co]):
         should_sync: bool = True,
         distributed_available: Callable[[], object] | None = None,
     ) -> None:
-        """Replace the state by that of all ranks, until `unsync`.
+        """Replace the state by the merged state of all ranks, until `unsync`.
 
         Parameters
         ----------
         dist_sync_fn, process_group
-            In place of those given at construction; with none of either, nothing happens.
+            Override those given to the constructor; without either, nothing happens.
         should_sync : bool, default True
             If False, nothing happens.
         distributed_available : callable, optional
-            Called without arguments; if what it returns is false, nothing happens. By default a
-            group or a function at hand is enough.
+            Called without arguments; if the result is false, nothing happens. By default, having a
+            group or a function is enough.
 
         Raises
         ------
@@ -313,12 +312,12 @@ class HingeLoss(ForwardMetric[Value_co]):
         if distributed_available is not None and not distributed_available():
             return
         state, updates, _ = seen
-        merged = self._empty + merged_state(state, sync_fn, group)  # refuses another configuration
+        merged = self._empty + synced_state(state, sync_fn, group)  # refuses another configuration
         if not self._swap(seen, (merged, updates, state)):
             raise RuntimeError("the metric must not be changed while it is being synced")
 
     def unsync(self, should_unsync: bool = True) -> None:
-        """Restore what this rank saw.
+        """Restore this rank's own state.
 
         Parameters
         ----------
@@ -347,7 +346,7 @@ class HingeLoss(ForwardMetric[Value_co]):
         should_unsync: bool = True,
         distributed_available: Callable[[], object] | None = None,
     ) -> Iterator[None]:
-        """Sync inside a ``with`` block; what this rank saw is restored also on exceptions.
+        """Sync inside a ``with`` block; this rank's own state is restored even on exceptions.
 
         Parameters
         ----------
@@ -360,7 +359,7 @@ class HingeLoss(ForwardMetric[Value_co]):
         try:
             yield
         finally:
-            # Not what an outer block synced, nor after an unsync or reset inside.
+            # Leave alone what an outer block synced, and what was unsynced or reset inside.
             self.unsync(should_unsync and synced is not before and self._seen is synced)
 
     def _add_batch(self, batch: Batch) -> None:
@@ -368,14 +367,14 @@ class HingeLoss(ForwardMetric[Value_co]):
         state, updates, local = seen
         if local is not None:
             raise _synced_error("updated")
-        new = grown(state, batch), _checked_updates(updates + 1), None
+        new = updated(state, batch), _checked_updates(updates + 1), None
         if batch.rows and not self._swap(seen, new):  # another thread was faster
-            self._add(grown(self._empty, batch), 1)
+            self._add(updated(self._empty, batch), 1)
 
     def _forward_batch(self, batch: Batch) -> Value_co:
         if self._seen[2] is not None:
             raise _synced_error("updated")
-        state = grown(self._empty, batch)
+        state = updated(self._empty, batch)
         shown = self._over_all_ranks(state) if self._sync_on_step else state
         value: Any = tally_of(shown).value(num_classes=batch.num_classes)
         if batch.rows:
@@ -383,7 +382,7 @@ class HingeLoss(ForwardMetric[Value_co]):
         return value  # type: ignore[no-any-return]
 
     def _add(self, state: HingeState, updates: int) -> None:
-        """Add a state, all of it or, on any error, nothing."""
+        """Add a state, all of it or, on any error, none of it."""
 
         def added(seen: _Seen) -> _Seen:
             before, updates_before, local = seen
@@ -394,13 +393,13 @@ class HingeLoss(ForwardMetric[Value_co]):
         self._change(added)
 
     def _over_all_ranks(self, state: HingeState[Any]) -> HingeState[Any]:
-        """Return the sum of a state over all ranks, or itself where there are none."""
+        """Return the sum of a state over all ranks, or the state itself if there is no group."""
         if self._sync_fn is None and self._group is None:
             return state
-        return self._empty + merged_state(state, self._sync_fn, self._group)
+        return self._empty + synced_state(state, self._sync_fn, self._group)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HingeLoss:
-        memo[id(self._group)] = self._group  # ranks are shared: they cannot be copied
+        memo[id(self._group)] = self._group  # shared: a group of ranks cannot be copied
         memo[id(self._sync_fn)] = self._sync_fn
         twin = memo[id(self)] = type(self).__new__(type(self))
         vars(twin).update(copy.deepcopy(vars(self), memo))
@@ -408,12 +407,12 @@ class HingeLoss(ForwardMetric[Value_co]):
 
 
 def _synced_error(what: str) -> RuntimeError:
-    """Return what is said while synced: what was seen is then that of all ranks."""
+    """Return the error for changing a metric while it holds the state of all ranks."""
     return RuntimeError(f"the metric must be unsynced before it is {what}; call unsync()")
 
 
 def _checked_updates(updates: int) -> int:
-    """Return a number of updates that a state dict can hold."""
+    """Return the number of updates, or raise if it is too large for a state dict."""
     if updates >= TOO_MANY_UPDATES:
         raise ValueError(f"a metric must be of fewer than 2**128 updates, got {updates}")
     return updates

@@ -1,4 +1,4 @@
-"""RunningHingeLoss: the loss of the last so many updates, by exact subtraction."""
+"""RunningHingeLoss: the loss of a window of the last updates, by exact subtraction."""
 
 from __future__ import annotations
 
@@ -11,57 +11,56 @@ from hingemetrics._core.typing import Floats, Value_co
 from hingemetrics._inputs.arguments import checked_int
 from hingemetrics._inputs.batch import Batch
 from hingemetrics.metrics._base import ForwardMetric, Metric, locked
-from hingemetrics.state import HingeState, grown, state_of, tally_of
+from hingemetrics.state import HingeState, state_of, tally_of, updated
 
 
-class _Totals(deque[HingeState[Any]]):
-    """A deque that pickles fast, and of which a deep copy shares the states."""
+class _CumulativeStates(deque[HingeState[Any]]):
+    """The states after each of the last updates: pickles fast, and a deep copy shares them."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (packed(map(tally_of, self)), self.maxlen)
+        return _unpickled_states, (packed(map(tally_of, self)), self.maxlen)
 
-    def __deepcopy__(self, memo: object) -> _Totals:
+    def __deepcopy__(self, memo: object) -> _CumulativeStates:
         return self.copy()
 
 
-def _unpickled(packs: list[tuple[Any, ...]], maxlen: int) -> _Totals:
-    """Rebuild what `_Totals.__reduce__` pickled."""
-    return _Totals(map(state_of, unpacked(packs)), maxlen)
+def _unpickled_states(packs: list[tuple[Any, ...]], maxlen: int) -> _CumulativeStates:
+    return _CumulativeStates(map(state_of, unpacked(packs)), maxlen)
 
 
 class RunningHingeLoss(ForwardMetric[Value_co]):
-    """The hinge loss of the last `window` updates, exactly.
+    """The exact hinge loss of the last `window` updates.
 
     What leaves the window is subtracted, which for exact states is as if it had never been there:
     an update costs the same for any window, and after any number of updates the value has the same
-    bits as that of a `HingeLoss` which has seen the window alone.
+    bits as that of a `HingeLoss` that has seen only the window.
 
     Parameters
     ----------
     window : int
-        How many updates are kept, from 1 to 2**32 - 1. For a window of samples, update with one at
-        a time. Each takes some 350 bytes, for one-vs-all 56 a class, and eleven times that once a
+        Number of updates kept, from 1 to 2**32 - 1. For a window of samples, update with one at a
+        time. Each takes some 350 bytes, for one-vs-all 56 per class, and eleven times that once a
         loss or weight is above 2**28 or finer than 2**-149.
     squared : bool, default False
         Whether each loss is squared.
     multiclass_mode : None, str or MulticlassMode, default None
         "crammer-singer" (also None) or "one-vs-all". Binary data ignores it.
     ignore_index : int, optional
-        Rows with this target are left out of everything.
+        Rows with this target are ignored.
 
     Raises
     ------
     TypeError
         If an argument has the wrong type.
     ValueError
-        If `window` is out of range, or `multiclass_mode` is none of the choices.
+        If `window` is out of range, or `multiclass_mode` is not one of the choices.
 
     Notes
     -----
-    One instance may be updated from many threads: no update is lost. Every method that raises
-    leaves what was seen as it was. The number of classes and the binary coding are those of the
-    first update until `reset`, and no more than 2**128 samples may pass until then. A window has
-    an order, so it merges with no other and knows no ranks. It has no `state_dict`: a pickle stores
+    One instance may be updated from many threads: no update is lost. A method that raises leaves
+    what was seen unchanged. The first update fixes the number of classes and the binary coding
+    until `reset`, and fewer than 2**128 samples may pass until then. A window has an order, so it
+    cannot be merged with another or synced over ranks. It has no `state_dict`; to store it, pickle
     it, for the same version of this package.
 
     Examples
@@ -108,19 +107,19 @@ class RunningHingeLoss(ForwardMetric[Value_co]):
 
     @property
     def window(self) -> int:
-        """How many updates are kept."""
+        """Number of updates kept."""
         return self._window
 
     @property
     def update_count(self) -> int:
         """Number of updates in the window."""
-        return len(self._totals) - 1
+        return len(self._cumulative) - 1
 
     @property
     def state(self) -> HingeState[Value_co]:
         """What the window holds, as an immutable value."""
         with locked():
-            totals = self._totals
+            totals = self._cumulative
             before, now = totals[0], totals[-1]
         return now - before
 
@@ -135,7 +134,7 @@ class RunningHingeLoss(ForwardMetric[Value_co]):
         Raises
         ------
         TypeError
-            If `other` is no state.
+            If `other` is not a state.
         ValueError
             If the configurations, numbers of classes or codings disagree.
         """
@@ -156,40 +155,39 @@ class RunningHingeLoss(ForwardMetric[Value_co]):
 
     def reset(self) -> None:
         """Forget everything seen."""
-        # Totals of all that was ever seen, of which the first lies before the window. One append
-        # adds a batch and drops the oldest, so that nothing can tear an update.
+        # Each is the sum of everything since the reset; the first lies just before the window. One
+        # append adds a batch and drops the oldest, so nothing can tear an update.
         with locked():
-            self._totals = _Totals([self._empty], self._window + 1)
+            self._cumulative = _CumulativeStates([self._empty], self._window + 1)
 
     @property
     def _seen(self) -> HingeState[Any]:
-        """The latest total, replaced by one that has grown from it."""
-        return self._totals[-1]
+        """The latest cumulative state; setting it adds an update to the window."""
+        return self._cumulative[-1]
 
     @_seen.setter
-    def _seen(self, grown_total: HingeState[Any]) -> None:
-        self._totals.append(grown_total)
+    def _seen(self, total: HingeState[Any]) -> None:
+        self._cumulative.append(total)
 
     def _add_batch(self, batch: Batch) -> None:
         total = self._seen
-        if batch.rows and not self._swap(total, grown(total, batch)):
-            self._add(grown(self._empty, batch))  # another thread was faster
+        if batch.rows and not self._swap(total, updated(total, batch)):
+            self._add(updated(self._empty, batch))  # another thread was faster
 
     def _forward_batch(self, batch: Batch) -> Value_co:
-        state = grown(self._empty, batch)
+        state = updated(self._empty, batch)
         value: Any = tally_of(state).value(num_classes=batch.num_classes)
         if batch.rows:
             self._add(state)
         return value  # type: ignore[no-any-return]
 
     def _add(self, state: HingeState) -> None:
-        """Add a state, all of it or, on any error, nothing."""
+        """Add a state, all of it or, on any error, none of it."""
         self._change(lambda total: total + state)
 
     def __getstate__(self) -> dict[str, Any]:
-        with locked():  # a copy of its own, that no other thread changes while it is copied
-            return {**vars(self), "_totals": self._totals.copy()}
+        with locked():  # copied, as another thread may append while it is being pickled
+            return {**vars(self), "_cumulative": self._cumulative.copy()}
 
     def _configuration(self) -> dict[str, Any]:
-        """Return the arguments that this was made with."""
         return {"window": self._window, **super()._configuration()}

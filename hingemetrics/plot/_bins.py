@@ -1,4 +1,4 @@
-"""The axis of a picture of margins, its bins, and how many margins are in each."""
+"""The range and bins of the axis of margins, and the histograms over it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy.typing as npt
 from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics.plot._margins import SIDES, sides
 
-_NEAREST = 0.9  # of the margins on each side of 1: those that an axis shows in any case
-_FARTHER = 1.5  # times as long as these need may an axis become for the sake of all others
+_NEAREST = 0.9  # fraction of the margins on each side of 1 that the axis always shows
+_FARTHER = 1.5  # lengths by which the axis may grow at either end to show all margins
 
 
 def shown_range(margins: Floats, by_class: list[Ints]) -> tuple[float, float]:
-    """Return from where to where an axis should go, though margins may have far outliers.
+    """Return the range of the axis of margins, from which far outliers may be left out.
 
-    It holds 0, 1, each class's median and nine of ten margins on each side of 1, so most of those
-    that cost something, however few they are; and all margins that do not make it too long.
+    It contains 0, 1, each class's median and nine of ten margins on each side of 1, hence most of
+    those with a loss, however few they are; and all margins, unless that makes it too long.
     """
     medians = [float(np.median(margins[own])) for own in by_class if len(own)]
     costly = margins < 1.0
@@ -36,7 +36,7 @@ def shown_range(margins: Floats, by_class: list[Ints]) -> tuple[float, float]:
 
 
 def bin_edges(margins: Floats, low: float, high: float, bins: Any) -> Floats:
-    """Return edges of bins; of about so many, at multiples of 1/k or of k for an integer k."""
+    """Return the edges of bins; for an int, about this many, of width 1/k or k for an integer k."""
     if isinstance(bins, str):
         return np.histogram_bin_edges(margins, bins, (low, high))
     if not isinstance(bins, (int, np.integer)):
@@ -48,14 +48,14 @@ def bin_edges(margins: Floats, low: float, high: float, bins: Any) -> Floats:
     factor, divisor = (1.0, k) if width < 1.0 else (k, 1.0)
     first, last = (np.floor(end * divisor / factor) for end in (low, high))
     edges: Floats = np.arange(first, last + 2) * factor / divisor
-    edges[0] = min(edges[0], low)  # the product may have been rounded up
+    edges[0] = min(edges[0], low)  # the edge may have been rounded up
     return edges
 
 
 def histogram(
     margins: Floats, rows: Array, classes: int, edges: Floats, weight: Array | None
 ) -> Array:
-    """Return the number, or weight, of margins by side, class and bin; the last bin is closed."""
+    """Return the count, or weight, of margins by side, class and bin; the last bin is closed."""
     inside = (margins >= edges[0]) & (margins <= edges[-1])
     margins, rows = margins[inside], rows[inside]
     bins = len(edges) - 1

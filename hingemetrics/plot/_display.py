@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hingemetrics._core.config import Config, MulticlassMode
 from hingemetrics._core.typing import Array, Floats
 from hingemetrics._inputs.estimators import decisions
-from hingemetrics._inputs.labelled import Labelled, labelled, of_classes
+from hingemetrics._inputs.labelled import Labelled, labelled, labelled_by_classes
 from hingemetrics._inputs.labels import Classes
 from hingemetrics.plot._bins import bin_edges, histogram, shown_range
 from hingemetrics.plot._drawing import Contents, draw
@@ -35,9 +35,9 @@ class HingeLossDisplay:
     """Where a hinge loss comes from: the margins of each class, and the loss above them.
 
     Best made with `from_predictions` or `from_estimator`. Each class has a row with the histogram
-    of its margins, coloured by side: wrong, inside the margin, beyond it. Each row has a scale of
-    its own, so that rare classes are seen too, and its mean loss at its right end. Above the rows
-    is the hinge, with the mean loss of all. Far outliers are not drawn, but told of.
+    of its margins, coloured by side: wrong, inside the margin, beyond it. Each row has its own
+    scale, so that rare classes are visible too, and its mean loss at the right end. Above the rows
+    is the hinge, with the overall mean loss. Far outliers are not drawn, but listed.
 
     A notebook shows a display that is a cell's last value, as it does figures of pyplot.
 
@@ -50,7 +50,7 @@ class HingeLossDisplay:
     classes : list
         Labels of the classes.
     sample_weight : array_like, shape (M,), optional
-        Finite weights >= 0, of which one is above 0.
+        Finite weights >= 0, not all zero.
     squared : bool, default False
         Whether each loss is squared.
 
@@ -60,24 +60,23 @@ class HingeLossDisplay:
         The mean loss of the margins (dimensionless), correctly rounded.
     class_losses : ndarray of float64, shape (C,)
         The mean loss of each class's margins, correctly rounded; NaN where there are none, or all
-        weigh 0.
+        weights are 0.
     shares : tuple of three floats
-        Which part of the whole loss, in [0, 1], comes from margins on the wrong side (m < 0),
-        inside the margin (0 <= m < 1) and beyond it (m >= 1, always 0); all 0 where there is no
-        loss.
+        The fractions of the total loss, in [0, 1], from margins on the wrong side (m < 0), inside
+        the margin (0 <= m < 1) and beyond it (m >= 1, always 0); all 0 if there is no loss.
     fractions : tuple of three floats
-        Which part of the margins, by weight, is there; correctly rounded.
+        The fractions of the margins, by weight, on each of these sides; correctly rounded.
     edges_ : ndarray of float64, shape (B + 1,)
         Edges of the bins, after `plot`.
     counts_ : ndarray, shape (3, C, B)
-        Number, or weight, of the margins on each of the three sides, of each class, in each bin.
+        Number, or weight, of the margins by side, class and bin.
     outside_ : tuple of two pairs of floats
-        Which part of the margins, by weight, and which part of the whole loss is not drawn: left
-        of the axis, and right of it.
+        The fractions of the margins, by weight, and of the total loss that are not drawn: left of
+        the axis, and right of it.
     ax_, figure_ : matplotlib Axes and Figure
-        The rows, and what they are in.
+        The rows, and the figure they are in.
     loss_ax_ : matplotlib Axes
-        The hinge, above `ax_`, whose axis of margins it shares.
+        The hinge, above `ax_`, with which it shares the axis of margins.
 
     Raises
     ------
@@ -94,7 +93,7 @@ class HingeLossDisplay:
     """
 
     ax_: Axes
-    figure_: Any  # a Figure, or the SubFigure that axes are in
+    figure_: Any  # a Figure, or the SubFigure that the axes are in
     loss_ax_: Axes
     edges_: Floats
     counts_: Array
@@ -140,9 +139,9 @@ class HingeLossDisplay:
     ) -> HingeLossDisplay:
         """Draw the margins of decision values.
 
-        The margin of a sample is, for two classes, the decision value, negated where the label is
-        the lesser one; for Crammer-Singer its own class's value less the best rival's. For
-        one-vs-all, all C binary margins of each sample are drawn, in the row of their column.
+        The margin of a sample is, for two classes, the decision value, negated if the label is the
+        lesser one; for Crammer-Singer, the true class's value minus the largest other one. For
+        one-vs-all, all C binary margins of each sample are drawn, each in the row of its class.
 
         Parameters
         ----------
@@ -217,14 +216,14 @@ class HingeLossDisplay:
         [0, 1, 2]
         """
         pred_decision, classes = decisions(estimator, X)
-        data = of_classes(y, pred_decision, classes, sample_weight)
+        data = labelled_by_classes(y, pred_decision, classes, sample_weight)
         return cls._of(data, squared, multiclass_mode).plot(ax, bins=bins)
 
     @classmethod
     def _of(
         cls, data: Labelled, squared: bool, multiclass_mode: str | MulticlassMode | None
     ) -> HingeLossDisplay:
-        """Return the display of decision values, not drawn yet."""
+        """Return the display of decision values, not yet drawn."""
         config = Config.checked(squared, multiclass_mode)
         margins, rows = margins_and_rows(data.preds, data.target, config.multiclass_mode)
         weight = data.weight
@@ -238,20 +237,20 @@ class HingeLossDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            What to draw on: all of the picture, words included, stays inside the box of these axes,
-            which become the rows. If they hold a display already, they are cleared. By default
-            the only axes of a new figure, which pyplot knows nothing of: for ``plt.show()`` pass
-            an `ax` of pyplot's, as ``plt.gca()`` is.
+            What to draw on: the whole picture, text included, stays inside the box of these axes,
+            which become the rows. If they already hold a display, they are cleared. By default the
+            only axes of a new figure, which is not registered with pyplot: for ``plt.show()``,
+            pass an `ax` of pyplot's, such as ``plt.gca()``.
         bins : int, str or sequence of float, default 40
-            About the number of bins, whose edges then fall on 0, and on 1 unless bins are wider;
-            or anything else that `numpy.histogram_bin_edges` takes. Unless they are a sequence,
-            they hold 0, 1, each class's median and nine of ten margins on each side of 1; all
-            margins, if that makes the axis no more than four times as long.
+            The approximate number of bins, whose edges then fall on 0, and on 1 unless bins are
+            wider; or anything else that `numpy.histogram_bin_edges` takes. Unless they are a
+            sequence, they cover 0, 1, each class's median and nine of ten margins on each side of
+            1; or all margins, if that makes the axis no more than four times as long.
 
         Returns
         -------
         HingeLossDisplay
-            This one.
+            This display.
 
         Raises
         ------
@@ -261,7 +260,7 @@ class HingeLossDisplay:
         rows = len(self.classes)
         height = 3.1 + 0.4 * min(rows, 10) + 0.16 * min(max(rows - 10, 0), 50)
         ax = axes_or_new(ax, 7.5, height)
-        with np.errstate(all="ignore"):  # what is next to nothing may underflow
+        with np.errstate(all="ignore"):  # tiny values may underflow
             self._count(bins)
             panels = Panels(ax)
             self.ax_, self.figure_, self.loss_ax_ = ax, ax.figure, panels.curve
@@ -269,7 +268,7 @@ class HingeLossDisplay:
         return self
 
     def _count(self, bins: Any) -> None:
-        """Count the margins in bins, and those outside."""
+        """Count the margins in each bin, and those outside the axis."""
         low, high = shown_range(self.margins, self._by_class)
         self.edges_ = bin_edges(self.margins, low, high, bins)
         self.counts_ = histogram(
@@ -298,12 +297,12 @@ class HingeLossDisplay:
         )
 
     def _repr_png_(self) -> bytes | None:
-        """Return what was drawn, for notebooks; None if nothing was, or if pyplot shows it."""
+        """Return the picture, for notebooks; None if nothing was drawn, or if pyplot shows it."""
         if not hasattr(self, "ax_"):
             return None
-        from matplotlib._pylab_helpers import Gcf  # asks nothing of pyplot, and does not load it
+        from matplotlib._pylab_helpers import Gcf  # does not import pyplot
 
-        figure = self.ax_.figure.figure  # the whole one, if axes are in a SubFigure
+        figure = self.ax_.figure.figure  # the whole figure, if the axes are in a SubFigure
         if any(manager.canvas.figure is figure for manager in Gcf.get_all_fig_managers()):
             return None
         file = io.BytesIO()

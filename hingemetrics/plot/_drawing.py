@@ -1,4 +1,4 @@
-"""A picture of margins, drawn: the rows of classes, the hinge above them, and all words."""
+"""Drawing a picture of margins: the rows of classes, the hinge above them, and all text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hingemetrics._core.typing import Array, Floats
 from hingemetrics._inputs.labels import Classes
 from hingemetrics.functional import hinge_loss
 from hingemetrics.plot._figures import BLACK, GREY, ORANGE, SKY_BLUE, VERMILION, loss_name
-from hingemetrics.plot._panels import Line, Panels, RowWords, table
+from hingemetrics.plot._panels import Line, Panels, RowTexts, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
     from matplotlib.offsetbox import AnchoredOffsetbox
 
-_SIDES = {  # of margins, as `sides` numbers them: name, range, color
+_SIDES = {  # of margins, in the order of `sides`: name, range, color
     "wrong side": ("m < 0", VERMILION),
     "inside the margin": ("0 ≤ m < 1", ORANGE),
     "beyond it": ("m ≥ 1", SKY_BLUE),
@@ -44,7 +44,7 @@ class Contents(NamedTuple):
 
 
 def draw(panels: Panels, shown: Contents) -> None:
-    """Draw all panels, and place them."""
+    """Draw the panels and place them."""
     _draw_rows(panels, shown)
     _draw_hinge(panels, shown)
     panels.place(
@@ -53,23 +53,23 @@ def draw(panels: Panels, shown: Contents) -> None:
             _legend(panels, shown),
         ],
         beside=[panels.write_beside(panels.curve, 0.0, "mean loss", color=GREY)],
-        rows=_row_words(panels, shown),
+        rows=_row_texts(panels, shown),
     )
 
 
 def _draw_rows(panels: Panels, shown: Contents) -> None:
-    """Draw a histogram in each row, the first on top."""
+    """Draw the histogram of each class, from the top."""
     ax, edges = panels.rows, shown.edges
     classes, ends = len(shown.classes), (edges[0], edges[-1])
     highest = shown.counts.sum(axis=0).max(axis=1)
-    scale = _ROW_HEIGHT / np.where(highest > 0, highest, 1)  # bins may be elsewhere
+    scale = _ROW_HEIGHT / np.where(highest > 0, highest, 1)  # a row may have no margins in bins
     tops = np.cumsum(shown.counts, axis=0) * scale[:, np.newaxis]
     bottoms = np.concatenate([np.zeros_like(tops[:1]), tops[:-1]])
     floors = classes - 1 - np.arange(classes)
     for (_, color), *sides_of_rows in zip(_SIDES.values(), tops, bottoms, strict=True):
         for floor, top, bottom in zip(floors, *sides_of_rows, strict=True):
             ax.stairs(floor + top, edges, baseline=floor + bottom, fill=True, color=color)
-    thin = 0.05 * panels.height / classes  # of low rows, floors would be all that is seen
+    thin = 0.05 * panels.height / classes  # in low rows, thicker floors would hide everything
     ax.hlines(floors, *ends, color=GREY, linewidth=min(0.5, thin))
     ax.set(xlim=ends, ylim=(0, classes))
     ax.set_xlabel("margin m (each row has its own scale)", fontsize=panels.font)
@@ -78,7 +78,7 @@ def _draw_rows(panels: Panels, shown: Contents) -> None:
 
 
 def _draw_hinge(panels: Panels, shown: Contents) -> None:
-    """Draw the hinge, in the colours of its sides, and the mean loss."""
+    """Draw the hinge, filled in the colours of its sides, and the mean loss."""
     ax = panels.curve
     m = np.union1d(np.linspace(shown.edges[0], shown.edges[-1], 500), [0.0, 1.0])
     hinge = hinge_loss(m, np.ones(len(m)), shown.squared, reduction="none")
@@ -101,14 +101,14 @@ def _draw_hinge(panels: Panels, shown: Contents) -> None:
 
 
 def _mark_sides(ax: Axes) -> None:
-    """Draw where the sides of 0 and 1 meet."""
+    """Draw the limits of the sides, 0 and 1."""
     for end in (0.0, 1.0):
         ax.axvline(end, color=GREY, linewidth=0.8, linestyle=":")
     ax.spines[["top", "right"]].set_visible(False)
 
 
 def _table_of_sides(shown: Contents, font: str) -> AnchoredOffsetbox:
-    """Return the parts of margins and loss on each side, and outside the axis."""
+    """Return a table of the fractions of margins and loss on each side, and outside the axis."""
     whole = "of weight" if shown.weighted else "of margins"
     lines = [Line(("", "", whole, "of loss"), GREY)]
     for (name, (where, color)), *parts in zip(
@@ -125,7 +125,7 @@ def _table_of_sides(shown: Contents, font: str) -> AnchoredOffsetbox:
 
 
 def _legend(panels: Panels, shown: Contents) -> Legend:
-    """Name the curve of the hinge and the line of the mean loss."""
+    """Return the legend for the curve of the hinge and the line of the mean loss."""
     curve, mean, *_ = panels.curve.get_lines()
     above = " (above)" if shown.loss > panels.curve.get_ylim()[1] else ""
     return panels.head.legend(
@@ -142,39 +142,39 @@ def _legend(panels: Panels, shown: Contents) -> Legend:
     )
 
 
-def _row_words(panels: Panels, shown: Contents) -> list[RowWords]:
-    """Write each class, its mean loss and its number of margins beside its row."""
+def _row_texts(panels: Panels, shown: Contents) -> list[RowTexts]:
+    """Write each class's name, mean loss and number of margins beside its row."""
     ax, last = panels.rows, len(shown.classes) - 1
     named = range(len(shown.classes))[:: -(-len(shown.classes) // _NAMED_ROWS)]
     middles = [last - c + 0.5 * _ROW_HEIGHT for c in named]
     longest = _LONGEST_NAME[panels.font]
     ax.set_yticks(middles, [_one_line(shown.classes[c], longest) for c in named])
     ax.tick_params(axis="y", length=0)
-    words = []
+    texts = []
     for name, middle, c in zip(ax.get_yticklabels(), middles, named, strict=True):
         loss = panels.write_beside(ax, middle, _three_digits(shown.class_losses[c]))
         size = f"n = {shown.class_sizes[c]}"
         size_below = panels.write_beside(ax, middle, size, color=GREY, va="top")
-        words.append(RowWords(name, loss, size_below))
-    return words
+        texts.append(RowTexts(name, loss, size_below))
+    return texts
 
 
 def _percent(part: float) -> str:
-    """Return a part of a whole as a percentage that is 0 or 100 only if the part is 0 or 1."""
+    """Format a fraction as a percentage that is 0 or 100 only if the fraction is 0 or 1."""
     if 0.0 < part < 0.0005:
         return "<0.1%"
     return ">99.9%" if 0.9995 <= part < 1.0 else f"{part:.1%}"
 
 
 def _three_digits(loss: float) -> str:
-    """Return a loss with three digits, also where the last is 0; a dash if there is none."""
+    """Format a loss with three digits, trailing zeros included; a dash for NaN."""
     if np.isnan(loss):
         return "\N{EN DASH}"
     return f"{loss:#.3g}".rstrip(".") if loss else "0"
 
 
 def _one_line(label: object, most: int) -> str:
-    """Return a label in one line of at most so many characters, without formulas."""
+    """Format a label in one line of at most `most` characters, with $ escaped."""
     text = " ".join(str(label).split())
     if len(text) > most:
         text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"

@@ -1,4 +1,4 @@
-"""What all pictures have in common: axes, colours, the largest number drawn, the loss's name."""
+"""What all plots share: axes, colours, the largest number drawn, and the loss's name."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which everybody can tell apart
+# Okabe and Ito's palette, which colour-blind people can tell apart too
 BLACK = "#000000"
 ORANGE = "#E69F00"
 SKY_BLUE = "#56B4E9"
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
 
-GREY = "#666666"  # of what is less important
-LARGEST_DRAWN = 1e100  # beyond, scales of pictures overflow where they are made
+GREY = "#666666"  # for what is less important
+LARGEST_DRAWN = 1e100  # beyond it, matplotlib's scales overflow
 
 
 def axes_or_new(ax: Any, width: float, height: float) -> Axes:
-    """Return the axes given, or those of a new figure of so many inches, unknown to pyplot."""
+    """Return `ax`, or the axes of a new figure, in inches, that is not registered with pyplot."""
     if ax is not None:
         if not hasattr(ax, "axhline"):
             raise TypeError(f"ax must be Axes of matplotlib, got {ax!r}")
@@ -34,5 +34,5 @@ def axes_or_new(ax: Any, width: float, height: float) -> Axes:
 
 
 def loss_name(squared: bool) -> str:
-    """Return what axes and legends call a loss."""
+    """The name of the loss, for axes and legends."""
     return "squared hinge loss" if squared else "hinge loss"

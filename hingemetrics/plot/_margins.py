@@ -1,4 +1,4 @@
-"""Margins of decision values: whose they are, and which part of the loss each side costs."""
+"""Margins of decision values: the class and side of each, and the fraction of the loss."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics.functional import hinge_loss
 from hingemetrics.plot._figures import LARGEST_DRAWN
 
-SIDES = 3  # of 0 and 1, as `sides` numbers them
-_LARGEST_SQUARED = 1e50  # its square is the largest that is drawn
+SIDES = 3  # the number of sides, see `sides`
+_LARGEST_SQUARED = 1e50  # its square is LARGEST_DRAWN
 
 
 def margins_and_rows(preds: Floats, target: Ints, mode: MulticlassMode) -> tuple[Floats, Ints]:
-    """Return all margins, (M,), and in which class's row each belongs."""
-    with np.errstate(over="ignore"):  # refused, not warned of
+    """Return all margins, (M,), and the index of the class whose row each belongs to."""
+    with np.errstate(over="ignore"):  # an infinite margin is refused later
         if preds.ndim == 1:
             return losses.binary_margin(preds, target), target
         if mode is MulticlassMode.CRAMMER_SINGER:
@@ -29,7 +29,7 @@ def margins_and_rows(preds: Floats, target: Ints, mode: MulticlassMode) -> tuple
 
 
 def checked_margins(margins: Floats, squared: bool) -> Floats:
-    """Return margins, none of which is NaN, infinite (as a difference may be) or beyond a scale."""
+    """Return margins, or raise if one is NaN, infinite or too large to draw."""
     if margins.ndim != 1 or not len(margins):
         raise ValueError(f"margins must have shape (M,), M >= 1, got {margins.shape}")
     largest = _LARGEST_SQUARED if squared else LARGEST_DRAWN
@@ -42,7 +42,7 @@ def checked_margins(margins: Floats, squared: bool) -> Floats:
 
 
 def checked_rows(rows: Array, margins: int, classes: int) -> Array:
-    """Return the class of each margin, which must be one of so many."""
+    """Return the class index of each margin, or raise if one is out of range."""
     if rows.shape != (margins,):
         raise ValueError(f"rows must have shape ({margins},) like margins, got {rows.shape}")
     fits = (rows >= 0) & (rows < classes)
@@ -53,7 +53,7 @@ def checked_rows(rows: Array, margins: int, classes: int) -> Array:
 
 
 def sides(margins: Floats) -> Ints:
-    """Return on which side each margin is: 0 wrong, 1 inside the margin, 2 beyond it."""
+    """Return the side of each margin: 0 wrong, 1 inside the margin, 2 beyond it."""
     return np.digitize(margins, [0.0, 1.0])
 
 
@@ -65,19 +65,19 @@ def indices_by_class(rows: Array, classes: int) -> list[Ints]:
 
 
 class WeightedMargins(NamedTuple):
-    """Margins with their weights, and what they cost."""
+    """Margins with their weights, and their losses."""
 
     margins: Floats
     weight: Array | None
     squared: bool
 
     def chosen(self, index: Array) -> WeightedMargins:
-        """Return some of the margins: those of a mask, or at indices."""
+        """Return the margins selected by a mask or by indices."""
         weight = None if self.weight is None else self.weight[index]
         return self._replace(margins=self.margins[index], weight=weight)
 
     def mean_loss(self) -> float:
-        """Return the mean loss; NaN if there are no margins, or none that weighs anything."""
+        """Return the mean loss; NaN if there are no margins, or all weights are zero."""
         if not (len(self.margins) if self.weight is None else self.weight.any()):
             return np.nan
         ones = np.ones(len(self.margins))
@@ -91,8 +91,8 @@ class WeightedMargins(NamedTuple):
         )
 
     def parts(self, mask: npt.NDArray[np.bool_]) -> tuple[float, float]:
-        """Return which part of the margins, by weight, and of the loss those of a mask are."""
-        # The mean loss if each of them costs 1, and the others nothing: correctly rounded.
+        """Return the fractions of the margins, by weight, and of the loss selected by a mask."""
+        # A mean loss, where each selected margin costs 1 and the others 0: correctly rounded.
         costs = WeightedMargins(np.where(mask, 0.0, 1.0), self.weight, squared=False)
         loss = self.chosen(mask).total_loss()
         return costs.mean_loss(), loss / self.total_loss() if loss else 0.0

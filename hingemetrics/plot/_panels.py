@@ -1,4 +1,4 @@
-"""Panels that share the box of axes, words included, and a table for one of them."""
+"""Panels that share the box of the axes, text included, and a table for one of them."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
-_GAP = 6.0  # points between panels, and between a panel and the words beside it
-_LINE = 1.25  # heights of a font that a line of text needs
-_WORD = 1.2  # widths of a number that it and the gap to the next one need
-_CURVE = 0.25  # of the height that panels share: the curve's
+_GAP = 6.0  # points between panels, and between a panel and the text beside it
+_LINE = 1.25  # height of a line of text, in font sizes
+_WORD = 1.2  # width of a number with the gap to the next one, in widths of the number
+_CURVE = 0.25  # fraction of the panels' height for the curve
 _TALLEST_CURVE = 80.0  # points
 _ROOMY = 5.0  # inches; in narrower boxes fonts are smaller
 
 
 class Line(NamedTuple):
-    """A line of a table: cells of text, perhaps with a coloured square before them."""
+    """A line of a table: cells of text, optionally preceded by a coloured square."""
 
     cells: tuple[str, ...]
     color: str
     square: str | None = None  # its color
 
 
-class RowWords(NamedTuple):
-    """What is written beside a row: its name to the left, loss and size to the right."""
+class RowTexts(NamedTuple):
+    """The text beside a row: its name to the left, loss and size to the right."""
 
     name: Text
     loss: Text
@@ -42,26 +42,26 @@ class RowWords(NamedTuple):
 
 
 class Panels:
-    """Three panels, from the top a head, a curve and rows, in the box that axes had alone.
+    """Three panels, from the top a head, a curve and rows, in the box that the axes had alone.
 
     It is the locator of the axes, which become the rows: whenever they are drawn, or a layout
-    engine asks how large they are, it measures the words and places the panels so that panels and
-    words together fill the box. So nothing is cut off or runs into other axes, with any layout
-    engine or none.
+    engine asks for their size, it measures the text and places the panels so that panels and text
+    together fill the box. So nothing is cut off or runs into other axes, with any layout engine or
+    none.
 
     Parameters
     ----------
     rows : matplotlib Axes
-        The axes to divide. If they are divided already, they are cleared before.
+        The axes to divide. If they are already divided, they are cleared first.
 
     Attributes
     ----------
     rows, head, curve : matplotlib Axes
         The panels; the head shows no axis.
     height : float
-        Of the whole box, in points.
+        Height of the whole box, in points.
     font : str
-        The size of words that suits the box.
+        The font size that suits the box.
     """
 
     def __init__(self, rows: Axes) -> None:
@@ -78,58 +78,58 @@ class Panels:
         box = self._outer_box(None).transformed(rows.figure.transSubfigure).transformed(inches)
         self.height = 72 * box.height
         self.font = "small" if box.width >= _ROOMY else "x-small"
-        # that words take on the left, below and on the right, in pixels
+        # The space that text takes on the left, below and on the right, in pixels
         self._room = (0.0, 0.0, 0.0)
         self._boxes: dict[Axes, Bbox] = {}
         self._above: list[Artist] = []
         self._beside: list[Text] = []
-        self._row_words: list[RowWords] = []
+        self._row_texts: list[RowTexts] = []
 
     def write_beside(self, panel: Axes, y: float, text: str, **style: Any) -> Text:
-        """Write at the right end of the box, at a height of the rows' data or the curve's box."""
+        """Write at the right end of the box, at `y` in the rows' data or as a curve's fraction."""
         from matplotlib.transforms import blended_transform_factory
 
         height = panel.transData if panel is self.rows else panel.transAxes
         place = blended_transform_factory(self.head.transAxes, height)
         return panel.text(1, y, text, transform=place, fontsize=self.font, ha="right", **style)
 
-    def place(self, above: list[Artist], beside: list[Text], rows: list[RowWords]) -> None:
-        """Place the panels, now and at each drawing, with room for words.
+    def place(self, above: list[Artist], beside: list[Text], rows: list[RowTexts]) -> None:
+        """Place the panels, now and at each drawing, with room for text.
 
         Parameters
         ----------
         above : list of matplotlib Artist
-            What stands in the head, one above the other.
+            What is stacked in the head.
         beside : list of matplotlib Text
-            Words to the right of the panels.
-        rows : list of RowWords
-            Words of rows, from the top. Where rows are low, only those of every k-th are shown.
+            Text to the right of the panels.
+        rows : list of RowTexts
+            Text beside rows, from the top. If rows are low, only that of every k-th row is shown.
         """
-        self._above, self._beside, self._row_words = above, beside, rows
+        self._above, self._beside, self._row_texts = above, beside, rows
         self.rows.set_axes_locator(self)
         for panel in (self.head, self.curve):
             panel.set_axes_locator(partial(self._box, panel))
 
     def __call__(self, ax: Any, renderer: Any) -> Bbox:
-        """Return where the rows are, in fractions of the figure, as an axes locator does."""
+        """Return the position of the rows, in fractions of the figure: an axes locator."""
         before = self._room
         self._place(renderer)
         if self._room != before:
-            self._place(renderer)  # which words are shown depends on the room, and the room on them
+            self._place(renderer)  # what text is shown depends on the room, and the room on it
         return self._boxes[self.rows]
 
     def get_subplotspec(self) -> Any:
-        """Return the place of the axes in a grid, which `tight_layout` asks a locator for."""
+        """Return the grid position of the axes, for `tight_layout`, which asks a locator for it."""
         return self.rows.get_subplotspec()
 
     def _box(self, panel: Axes, ax: Any, renderer: Any) -> Bbox:
-        """Return where a panel was placed, whoever asks."""
+        """Return the position of a panel, as a locator does."""
         if not self._boxes:
             self._place(renderer)
         return self._boxes[panel]
 
     def _place(self, renderer: Any) -> None:
-        """Measure the words and place the panels."""
+        """Measure the text and place the panels."""
         from matplotlib.transforms import Bbox
 
         figure = self.rows.figure
@@ -137,7 +137,7 @@ class Panels:
         gap = _GAP * point
         x0, y0, x1, y1 = self._outer_box(renderer).transformed(figure.transSubfigure).extents
         above = [artist.get_window_extent(renderer) for artist in self._above]
-        beside = [text.get_window_extent(renderer).width for text in self._right_words()]
+        beside = [text.get_window_extent(renderer).width for text in self._right_texts()]
         self._room = (*self._room_of_axes(renderer), max(beside))
         left, bottom, right = x0 + self._room[0], y0 + self._room[1], x1 - gap - self._room[2]
         top = y1 - sum(box.height + gap for box in above)
@@ -150,7 +150,7 @@ class Panels:
             box = Bbox.from_extents(*extents).transformed(figure.transSubfigure.inverted())
             self._boxes[panel] = box
             panel.apply_aspect(box)
-        self._show_row_words(point)
+        self._show_row_texts(point)
         self._show_margins()
 
     def _outer_box(self, renderer: Any) -> Bbox:
@@ -161,30 +161,30 @@ class Panels:
         return box
 
     def _room_of_axes(self, renderer: Any) -> tuple[float, float]:
-        """Return how much ticks and their labels take on the left and at the bottom, in pixels."""
+        """Return the space for ticks and labels on the left and at the bottom, in pixels."""
         axes: Any = (self.rows.xaxis, self.rows.yaxis, self.curve.yaxis)
         boxes = [axis.get_tightbbox(renderer, for_layout_only=True) for axis in axes]
         left = [axis.axes.bbox.x0 - box.x0 for axis, box in zip(axes, boxes, strict=True) if box]
         return max(left), self.rows.bbox.y0 - boxes[0].y0
 
-    def _right_words(self) -> list[Text]:
-        """Return the words to the right of panels."""
-        return [*self._beside, *(text for words in self._row_words for text in words[1:])]
+    def _right_texts(self) -> list[Text]:
+        """Return all text to the right of the panels."""
+        return [*self._beside, *(text for texts in self._row_texts for text in texts[1:])]
 
-    def _show_row_words(self, point: float) -> None:
-        """Show what has room in the rows: every k-th row's words, sizes below losses or not."""
-        height = self.rows.bbox.height / len(self._row_words)
-        fonts: Any = self._row_words[0].loss.get_fontsize()  # in points, whatever was set
+    def _show_row_texts(self, point: float) -> None:
+        """Show the text that has room: of every k-th row, and sizes only if rows are high."""
+        height = self.rows.bbox.height / len(self._row_texts)
+        fonts: Any = self._row_texts[0].loss.get_fontsize()  # in points, whatever was set
         line = _LINE * point * fonts
         step = math.ceil(line / height)
-        for number, words in enumerate(self._row_words):
-            words.name.set_visible(number % step == 0)
-            words.loss.set_visible(number % step == 0)
-            words.size.set_visible(height >= 2 * line)
-            words.loss.set_verticalalignment("bottom" if height >= 2 * line else "center")
+        for number, texts in enumerate(self._row_texts):
+            texts.name.set_visible(number % step == 0)
+            texts.loss.set_visible(number % step == 0)
+            texts.size.set_visible(height >= 2 * line)
+            texts.loss.set_verticalalignment("bottom" if height >= 2 * line else "center")
 
     def _show_margins(self) -> None:
-        """Show every k-th number on the axis of margins: matplotlib takes long ones for short."""
+        """Show every k-th number on the axis of margins: matplotlib underestimates long ones."""
         places = self.rows.get_xticks()
         numbers = [tick.label1 for tick in self.rows.xaxis.get_major_ticks(len(places))]
         for number in numbers:
@@ -199,7 +199,7 @@ class Panels:
 
 
 def table(lines: list[Line], aligns: Sequence[str], font: str) -> AnchoredOffsetbox:
-    """Return a table for the upper left corner of axes, its columns "left" or "right"."""
+    """Return a table for the upper left corner of axes, its columns aligned "left" or "right"."""
     from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
 
     def column(texts: list[tuple[str, str]], align: Any, **style: str) -> Artist:

@@ -1,4 +1,4 @@
-"""Pictures of values of the hinge loss. matplotlib is optional."""
+"""Plots of values of the hinge loss. matplotlib is optional."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 _NAMED_BARS = 20
-_ROOM_OF_TEXT = 0.9  # of a bar and the gap beside it
-_ABOVE = 7.0  # points between a value and what is written
+_ROOM_OF_TEXT = 0.9  # fraction of a bar and the gap beside it
+_ABOVE = 7.0  # points between a value and its text
 
 
 def plot_value(
     value: float | Floats, *, squared: bool = False, ax: Axes | None = None
 ) -> tuple[Any, Axes]:
-    """Draw a loss as a point, or one loss per class as bars.
+    """Plot a loss as a point, or one loss per class as bars.
 
     Parameters
     ----------
     value : float or ndarray of float64, shape (C,)
-        Losses (dimensionless). What is not finite, or above 1e100, is written, not drawn.
+        Losses (dimensionless). Those that are not finite, or above 1e100, are written, not drawn.
     squared : bool, default False
-        Whether they are of squared losses.
+        Whether each loss is squared.
     ax : matplotlib Axes, optional
-        What to draw on, by default the only axes of a new figure, which pyplot knows nothing of.
+        What to draw on; by default the only axes of a new figure, which is not registered with
+        pyplot.
 
     Returns
     -------
@@ -52,13 +53,12 @@ def plot_value(
     'hinge loss'
     """
     ax = axes_or_new(ax, 7.0 if isinstance(value, np.ndarray) else 4.0, 3.6)
-    with np.errstate(all="ignore"):  # what is next to nothing may underflow
+    with np.errstate(all="ignore"):  # tiny values may underflow
         _draw(ax, value, squared)
     return ax.figure, ax
 
 
 def _draw(ax: Axes, value: float | Floats, squared: bool) -> None:
-    """Draw one loss or several."""
     per_class = isinstance(value, np.ndarray)
     values = np.atleast_1d(value)
     heights = np.where(np.abs(values) <= LARGEST_DRAWN, values, 0.0)
@@ -67,7 +67,8 @@ def _draw(ax: Axes, value: float | Floats, squared: bool) -> None:
         ax.bar(np.arange(len(values)), heights, color=BLUE)
         ax.set_xlabel("class, against all others")
     else:
-        ax.plot(heights, "o", color=BLUE, markersize=10, clip_on=False, zorder=3)  # whole at 0
+        # Unclipped, so that a point at 0 is whole
+        ax.plot(heights, "o", color=BLUE, markersize=10, clip_on=False, zorder=3)
     ax.set(ylabel=loss_name(squared), ylim=(0, 1.15 * max(1.0, heights.max())))
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
@@ -77,8 +78,8 @@ def _draw(ax: Axes, value: float | Floats, squared: bool) -> None:
 
 
 def _write_values(ax: Axes, values: Floats, heights: Floats) -> None:
-    """Write values above bars, upright where they are wider than those, and make room for them."""
-    paper = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 1.0}  # hides lines
+    """Write the values above the bars, vertically if they are wider, and make room for them."""
+    box = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 1.0}  # hides lines behind
     texts = [
         ax.annotate(
             f"{value:.3g}",
@@ -88,7 +89,7 @@ def _write_values(ax: Axes, values: Floats, heights: Floats) -> None:
             ha="center",
             va="bottom",
             fontsize="small",
-            bbox=paper,
+            bbox=box,
         )
         for place, (value, height) in enumerate(zip(values, heights, strict=True))
     ]

@@ -1,4 +1,4 @@
-"""Forks while other threads update or compile: children have what the parent had, and no lock."""
+"""Forks while other threads update or compile: children have the parent's data, and a free lock."""
 
 import sys
 

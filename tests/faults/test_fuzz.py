@@ -1,4 +1,4 @@
-"""Foreign bytes cost little, and a fuzzer that would find a fault finds none."""
+"""Foreign bytes cost little to refuse; the fuzzers find planted faults, and no others."""
 
 import sys
 import tracemalloc
@@ -50,14 +50,14 @@ def records(lines, start, path, delimiter, width):
     width = width or len(found[0])
     return [(fields + width * ["0"])[:width] for fields in found]
 csv._records = records
-csv._plain = lambda lines, layout: None
+csv._plain_arrays = lambda lines, layout: None
 """,
 }
 
 
 @pytest.mark.parametrize("target", FAULTS)
 def test_faults_are_found(python, target):
-    """Or the tests above would be no tests."""
+    """Otherwise the tests above would prove nothing."""
     pytest.importorskip("atheris")
     call = f"fuzz.main({target!r}, '-runs=100000', '-seed=1')"
     code = f"import sys, fuzz\n{FAULTS[target]}\nsys.exit({call})"
@@ -152,7 +152,7 @@ def test_lengths_that_only_are_claimed():
 
 
 def calls(data):
-    """How many functions are called to read bytes."""
+    """Number of function calls that reading bytes takes."""
     called = 0
 
     def count(frame, event, argument):
@@ -176,5 +176,5 @@ def test_work_is_linear(scale):
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_hostile_numbers_are_no_work(what):
-    """However long a number is, to read it is one step."""
+    """Reading a number takes one step, however long it is."""
     assert calls(spelt(*HOSTILE[what])) < 400

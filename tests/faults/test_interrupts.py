@@ -1,4 +1,4 @@
-"""What is interrupted anywhere, or runs out of memory, is as it was, or done: never in between."""
+"""An operation that is interrupted or runs out of memory is done or not done, never half done."""
 
 import _thread
 import pickle
@@ -277,7 +277,7 @@ def merged(metric):
 
 @pytest.mark.parametrize("name", READS)
 def test_an_update_anywhere_in_a_read(set_backend, name):
-    """Whenever another thread updates: what is read is what was before, or is after."""
+    """Whenever another thread updates, a read returns what was seen before it or after it."""
     set_backend("numpy")
     take, shown = READS[name]
     start = HingeLoss()
@@ -311,7 +311,7 @@ SAVED = BINARY.feed(BINARY.metric()).state_dict()
 @pytest.mark.parametrize("inner", CHANGES)
 @pytest.mark.parametrize("outer", ["update", "forward", "merge", "reset"])
 def test_a_change_anywhere_in_a_change(set_backend, outer, inner):
-    """As a signal handler would: the one change is before the other, or after it."""
+    """A change inside another, as by a signal handler, comes before it or after it."""
     set_backend("numpy")
     start = HingeLoss()
     start.update([0.5], [1])

@@ -1,4 +1,4 @@
-"""Where memory runs out, an update is as if it had not been."""
+"""An update that runs out of memory leaves the metric as it was."""
 
 from itertools import count
 
@@ -37,7 +37,7 @@ class Failing:
 @pytest.mark.parametrize("entry", ["update", "forward"])
 @pytest.mark.parametrize("case", forms(ROWS), ids=name)
 def test_no_memory_for_an_array(set_backend, monkeypatch, case, entry):
-    """Whichever array it is that NumPy has no room for."""
+    """Whichever of NumPy's allocations fails."""
     set_backend("numpy")
     huge = case.arrays(np.copy)
     huge.preds[0], huge.preds[1] = -1e300, 1e300  # needs the wide grid of digits as well

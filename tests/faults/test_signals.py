@@ -1,4 +1,4 @@
-"""Real signals, wherever they hit."""
+"""Real signals at random moments."""
 
 import sys
 
@@ -124,6 +124,6 @@ print("right")
     ("rounds", "seed"), [(1000, 7), pytest.param(1000, 8, marks=pytest.mark.slow)]
 )
 def test_signals_at_random(python, backend, number, rounds, seed):
-    """Whatever Ctrl-C hits, real and asynchronous, all of an update is in or nothing of it."""
+    """Wherever a real Ctrl-C hits, an update is counted in full or not at all."""
     run = python("-c", SIGNALS, backend, rounds, number, seed)
     assert (run.returncode, run.stdout, run.stderr) == (0, "right\n", "")

@@ -125,7 +125,7 @@ def test_no_thread_to_be_had():
 
 
 def test_an_error_of_a_signal_handler_while_a_thread_is_started(monkeypatch):
-    """It is not taken for the system's own refusal."""
+    """It is not mistaken for the system's refusal to start a thread."""
 
     def interrupted(function, arguments):
         raise RuntimeError("of a handler")

@@ -23,13 +23,13 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 def fingerprint(state):
-    """All a state can be asked for."""
+    """Everything that a state can be asked for."""
     values = [bits(state.value(reduction)) for reduction in ("mean", "sum")] if state.count else []
     return state.to_bytes(), state.count, state.num_classes, values
 
 
 def shards(case, rng, number):
-    """The rows dealt out at random, so that some shards may be empty."""
+    """Rows distributed at random, so that some shards may be empty."""
     owner = rng.integers(0, number, len(case))
     return [case.rows(owner == k) for k in range(number)]
 
@@ -312,7 +312,7 @@ SPOILERS = {
 
 @pytest.mark.usefixtures("backend")
 class TestAtomic:
-    """What raises leaves everything as it was."""
+    """A call that raises leaves everything as it was."""
 
     @pytest.mark.parametrize("spoiler", SPOILERS)
     @pytest.mark.parametrize("entry", ["update", "forward"])

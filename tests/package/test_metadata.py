@@ -1,4 +1,4 @@
-"""What the project says of itself to those who install it, and what they get."""
+"""The metadata of the distributions, and their content."""
 
 import configparser
 import pkgutil

@@ -1,4 +1,4 @@
-"""The public names: all are there, documented, typed, and known by their public place."""
+"""The public names: present, documented, typed, and known by their public path."""
 
 import inspect
 import pickle
@@ -37,7 +37,7 @@ NAMES = sorted({*hingemetrics.__all__} - {"__version__"})
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_place_is_the_package(name):
-    """Pickles and tracebacks name it: wherever it is written, that is no business of a user."""
+    """Pickles and tracebacks show the public path, wherever the code lives."""
     thing = getattr(hingemetrics, name)
     assert thing.__module__ == "hingemetrics"
     assert thing.__qualname__ == thing.__name__

@@ -1,4 +1,4 @@
-"""10^12 samples in 10^5 shards, simulated: states that stand for so many, merged for real."""
+"""10^12 samples in 10^5 shards: simulated states of that many samples, really merged."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""What a process may choose, and what it chooses by itself: who does the work."""
+"""Backend and number of threads: what users may set, and the defaults."""
 
 import pytest
 from oracle import says

@@ -1,4 +1,4 @@
-"""No code reads what is private to another module: `x._name` of its objects, `_name` of its own."""
+"""No code reads names private to another module: `x._name` of its objects, or its `_name`."""
 
 import house
 import pytest

@@ -163,7 +163,7 @@ def test_no_more_is_added_than_digits_hold(block, most):
     """Whatever is added and taken out, digits are carried in time; here after a few additions."""
     these = wide(block)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "_MOST_ADDED", len(these) + most)
+        patch.setattr(exact, "_MAX_ADDED", len(these) + most)
         once = sums = added(these)
         for k in range(30):
             sums = sums + once if k % 3 else sums - once + once

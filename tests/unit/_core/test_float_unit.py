@@ -1,4 +1,4 @@
-"""A thread whose float unit rounds another way or flushes subnormal numbers is told so."""
+"""A thread whose float unit rounds another way or flushes subnormal numbers gets an error."""
 
 import ctypes
 import ctypes.util

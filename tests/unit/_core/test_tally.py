@@ -110,7 +110,7 @@ class TestNeverAdded:
 
 
 class TestManyClasses:
-    """States of many classes are worked on as arrays, whatever they have been through."""
+    """States of many classes are handled as arrays, whatever was done to them before."""
 
     @given(st.data())
     @examples(100)

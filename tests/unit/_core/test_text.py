@@ -1,4 +1,4 @@
-"""Texts in messages: what was got, shortened, and what is suggested for a mistyped name."""
+"""Text in messages: shortened quotes, and suggestions for mistyped names."""
 
 import string
 
@@ -38,8 +38,8 @@ def test_no_names():
 
 
 def test_what_a_file_of_strangers_can_cost(monkeypatch):
-    """Names beyond so many, and those too long to compare, are not even looked at."""
-    monkeypatch.setattr(text, "_MOST_CHOICES", 3)
+    """Names beyond a limit, and those too long to compare, are not even looked at."""
+    monkeypatch.setattr(text, "_MAX_CHOICES", 3)
     assert closest("label", ["a", "b", "label", "labels"]) == "label"
     assert closest("label", ["a", "b", "c", "label"]) is None
     assert closest("l" * 100, ["l" * 101]) is None

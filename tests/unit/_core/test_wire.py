@@ -178,7 +178,7 @@ def read(data):
 
 
 class TestHostileBytes:
-    """The checksum is right, so that only what the bytes say can be wrong."""
+    """With a correct checksum, so that only the content can be wrong."""
 
     def test_spelling(self):
         state = one_row(0.0, 1)
@@ -191,7 +191,7 @@ class TestHostileBytes:
         self.refused(spelt(*HOSTILE[what], flags=flags))
 
     def test_sums_longer_than_their_bytes(self):
-        """A few bytes a class, each of which spells a sum of hundreds: but not of more."""
+        """A few bytes per class may claim a sum of hundreds of bytes, but not more."""
         numbers = (5000, 1, 0, 0, 0, 0, *(0, 0, 2100, 1) * 5000)
         self.refused(spelt(*numbers, flags=2))
 

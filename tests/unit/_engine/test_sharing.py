@@ -1,4 +1,4 @@
-"""Threads that were asked for share a large call, and only a large one."""
+"""Threads share large calls, on request, and only large calls."""
 
 import numpy as np
 import pytest

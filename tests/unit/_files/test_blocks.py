@@ -1,4 +1,4 @@
-"""Files as blocks: any format of the same data, cut anywhere, is the same data."""
+"""Files as blocks: the same data in any format, split anywhere, gives the same arrays."""
 
 import re
 from dataclasses import replace

@@ -146,7 +146,7 @@ class TestPatterns:
 class TestPaths:
     @pytest.mark.parametrize("form", ["npz", "csv", "parquet", "arrow"])
     def test_a_uri_is_only_a_path(self, form, tmp_path, monkeypatch):
-        """Nothing is asked of a network, or found by the file that a URI stands for."""
+        """Neither the network nor the file that a URI stands for is accessed."""
         case = forms(9)[0]
         wanted = FORMATS[form](case, tmp_path)
         path = wanted[0].path

@@ -1,4 +1,4 @@
-"""CSV: the numbers Python reads in it, and the place of whatever is none."""
+"""CSV: the numbers that Python reads, and the place of anything else."""
 
 import gzip
 import io
@@ -53,7 +53,7 @@ class TestNumbers:
 
     @pytest.mark.parametrize("text", [str(2**63 + 1), str(-(2**63) - 1), "1" + "0" * 400])
     def test_labels_that_would_be_rounded(self, text, tmp_path):
-        """They would be taken for others, perhaps for one that is ignored."""
+        """Rounded, they would be other labels, perhaps one that is ignored."""
         wanted = (one_column(tmp_path, ["1", "2"]), one_column(tmp_path, ["1", text], "target"))
         with pytest.raises(TableError, match=says("labels that int64 or float64 holds", "line 2")):
             read(wanted)
@@ -258,11 +258,11 @@ def contents(wanted, elements):
 
 
 class TestManyAtATime:
-    """Plain lines are read many numbers at a time, to the same end as one at a time."""
+    """Plain lines are read many numbers at a time, with the same result as one at a time."""
 
     @pytest.mark.parametrize("ends", ["\n", "\r\n"])
     def test_plain_rows_are_read_many_at_a_time(self, ends, tmp_path, monkeypatch):
-        monkeypatch.setattr(csv_files, "_checked", None)
+        monkeypatch.setattr(csv_files, "_checked_arrays", None)
         lines = ["\u00fc,a,y,t", *(f"x,{k}.5,{k % 2},\u00fc" for k in range(1000))]
         (tmp_path / "t.csv").write_bytes(ends.join([*lines, ""]).encode())
         preds, target, _ = read(of_one_file(tmp_path / "t.csv", ("a", "y", None)), 1000)
@@ -284,7 +284,7 @@ class TestManyAtATime:
         elements = data.draw(st.sampled_from([1, 20, 2**20]))
         found = contents(wanted, elements)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(csv_files, "_plain", lambda lines, layout: None)
+            patch.setattr(csv_files, "_plain_arrays", lambda lines, layout: None)
             assert contents(wanted, elements) == found
 
 
@@ -383,7 +383,7 @@ class TestGzipped:
 
 
 class TestPipes:
-    """A CSV is read from its start to its end, so a pipe will do."""
+    """A CSV is read from start to end, so it may be a pipe."""
 
     @pytest.mark.parametrize("ending", ["csv", "csv.gz"])
     def test_read(self, ending, tmp_path):

@@ -8,7 +8,7 @@ from hingemetrics._files import decimals
 
 
 class TestDecimals:
-    """What is read many at a time has the very bits that `float` reads."""
+    """Numbers read many at a time have exactly the bits that `float` gives."""
 
     @pytest.mark.parametrize("seed", range(3))
     def test_as_float_reads_them(self, seed):

@@ -318,7 +318,7 @@ class TestLength:
     @pytest.mark.parametrize("shape", [f"{2**63 - 1}, 2", f"2, {2**63 - 1}", f"0, {2**63}"])
     @pytest.mark.parametrize("order", [True, False])
     def test_a_header_of_more_than_there_can_be(self, shape, order, tmp_path):
-        """A refusal says so, and no warning that NumPy has for it."""
+        """It is an error, without NumPy's own warning."""
         header = f"{{'descr': '<f8', 'fortran_order': {order}, 'shape': ({shape}), }}".encode()
         start = b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little")
         (tmp_path / "p.npy").write_bytes(start + header)

@@ -108,7 +108,7 @@ class TestPerClass:
         assert [row["value"] for row in found["per_class"]] == [[0, 2, 2], [None] * 3, [2, 2, 0]]
 
     def test_too_many_classes_for_a_table(self, table, monkeypatch):
-        monkeypatch.setattr(breakdown, "_MOST_TABLED", 3)
+        monkeypatch.setattr(breakdown, "_MAX_TABLED", 3)
         for width in (3, 4):
             case = Case(np.ones((2, width)), np.array([0, 1]))
             assert table(case, "--per-class").returncode == 0
@@ -258,7 +258,7 @@ class TestPicture:
         picture = breakdown.Picture(HingeLoss())
         for first in (0, 2):
             rows = np.arange(first, first + 2)
-            picture.add(breakdown.Kept(rows, np.ones((2, 3)), rows, None))
+            picture.add(breakdown.KeptRows(rows, np.ones((2, 3)), rows, None))
         assert picture.left_out == "1 of 4 rows, one in 4"
 
     @pytest.mark.usefixtures("small_blocks")

@@ -60,20 +60,20 @@ class TestCounts:
         with localcontext() as context:
             context.prec = 60
             term, total = Decimal(-1).exp(), Decimal(0)
-            for k, bound in enumerate(resampling._REACHED.tolist()):
+            for k, bound in enumerate(resampling._POISSON_THRESHOLDS.tolist()):
                 total += term
                 term /= k + 1
                 assert bound == int(total * 2**32), k
 
     def test_the_table_is_the_search(self):
-        bounds = resampling._REACHED.astype(np.int64)
+        bounds = resampling._POISSON_THRESHOLDS.astype(np.int64)
         near = (bounds[:, np.newaxis] + np.arange(-70_000, 70_000, 7)).ravel()
         near = np.concatenate([bounds - 1, bounds, bounds + 1, near])
         numbers = np.clip(near, 0, 2**32 - 1)
-        found = resampling._by_high_half()[numbers >> 16]
+        found = resampling._counts_by_high_half()[numbers >> 16]
         known = np.searchsorted(bounds, numbers, side="right")
         assert set(found[found != known]) == {-1.0}
-        assert (resampling._by_high_half() == -1.0).sum() <= len(bounds)
+        assert (resampling._counts_by_high_half() == -1.0).sum() <= len(bounds)
 
     def test_of_samples(self):
         counts = sample_counts(400, 5, 0, 1000)
@@ -150,7 +150,7 @@ class TestSamples:
         folded, kept = (bootstrap(case, n_resamples=9, confidence_level=0.8) for _ in range(2))
         case.feed(kept)
         case.feed(kept)
-        monkeypatch.setattr(exact, "_MOST_ADDED", 100)
+        monkeypatch.setattr(exact, "_MAX_ADDED", 100)
         case.feed(folded)
         case.feed(folded)
         assert folded._seen[1].carried is not None
@@ -158,7 +158,7 @@ class TestSamples:
 
     def test_products_stay_exact(self):
         """The largest digits, counted as often as 32 bits allow, stay below 2**53."""
-        counts = np.full((3, RESAMPLED_ROWS), float(len(resampling._REACHED)))
+        counts = np.full((3, RESAMPLED_ROWS), float(len(resampling._POISSON_THRESHOLDS)))
         digits = np.full((2, RESAMPLED_ROWS, 1), 2**34 - 1, np.int64)
         assert (2**34 - 1) * 13 * RESAMPLED_ROWS < 2**53
         known = [(2**34 - 1) * 13 * RESAMPLED_ROWS] * 6

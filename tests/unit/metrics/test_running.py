@@ -219,7 +219,9 @@ def test_a_pickle_goes_on(case):
         for one in (metric, twin):
             batch.feed(one)
             assert one.update_count == min(start // 4 + 1, 4)
-        assert [a.to_bytes() for a in twin._totals] == [a.to_bytes() for a in metric._totals]
+        assert [a.to_bytes() for a in twin._cumulative] == [
+            a.to_bytes() for a in metric._cumulative
+        ]
         assert twin.state == metric.state
 
 
@@ -261,7 +263,7 @@ def test_threads_lose_nothing():
         worker.join()
     assert counts == {0}
     assert metric.update_count == threads * updates
-    assert metric._totals[-1].count == 2 * threads * updates * rows
+    assert metric._cumulative[-1].count == 2 * threads * updates * rows
     assert metric.state.count == threads * updates * rows
 
 
