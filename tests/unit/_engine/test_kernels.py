@@ -100,7 +100,7 @@ def test_wrong_code_in_the_cache(copy):
         source.write_text(code, "utf-8")
         checking.write_text(check, "utf-8")
         os.utime(source, ns=(time, time))
-        got = run(VALUE, copy)
+        got = run(VALUE, copy, PYTHONDONTWRITEBYTECODE="1")  # Python's cache is deceived as well
         assert (got.stdout, got.stderr) == (f"{value}\n", "")
         assert len(cached(copy)) == 2
 
