@@ -1,5 +1,100 @@
-"""Everything about this package is declared in setup.cfg."""
+"""What setup.cfg cannot declare: the machine code of the kernels, which Numba makes at build time.
 
-from setuptools import setup
+Where there is a linker, the package gets one shared library; where there is none, the objects as
+they are; where Numba is missing, nothing, and NumPy does the work. It is ordinary machine code that
+knows nothing of Python: a wheel is of a platform, and of any version of Python and NumPy.
+"""
 
-setup()
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
+
+ROOT = Path(__file__).parent
+FOLDER = "hingemetrics/_engine"
+COMPILE = "import sys; sys.path.insert(0, sys.argv.pop(1)); " + (
+    "from hingemetrics._engine import compiling; compiling.main(*sys.argv[1:])"
+)
+FORMS = ("binary", "crammer-singer", "one-vs-all")  # a process each: they run side by side
+
+
+class BuildMachineCode(build_ext):
+    """Build no C, but what Numba makes of hingemetrics/_engine/kernels.py."""
+
+    def build_extension(self, ext):
+        """Compile the kernels, and link them or ship them as objects."""
+        sys.path.insert(0, str(ROOT))
+        target = Path(self.build_lib, FOLDER)
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                from hingemetrics._engine import levels, machine_code, sealed
+
+                objects = compiled(folder, levels.of_machine(), machine_code.COMPILER_SETTINGS)
+            except (ImportError, OSError, subprocess.CalledProcessError) as error:
+                raise CompileError(f"no machine code, NumPy will do the work: {error}") from error
+            library = target / machine_code.LIBRARY.name
+            try:
+                self.compiler.link_shared_object(objects, str(library), extra_postargs=STRIP)
+            except Exception as error:  # each compiler class has its own
+                for path in map(Path, objects):
+                    content = sealed.sealed(path.name, path.read_bytes())
+                    (target / path.name).write_bytes(content)
+                print(
+                    f"hingemetrics: machine code as {len(objects)} objects, without a linker: {error}"
+                )
+            else:
+                seal = sealed.seal(library.name, library.read_bytes())
+                (target / machine_code.LIBRARY_SEAL.name).write_bytes(seal)
+                print(
+                    f"hingemetrics: machine code in a shared library, {library.stat().st_size} bytes"
+                )
+
+    def get_ext_filename(self, fullname):
+        """Return the name of the library."""
+        return f"{FOLDER}/kernels.so"  # the same for every version of Python
+
+    def copy_extensions_to_source(self):
+        """Copy all that was made, not the library alone."""
+        for path in Path(self.build_lib, FOLDER).glob("*"):
+            if path.suffix in (".so", ".seal", ".o"):
+                shutil.copyfile(path, ROOT / FOLDER / path.name)
+
+
+class Wheel(bdist_wheel):
+    """A wheel that holds machine code, but none that knows a version of Python."""
+
+    def get_tag(self):
+        """Return a tag for any Python 3."""
+        return "py3", "none", super().get_tag()[2]
+
+
+STRIP = ["-s"] if sys.platform.startswith("linux") else []
+
+
+def compiled(folder, levels, settings):
+    """Return the paths of the objects of all kernels for all levels."""
+    processes = []
+    for form in FORMS:
+        kernels = f"{form}/float32", f"{form}/float64"
+        command = [sys.executable, "-c", COMPILE, str(ROOT), folder, ",".join(levels), *kernels]
+        processes.append(subprocess.Popen(command, env={**os.environ, **settings}))
+    for process in processes:
+        process.wait()
+    for process in processes:
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, "numba")
+    return sorted(map(str, Path(folder).glob("*.o")))
+
+
+setup(
+    ext_modules=[Extension("hingemetrics._engine.kernels_library", [], optional=True)],
+    cmdclass={"build_ext": BuildMachineCode, "bdist_wheel": Wheel},
+)

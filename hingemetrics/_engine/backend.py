@@ -8,17 +8,17 @@ over, also in the middle of a call: by then NumPy has cost about as much time as
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from hingemetrics._core.text import shortened
+from hingemetrics._engine import machine_code
 from hingemetrics._inputs.arguments import checked_int
 
-SWITCH_WORK = 1 << 25
+SWITCH_WORK = 1 << 21  # about as much as llvmlite takes to load an object, 35 ms
 CALL_WORK = 1 << 12
 BACKENDS = ("auto", "numpy", "numba")
 _MOST_DIGITS = 9  # of a number of threads
@@ -51,8 +51,8 @@ def set_backend(name: str) -> None:
     """
     global _backend
     chosen = _checked_backend(name, "name")
-    if chosen == "numba":
-        _import_machine_code()
+    if chosen == "numba" and not machine_code.is_to_be_had():
+        raise ImportError("the numba backend needs Numba: no machine code came with this package")
     _backend = chosen
 
 
@@ -136,7 +136,9 @@ def warmup() -> None:
     >>> import hingemetrics
     >>> hingemetrics.warmup()
     """
-    _import_machine_code().warmup()
+    for form in machine_code.FORMS:
+        for dtype in machine_code.DTYPES:
+            machine_code.compiled(form, dtype)
 
 
 @contextmanager
@@ -160,37 +162,15 @@ def count_work(work: int) -> None:
     _work += work
 
 
-def kernel(form: str, dtype: np.dtype[Any], wait: bool = True) -> Callable[..., int] | None:
-    """Return the compiled kernel whose turn it is, or None where it is NumPy's.
-
-    "auto" never waits for another thread that is compiling, nor does anybody who must not.
-    """
+def kernel(form: str, dtype: np.dtype[Any]) -> machine_code.Kernel | None:
+    """Return the compiled kernel whose turn it is, or None where it is NumPy's."""
     chosen = _backend or get_backend()
-    if chosen == "numpy" or (chosen == "auto" and _work < SWITCH_WORK):
-        return None
-    if chosen == "auto" and (form, dtype) in _broken:
-        return None
-    try:
-        machine_code = _machine_code or _import_machine_code()
-        return machine_code.get(form, dtype, wait and chosen == "numba")  # type: ignore[no-any-return]
-    except Exception:  # whatever keeps Numba from working, NumPy does the same
-        if chosen == "numba":
-            raise
-        _broken.add((form, dtype))  # to try again for each block could take seconds each
-        return None
-
-
-def _import_machine_code() -> ModuleType:
-    """Return the module of compiled kernels; ImportError says why there is none."""
-    global _machine_code, _no_machine_code
-    if _machine_code is None and not _no_machine_code:
-        try:
-            from hingemetrics._engine import machine_code as _machine_code
-        except Exception as error:  # a Numba that does not fit this NumPy raises all sorts
-            _no_machine_code = f"the numba backend needs a working Numba, got {error!r}"
-    if _machine_code is None:
-        raise ImportError(_no_machine_code)
-    return _machine_code
+    if chosen == "auto":
+        found = machine_code.at_hand(form, dtype)
+        if found is None and _work >= SWITCH_WORK:
+            found = machine_code.in_objects(form, dtype)
+        return found
+    return machine_code.compiled(form, dtype) if chosen == "numba" else None
 
 
 def _checked_backend(name: object, source: str) -> str:
@@ -211,7 +191,4 @@ def _threads_of_the_environment() -> int:
 
 _backend: str | None = None  # the environment says, at first use: to refuse it fails no import
 _num_threads: int | None = None  # as well
-_machine_code: ModuleType | None = None
-_no_machine_code = ""  # why there are none
-_broken: set[tuple[str, np.dtype[Any]]] = set()  # kernels that cannot be compiled
 _work = 0

@@ -1,14 +1,13 @@
-"""The losses again, compiled: each kernel reads its arrays once and adds to exact sums.
+"""The losses again, as Numba compiles them: each kernel reads its arrays once and adds to sums.
 
 A kernel works in blocks of rows that stay in the L1 cache: it checks their labels, computes their
 losses into a buffer, and peels the buffer into integers (see `exact`). It returns the row at which
 it stopped: the end, or a row before which everything was added, because after it comes a label or
 weight that cannot be, or a double that needs the wide grid of digits when none was given.
 
-Kernels, helpers and constants share this file because Numba's cache sees no edits elsewhere. Each
-kernel is a function of its own with one signature: several signatures in one cache entry can race
-between processes and load the wrong code. No fastmath, no parallel. Only uint64 wraps around, never
-an int64 on valid data, so the same source gives the same bits under NUMBA_DISABLE_JIT=1.
+A kernel allocates nothing, raises nothing and counts no references, so that its machine code needs
+no Python. No fastmath, no parallel. Only uint64 wraps around, never an int64 on valid data, so the
+same source gives the same bits under NUMBA_DISABLE_JIT=1. Only what compiles imports this file.
 """
 # Numba infers the types below, and mypy cannot follow it there.
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
@@ -16,17 +15,33 @@ an int64 on valid data, so the same source gives the same bits under NUMBA_DISAB
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numba import config, from_dtype, njit, types
+from numba import carray, njit, types  # type: ignore[attr-defined]
+from numba.extending import intrinsic
 
-BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
-SHORT = 12  # Crammer-Singer rows of fewer classes are worked on together ...
-TILE = 8192  # ... so many bytes of predictions at a time
-JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this length
-PASSES = 4  # so many of them share one pass over the accumulators
+from hingemetrics._engine.frame import (
+    BLOCK,
+    CLASSES,
+    DIGITS,
+    PASSES,
+    PREDS,
+    ROWS,
+    SCRATCH,
+    SCRATCH_DOUBLES,
+    SHORT,
+    SQUARED,
+    START,
+    TARGET,
+    WEIGHT,
+    WIDE,
+    WORDS,
+    joined_tile,
+    scratch_doubles,
+    short_tile,
+)
+
 FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay below 2**62
 
 # What `exact` and `state` say too, written out again so that an edit changes this file; a test
@@ -51,6 +66,9 @@ SIGN = np.uint64(63)
 _helper = njit(  # type: ignore[call-overload]
     error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
 )
+
+_short_tile = _helper(short_tile)
+_joined_tile = _helper(joined_tile)
 
 
 # Exact integers
@@ -335,9 +353,9 @@ def _peel_binary(preds, target, weight, squared, weighted):
 
 
 @_helper
-def _binary(preds, target, weight, squared, row, digits, wide):
+def _binary(preds, _, target, weight, squared, row, digits, wide, scratch):
     """Add rows from `row` on; return where it stopped."""
-    x, stop = np.empty(BLOCK), len(target)
+    x, stop = scratch[:BLOCK], len(target)
     weighted = len(weight) > 0
     fused = True
     while row < stop:
@@ -473,15 +491,17 @@ def _short_rows(preds, labels, n, squared, integer, values, wider, own, x):
 
 
 @_helper
-def _crammer_singer(preds, infinity, lowest, integer, target, weight, squared, row, digits, wide):
+def _crammer_singer(
+    preds, classes, infinity, lowest, integer, target, weight, squared, row, digits, wide, scratch
+):
     """Add rows from `row` on; return where it stopped."""
-    stop, classes = preds.shape
-    preds = preds.ravel()  # a view
+    stop = len(target)
     patterns = preds.view(integer)
-    rows = BLOCK if classes >= SHORT else min(BLOCK, max(8, TILE // (classes * preds.itemsize)))
-    room = rows * classes if classes < SHORT else rows
-    values, wider = np.empty(room, preds.dtype), np.empty(room, preds.dtype)
-    own, labels, x = np.empty(rows, preds.dtype), np.empty(rows, np.int64), np.empty(rows)
+    rows, room = _short_tile(classes, preds.itemsize)
+    x, scratch = scratch[:rows], scratch[rows:]
+    labels, scratch = scratch[:rows].view(np.int64), scratch[rows:]
+    own, scratch = scratch[:rows].view(preds.dtype), scratch[rows:]
+    values, wider = scratch[:room].view(preds.dtype), scratch[room:].view(preds.dtype)
     while row < stop:
         n = min(rows, stop - row)
         if not _copy_labels(target[row : row + n], classes, labels):
@@ -560,18 +580,21 @@ def _fold_rows(digits, classes, first, second, third):
 
 
 @_helper
-def _one_vs_all(preds, target, weight, squared, row, digits, wide):
+def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scratch):
     """Add rows from `row` on; return where it stopped, which is where the last fold ended."""
-    stop, classes = preds.shape
-    preds = preds.ravel()  # a view
-    joined = max(1, JOINED // classes)
-    width, rows = joined * classes, joined * PASSES
-    x, labels = np.zeros(width * PASSES), np.empty(rows, np.int64)
-    first, second = np.zeros(width, np.uint64), np.zeros(width, np.uint64)
-    third = np.zeros(width, np.uint64)
+    stop = len(target)
+    width, rows = _joined_tile(classes)
     weighted = len(weight) > 0
     deep = squared or weighted
-    buffer, weight_digits = np.empty(rows), np.zeros(len(digits) if weighted else 0, np.int64)
+    x, scratch = scratch[: width * PASSES], scratch[width * PASSES :]
+    labels, scratch = scratch[:rows].view(np.int64), scratch[rows:]
+    buffer, scratch = scratch[:rows], scratch[rows:]
+    integers = scratch.view(np.uint64)
+    for i in range(len(integers)):
+        integers[i] = 0
+    first, second = integers[:width], integers[width : 2 * width]
+    third = integers[2 * width : 3 * width]
+    weight_digits = scratch[3 * width :].view(np.int64)[: len(digits) if weighted else 0]
     while row < stop:
         end = min(row + FOLD * rows, stop)
         for at in range(row, end, rows):
@@ -609,101 +632,78 @@ def _one_vs_all(preds, target, weight, squared, row, digits, wide):
     return row
 
 
-# One function and one signature for each kind of loss and dtype
+# One function for each kind of loss and dtype
 
 
-def binary_float32(preds, target, weight, squared, row, digits, wide):
-    """Binary losses of float32 predictions."""
-    return _binary(preds, target, weight, squared, row, digits, wide)
-
-
-def binary_float64(preds, target, weight, squared, row, digits, wide):
-    """Binary losses of float64 predictions."""
-    return _binary(preds, target, weight, squared, row, digits, wide)
-
-
-def crammer_singer_float32(preds, target, weight, squared, row, digits, wide):
-    """Crammer-Singer losses of float32 predictions."""
+@_helper
+def _crammer_singer_float32(preds, classes, target, weight, squared, row, digits, wide, scratch):
     infinity, lowest = np.float32(np.inf).view(np.int32), np.float32(-np.inf).view(np.int32)
-    return _crammer_singer(
-        preds, infinity, lowest, np.int32, target, weight, squared, row, digits, wide
-    )
+    rest = squared, row, digits, wide, scratch
+    return _crammer_singer(preds, classes, infinity, lowest, np.int32, target, weight, *rest)
 
 
-def crammer_singer_float64(preds, target, weight, squared, row, digits, wide):
-    """Crammer-Singer losses of float64 predictions."""
+@_helper
+def _crammer_singer_float64(preds, classes, target, weight, squared, row, digits, wide, scratch):
     infinity, lowest = np.float64(np.inf).view(np.int64), np.float64(-np.inf).view(np.int64)
-    return _crammer_singer(
-        preds, infinity, lowest, np.int64, target, weight, squared, row, digits, wide
-    )
-
-
-def one_vs_all_float32(preds, target, weight, squared, row, digits, wide):
-    """One-vs-all losses of float32 predictions."""
-    return _one_vs_all(preds, target, weight, squared, row, digits, wide)
-
-
-def one_vs_all_float64(preds, target, weight, squared, row, digits, wide):
-    """One-vs-all losses of float64 predictions."""
-    return _one_vs_all(preds, target, weight, squared, row, digits, wide)
+    rest = squared, row, digits, wide, scratch
+    return _crammer_singer(preds, classes, infinity, lowest, np.int64, target, weight, *rest)
 
 
 KERNELS: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {
-    ("binary", np.dtype(np.float32)): binary_float32,
-    ("binary", np.dtype(np.float64)): binary_float64,
-    ("crammer-singer", np.dtype(np.float32)): crammer_singer_float32,
-    ("crammer-singer", np.dtype(np.float64)): crammer_singer_float64,
-    ("one-vs-all", np.dtype(np.float32)): one_vs_all_float32,
-    ("one-vs-all", np.dtype(np.float64)): one_vs_all_float64,
+    ("binary", np.dtype(np.float32)): _binary,
+    ("binary", np.dtype(np.float64)): _binary,
+    ("crammer-singer", np.dtype(np.float32)): _crammer_singer_float32,
+    ("crammer-singer", np.dtype(np.float64)): _crammer_singer_float64,
+    ("one-vs-all", np.dtype(np.float32)): _one_vs_all,
+    ("one-vs-all", np.dtype(np.float64)): _one_vs_all,
 }
+"""Functions over arrays: what an entry calls, and what runs as it is under NUMBA_DISABLE_JIT=1."""
 
 
-def compiled(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
-    """Compile a kernel for its one signature."""
-    if config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return _quiet(KERNELS[form, dtype])
-    signature = _signature(form, dtype)
-    kernel: Any = njit(signature, error_model="numpy", nogil=True)(KERNELS[form, dtype])
-    return kernel  # type: ignore[no-any-return]
+@intrinsic
+def _pointer(context, address, number):
+    """Turn an address into a pointer to numbers of a type."""
+    pointer = types.CPointer(number.dtype)
+
+    def inttoptr(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(pointer))
+
+    return pointer(types.int64, number), inttoptr
 
 
-def from_cache(form: str, dtype: np.dtype[Any]) -> Callable[..., int] | None:
-    """Load a kernel from Numba's cache on disk, or compile and store it; None if that fails."""
-    if config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return None
-    kernel: Any = njit(error_model="numpy", nogil=True)(KERNELS[form, dtype])
-    with suppress(RuntimeError):  # there is no place for a cache
-        kernel.enable_caching()
-    with suppress(Exception):  # the entry is damaged, or cannot be written once all is compiled
-        kernel.compile(_signature(form, dtype))
-    if not kernel.overloads:
-        return None
-    kernel.disable_compile()  # what is called is this signature
-    return kernel  # type: ignore[no-any-return]
+def entry(form: str, dtype: np.dtype[Any]) -> Callable[[Any], int]:
+    """Return the function that calls a kernel with what a frame says (see `frame`)."""
+    kernel, number = KERNELS[form, dtype], dtype.type
+    per_class = form == "one-vs-all"
+
+    def of_frame(frame):
+        words = carray(frame, WORDS)
+        rows, classes = words[ROWS], words[CLASSES]
+        columns = classes + 1 if per_class else 2
+        return kernel(
+            carray(_pointer(words[PREDS], number), rows * classes),
+            classes,
+            carray(_pointer(words[TARGET], np.int64), rows),
+            carray(_pointer(words[WEIGHT], np.float64), rows if words[WEIGHT] else 0),
+            words[SQUARED] != 0,
+            words[START],
+            carray(_pointer(words[DIGITS], np.int64), COUNTERS + NARROW_ROWS * columns),
+            carray(_pointer(words[WIDE], np.int64), WIDE_ROWS * columns if words[WIDE] else 0),
+            carray(_pointer(words[SCRATCH], np.float64), words[SCRATCH_DOUBLES]),
+        )
+
+    return of_frame
 
 
-def _signature(form: str, dtype: np.dtype[Any]) -> Any:
-    """Return the types of a kernel's result and arguments."""
+def interpreted(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
+    """Return a kernel as plain Python, as it is under NUMBA_DISABLE_JIT=1."""
+    kernel = KERNELS[form, dtype]
 
-    def array(dtype: Any, readonly: bool, dimensions: int = 1) -> types.Array:
-        return types.Array(from_dtype(np.dtype(dtype)), dimensions, "C", readonly=readonly)
+    def call(preds, target, weight, squared, start, digits, wide):
+        classes = 1 if preds.ndim == 1 else preds.shape[1]
+        scratch = np.empty(scratch_doubles(form, classes, dtype.itemsize))
+        rest = squared, start, digits, wide, scratch
+        with np.errstate(all="ignore"):  # sums that are then thrown away
+            return kernel(preds.reshape(-1), classes, target, weight, *rest)
 
-    return types.int64(
-        array(dtype, readonly=True, dimensions=1 if form == "binary" else 2),
-        array(np.int64, readonly=True),
-        array(np.float64, readonly=True),
-        types.boolean,
-        types.int64,
-        array(np.int64, readonly=False),
-        array(np.int64, readonly=False),
-    )
-
-
-def _quiet(function: Callable[..., int]) -> Callable[..., int]:
-    """Return a kernel as plain Python without warnings of sums that are then thrown away."""
-
-    def quiet(*arguments: Any) -> int:
-        with np.errstate(all="ignore"):
-            return function(*arguments)
-
-    return quiet
+    return call

@@ -25,7 +25,6 @@ _THREAD_ROWS = 64  # at least: 56 bytes a sum are then a ninth of 64 predictions
 
 def measure(batch: Batch, onto: Tally) -> Tally:
     """Return a tally with a batch added."""
-    backend.count_work(backend.CALL_WORK)
     try:
         if onto.num_classes in (0, batch.num_classes):
             return _measure(batch, onto)
@@ -69,26 +68,19 @@ def _measure(batch: Batch, onto: Tally) -> Tally:
         for start, stop in spans:
             onto = _measure_span(batch, onto, start, stop)
         return onto
-    if backend.get_backend() == "numba":
-        # Who has to wait for a compiler does so here: it may be this very thread's, interrupted by
-        # a signal handler, and none of the others could know. With "auto" nobody has to.
-        tiers.whose_turn(onto.config, batch, wait=True)
+    tiers.whose_turn(onto.config, batch)  # who has to wait for a compiler does so once, here
     empty = Tally(onto.config)
-    parts = in_threads(
-        lambda span: _measure_span(batch, empty, *span, threads, wait=False), spans, threads
-    )
+    parts = in_threads(lambda span: _measure_span(batch, empty, *span, threads), spans, threads)
     return sum(parts, onto)
 
 
-def _measure_span(
-    batch: Batch, onto: Tally, start: int, stop: int, threads: int = 1, wait: bool = True
-) -> Tally:
+def _measure_span(batch: Batch, onto: Tally, start: int, stop: int, threads: int = 1) -> Tally:
     """Add a span of at most _SPAN_ROWS rows in one thread."""
     check_float_unit()
     config = onto.config
     sums = onto.accumulator(batch.num_classes, stop - start)
     while start < stop:
-        tier = tiers.whose_turn(config, batch, wait)  # NumPy's may be over in the middle of a call
+        tier = tiers.whose_turn(config, batch)  # NumPy's may be over in the middle of a call
         start = tier.add(batch, start, stop, threads, config, sums)
     return Tally.of(config, batch.num_classes, sums.sums())
 

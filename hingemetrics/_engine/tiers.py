@@ -41,7 +41,7 @@ class NumpyTier:
     ) -> int:
         """Add what stays in the L2 cache, and count the work: after enough of it, kernels go on."""
         end = min(start + (BLOCK_ROWS // batch.num_classes or 1), stop)
-        backend.count_work((end - start) * batch.num_classes)
+        backend.count_work(backend.CALL_WORK + (end - start) * batch.num_classes)
         preds, target, weight = batch.checked_block(start, end)
         count(target, weight, batch.num_classes, sums)
         loss = losses(preds, target, config.multiclass_mode, config.squared, weight)
@@ -89,9 +89,9 @@ _NUMPY = NumpyTier()
 _compiled = cache(CompiledTier)  # one for each kernel
 
 
-def whose_turn(config: Config, batch: Batch, wait: bool) -> Tier:
+def whose_turn(config: Config, batch: Batch) -> Tier:
     """Return the tier that should add the next block."""
-    kernel = backend.kernel(config.form(batch.num_classes), batch.dtype, wait)
+    kernel = backend.kernel(config.form(batch.num_classes), batch.dtype)
     return _NUMPY if kernel is None else _compiled(kernel)
 
 

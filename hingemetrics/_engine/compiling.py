@@ -1,0 +1,70 @@
+# mypy: disable-error-code="call-overload,no-untyped-call"
+"""Machine code of kernels, made by Numba and LLVM: objects that any linker or loader can take.
+
+Numba lowers a kernel once, and LLVM optimises what came out for each processor level, with all of a
+kernel before its eyes. In an object is one function that needs nothing but libc's memset: C's
+``int32 kernel(int64 *row, void **unused, int64 *frame)``, which is Numba's convention.
+
+    main(FOLDER, "x86-64-v3,x86-64-v2", "binary/float32", "binary/float64")
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from numba import njit, types
+
+from hingemetrics._engine import levels
+from hingemetrics._engine.kernels import KERNELS, entry
+
+# What Numba counts references with: no array of a kernel owns memory, so there is none to count.
+_REFERENCES = re.compile(
+    r"^(define [^\n]*@NRT_(?:incref|decref)\([^)]*\)[^{\n]*)\{.*?^\}", re.M | re.S
+)
+
+
+def lowered(form: str, dtype: np.dtype[Any]) -> tuple[str, str]:
+    """Return a kernel in LLVM's language, with all it calls, and the name of its function."""
+    signature = types.int64(types.CPointer(types.int64))
+    kernel = njit(signature, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+        entry(form, dtype)
+    )
+    (overload,) = kernel.overloads.values()
+    text = _REFERENCES.sub(r"\1{ ret void }", overload.library.get_llvm_str())
+    return text, overload.fndesc.llvm_func_name
+
+
+def emitted(text: str, name: str, public_name: str, level: str) -> bytes:
+    """Return an object for a processor level, in which a function has its public name."""
+    module = llvm.parse_assembly(text)
+    for value in (*module.functions, *module.global_variables):
+        if not value.is_declaration and value.name != name:
+            value.linkage = "internal"  # so that what is not called falls away
+    module.get_function(name).name = public_name
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=level, features="", opt=3, reloc="pic", codemodel="default"
+    )
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization = True
+    tuning.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, tuning)
+    builder.getModulePassManager().run(module, builder)
+    content: bytes = machine.emit_object(module)
+    return content
+
+
+def main(folder: str, chosen_levels: str, *kernels: str) -> None:
+    """Write the objects of kernels for levels into a folder, a file each."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    for form, dtype in KERNELS:
+        if f"{form}/{dtype}" in kernels:
+            text, name = lowered(form, dtype)
+            for level in chosen_levels.split(","):
+                symbol = levels.symbol(form, dtype, level)
+                content = emitted(text, name, symbol, level)
+                Path(folder, f"{symbol}.o").write_bytes(content)

@@ -1,0 +1,59 @@
+"""How a kernel is called: one frame of words, addresses and lengths, and scratch of known size.
+
+What kernels and their callers both have to know stands here, where nothing imports Numba.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from hingemetrics._core.exact import COUNTERS
+from hingemetrics._core.grid import NARROW_ROWS
+
+BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
+SHORT = 12  # Crammer-Singer rows of fewer classes are worked on together ...
+TILE = 8192  # ... so many bytes of predictions at a time
+JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this length
+PASSES = 4  # so many of them share one pass over the accumulators
+
+WORDS = 11
+(
+    PREDS,
+    TARGET,
+    WEIGHT,  # an address of 0: none
+    ROWS,
+    CLASSES,  # 1: binary
+    SQUARED,
+    START,
+    DIGITS,
+    WIDE,  # as well
+    SCRATCH,
+    SCRATCH_DOUBLES,
+) = range(WORDS)
+
+pack = struct.Struct(f"{WORDS}q").pack
+
+
+def short_tile(classes: int, itemsize: int) -> tuple[int, int]:
+    """Return how many Crammer-Singer rows are taken at a time, and the predictions to copy."""
+    if classes >= SHORT:
+        return BLOCK, BLOCK
+    rows = min(BLOCK, max(8, TILE // (classes * itemsize)))
+    return rows, rows * classes
+
+
+def joined_tile(classes: int) -> tuple[int, int]:
+    """Return the length of joined one-vs-all rows, and how many rows PASSES of those take."""
+    joined = max(1, JOINED // classes)
+    return joined * classes, joined * PASSES
+
+
+def scratch_doubles(form: str, classes: int, itemsize: int) -> int:
+    """Return how many doubles of scratch a kernel needs."""
+    if form == "binary":
+        return BLOCK
+    if form == "crammer-singer":
+        rows, room = short_tile(classes, itemsize)
+        return 3 * rows + 2 * room
+    width, rows = joined_tile(classes)
+    return (PASSES + 3) * width + 2 * rows + COUNTERS + NARROW_ROWS * (classes + 1)

@@ -1,0 +1,49 @@
+"""A trial of machine code: it must give known sums before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hingemetrics._core.config import MulticlassMode
+from hingemetrics._core.exact import Accumulator
+from hingemetrics._core.grid import WIDE_ROWS
+from hingemetrics._core.losses import losses
+from hingemetrics._core.tally import SAMPLES, UNWEIGHTED, ZEROS
+from hingemetrics._engine.frame import BLOCK
+
+
+def gives_known_sums(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
+    """Whether a kernel agrees with NumPy, also where the wide grid is needed."""
+    rows = np.arange(2 * BLOCK + 7)
+    target, weight = rows % 2, rows % 5 / 2
+    preds = (np.outer(rows, (5, 6, 7)) % 31 / 8 - 2).astype(dtype)
+    preds[[3, -2], [0, 1]] = np.nan, -1e30
+    if form == "binary":
+        preds = preds[:, 0].copy()
+    mode = MulticlassMode.ONE_VS_ALL if form == "one-vs-all" else MulticlassMode.CRAMMER_SINGER
+    for squared, weights in ((False, None), (True, weight)):
+        loss = losses(preds, target, mode, squared, weights)
+        columns = loss.shape[1] + 1
+        known = Accumulator.empty(columns)
+        found = Accumulator(_spacious(len(known.digits)))
+        known.add(loss)
+        if weights is not None:
+            known.add(weights[:, np.newaxis], first=columns - 1)
+        known.digits[SAMPLES] = len(rows)
+        known.digits[ZEROS] = np.count_nonzero(target == 0) if form == "binary" else 0
+        known.digits[UNWEIGHTED] = len(rows) if weights is None else 0
+        found.wide = _spacious(WIDE_ROWS * columns)
+        given = np.empty(0) if weights is None else weights
+        if kernel(preds, target, given, squared, 0, found.digits, found.wide) != len(rows):
+            return False
+        if found.sums().totals() != known.sums().totals():
+            return False
+    return True
+
+
+def _spacious(length: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return zeros with spare room behind them, for wrong code that writes too far."""
+    return np.zeros(2 * length + 1024, np.int64)[:length]
