@@ -47,19 +47,16 @@ class BuildMachineCode(build_ext):
                 for path in map(Path, objects):
                     content = sealed.sealed(path.name, path.read_bytes())
                     (target / path.name).write_bytes(content)
-                print(
-                    f"hingemetrics: machine code as {len(objects)} objects, without a linker: {error}"
-                )
+                said = f"{len(objects)} objects, which were not linked: {error}"
             else:
                 seal = sealed.seal(library.name, library.read_bytes())
                 (target / machine_code.LIBRARY_SEAL.name).write_bytes(seal)
-                print(
-                    f"hingemetrics: machine code in a shared library, {library.stat().st_size} bytes"
-                )
+                said = f"a shared library of {library.stat().st_size} bytes"
+        print(f"hingemetrics: machine code in {said}")
 
     def get_ext_filename(self, fullname):
         """Return the name of the library."""
-        return f"{FOLDER}/kernels.so"  # the same for every version of Python
+        return f"{FOLDER}/machine-code.so"  # the same for every version of Python
 
     def copy_extensions_to_source(self):
         """Copy all that was made, not the library alone."""

@@ -27,8 +27,8 @@ COMPILER_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED
 
 FORMS = ("binary", "crammer-singer", "one-vs-all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-LIBRARY = sealed.FOLDER / "kernels.so"
-LIBRARY_SEAL = sealed.FOLDER / "kernels.seal"
+LIBRARY = sealed.FOLDER / "machine-code.so"
+LIBRARY_SEAL = sealed.FOLDER / "machine-code.seal"
 
 _INT64 = np.dtype(np.int64)
 _NO_SCRATCH_WORDS = 2  # in front of the scratch: the row that comes back, and what Numba reserves
