@@ -121,8 +121,7 @@ class Tally:
             return np.full(num_classes, nothing) if per_class else nothing
         if self.config.is_per_class(self.num_classes):
             return sums.over(divisor)[:-1]
-        (losses,) = sums.totals_of(slice(1))
-        return losses.over(divisor)
+        return sums.total_of(0).over(divisor)
 
     def fractions(self, reduction: str = "mean") -> list[Fraction | None]:
         """Return the losses before rounding, always a list; None where one is NaN or infinite."""
@@ -219,7 +218,7 @@ def unpacked(packs: list[tuple[Any, ...]]) -> Iterator[Tally]:
 
 def _total_weight(sums: Sums) -> int:
     """Return the total weight, in units of 2**LOWEST; unweighted samples weigh 1."""
-    (weights,) = sums.totals_of(slice(-1, None))
+    weights = sums.total_of(sums.columns - 1)
     return weights.finite + sums.counters()[UNWEIGHTED] * ONE
 
 

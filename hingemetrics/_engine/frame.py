@@ -16,22 +16,27 @@ TILE = 8192  # ... so many bytes of predictions at a time
 JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this length
 PASSES = 4  # so many of them share one pass over the accumulators
 
-WORDS = 11
+WORDS = 13
 (
-    PREDS,
+    PREDS,  # this and the next ones: where the address of the data is, a field of NumPy's array
     TARGET,
-    WEIGHT,  # an address of 0: none
+    WEIGHT,
+    DIGITS,
+    WIDE,
+    SCRATCH,
     ROWS,
     CLASSES,  # 1: binary
-    SQUARED,
+    SQUARED,  # flags
+    WEIGHTED,
+    WIDENED,
     START,
-    DIGITS,
-    WIDE,  # as well
-    SCRATCH,
-    SCRATCH_DOUBLES,
+    SCRATCH_DOUBLES,  # no more than STACK_DOUBLES: what is on the stack is enough
 ) = range(WORDS)
 
 pack = struct.Struct(f"{WORDS}q").pack
+
+
+STACK_DOUBLES = 1 << 12  # of a kernel's own scratch, 32 KiB; for more the caller lends memory
 
 
 def short_tile(classes: int, itemsize: int) -> tuple[int, int]:
@@ -48,7 +53,7 @@ def joined_tile(classes: int) -> tuple[int, int]:
     return joined * classes, joined * PASSES
 
 
-def scratch_doubles(form: str, classes: int, itemsize: int) -> int:
+def scratch_doubles(form: str, itemsize: int, classes: int) -> int:
     """Return how many doubles of scratch a kernel needs."""
     if form == "binary":
         return BLOCK

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numba import carray, njit, types  # type: ignore[attr-defined]
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hingemetrics._engine.frame import (
@@ -32,10 +33,13 @@ from hingemetrics._engine.frame import (
     SCRATCH_DOUBLES,
     SHORT,
     SQUARED,
+    STACK_DOUBLES,
     START,
     TARGET,
     WEIGHT,
+    WEIGHTED,
     WIDE,
+    WIDENED,
     WORDS,
     joined_tile,
     scratch_doubles,
@@ -589,12 +593,14 @@ def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scra
     x, scratch = scratch[: width * PASSES], scratch[width * PASSES :]
     labels, scratch = scratch[:rows].view(np.int64), scratch[rows:]
     buffer, scratch = scratch[:rows], scratch[rows:]
-    integers = scratch.view(np.uint64)
-    for i in range(len(integers)):
-        integers[i] = 0
-    first, second = integers[:width], integers[width : 2 * width]
-    third = integers[2 * width : 3 * width]
-    weight_digits = scratch[3 * width :].view(np.int64)[: len(digits) if weighted else 0]
+    first, scratch = scratch[:width].view(np.uint64), scratch[width:]
+    second, scratch = scratch[:width].view(np.uint64), scratch[width:]
+    third, scratch = scratch[:width].view(np.uint64), scratch[width:]
+    for j in range(width):
+        first[j] = second[j] = third[j] = 0
+    weight_digits = scratch[: len(digits) if weighted else 0].view(np.int64)
+    for i in range(len(weight_digits)):
+        weight_digits[i] = 0
     while row < stop:
         end = min(row + FOLD * rows, stop)
         for at in range(row, end, rows):
@@ -671,6 +677,24 @@ def _pointer(context, address, number):
     return pointer(types.int64, number), inttoptr
 
 
+@_helper
+def _data(field, number):
+    """Return the pointer that a field holds, given the field's address."""
+    return _pointer(carray(_pointer(field, np.int64), 1)[0], number)
+
+
+@intrinsic
+def _stack(context):
+    """Return the address of scratch on the stack."""
+
+    def alloca(context, builder, signature, arguments):
+        kind = context.get_value_type(types.float64)
+        buffer = cgutils.alloca_once(builder, kind, size=STACK_DOUBLES)
+        return builder.ptrtoint(buffer, context.get_value_type(types.int64))
+
+    return types.int64(), alloca
+
+
 def entry(form: str, dtype: np.dtype[Any]) -> Callable[[Any], int]:
     """Return the function that calls a kernel with what a frame says (see `frame`)."""
     kernel, number = KERNELS[form, dtype], dtype.type
@@ -680,16 +704,19 @@ def entry(form: str, dtype: np.dtype[Any]) -> Callable[[Any], int]:
         words = carray(frame, WORDS)
         rows, classes = words[ROWS], words[CLASSES]
         columns = classes + 1 if per_class else 2
+        scratch, doubles = _pointer(_stack(), np.float64), STACK_DOUBLES
+        if words[SCRATCH_DOUBLES] > STACK_DOUBLES:
+            scratch, doubles = _data(words[SCRATCH], np.float64), words[SCRATCH_DOUBLES]
         return kernel(
-            carray(_pointer(words[PREDS], number), rows * classes),
+            carray(_data(words[PREDS], number), rows * classes),
             classes,
-            carray(_pointer(words[TARGET], np.int64), rows),
-            carray(_pointer(words[WEIGHT], np.float64), rows if words[WEIGHT] else 0),
+            carray(_data(words[TARGET], np.int64), rows),
+            carray(_data(words[WEIGHT], np.float64), rows if words[WEIGHTED] else 0),
             words[SQUARED] != 0,
             words[START],
-            carray(_pointer(words[DIGITS], np.int64), COUNTERS + NARROW_ROWS * columns),
-            carray(_pointer(words[WIDE], np.int64), WIDE_ROWS * columns if words[WIDE] else 0),
-            carray(_pointer(words[SCRATCH], np.float64), words[SCRATCH_DOUBLES]),
+            carray(_data(words[DIGITS], np.int64), COUNTERS + NARROW_ROWS * columns),
+            carray(_data(words[WIDE], np.int64), WIDE_ROWS * columns if words[WIDENED] else 0),
+            carray(scratch, doubles),
         )
 
     return of_frame
@@ -701,7 +728,7 @@ def interpreted(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
 
     def call(preds, target, weight, squared, start, digits, wide):
         classes = 1 if preds.ndim == 1 else preds.shape[1]
-        scratch = np.empty(scratch_doubles(form, classes, dtype.itemsize))
+        scratch = np.empty(scratch_doubles(form, dtype.itemsize, classes))
         rest = squared, start, digits, wide, scratch
         with np.errstate(all="ignore"):  # sums that are then thrown away
             return kernel(preds.reshape(-1), classes, target, weight, *rest)

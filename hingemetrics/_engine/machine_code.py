@@ -12,12 +12,13 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hingemetrics._core.tally import SAMPLES
 from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics._engine import frame, levels, sealed
 from hingemetrics._engine.trial import gives_known_sums
@@ -30,10 +31,13 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 LIBRARY = sealed.FOLDER / "machine-code.so"
 LIBRARY_SEAL = sealed.FOLDER / "machine-code.seal"
 
-_INT64 = np.dtype(np.int64)
-_NO_SCRATCH_WORDS = 2  # in front of the scratch: the row that comes back, and what Numba reserves
-_read_address = ctypes.c_void_p.from_address
-_DATA = object.__basicsize__  # where NumPy's array struct, a public one, keeps its data's address
+# Where Numba's convention wants a result and an exception written: digits tell the one, and there
+# is none of the other.
+_nobody_reads = np.empty(1, np.int64)
+_UNREAD = _nobody_reads.ctypes.data
+# Where an array has the address of its data: NumPy's array struct, which is public, begins with it.
+# `array.ctypes.data` takes eight times as long as to read it there.
+_DATA = object.__basicsize__
 _RESULT = ctypes.c_int32
 _ARGUMENTS = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
 _PROTOTYPE = ctypes.CFUNCTYPE(_RESULT, *_ARGUMENTS)
@@ -42,20 +46,12 @@ Kernel = Callable[[Array, Ints, Floats, bool, int, Ints, Ints], int]
 """Adds rows of (preds, target, weight, squared, start, digits, wide); returns where it stopped."""
 
 
-class MachineKernel:
-    """A kernel at an address."""
+def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Kernel:
+    """Return a kernel that calls a function of machine code, which is in its owner's memory."""
+    pack = frame.pack
+    scratch_doubles = lru_cache(maxsize=8)(partial(frame.scratch_doubles, form, dtype.itemsize))
 
-    __slots__ = ("_doubles", "_function", "_is_per_class", "_owner")
-
-    def __init__(self, function: Any, form: str, dtype: np.dtype[Any], owner: object) -> None:
-        self._function = function
-        self._owner = owner  # of the memory that the machine code is in
-        self._doubles = lru_cache(maxsize=8)(
-            lambda classes: frame.scratch_doubles(form, classes, dtype.itemsize)
-        )
-
-    def __call__(
-        self,
+    def kernel(
         preds: Array,
         target: Ints,
         weight: Floats,
@@ -63,42 +59,37 @@ class MachineKernel:
         start: int,
         digits: Ints,
         wide: Ints,
+        owner: object = owner,
     ) -> int:
-        """Call it with a frame."""
         classes = 1 if preds.ndim == 1 else preds.shape[1]
-        doubles = self._doubles(classes)
-        scratch = np.empty(doubles + _NO_SCRATCH_WORDS, _INT64)
-        at = address(scratch)
-        words = frame.pack(
-            address(preds),
-            address(target),
-            address(weight) if len(weight) else 0,
-            len(target),
-            classes,
-            squared,
-            start,
-            address(digits),
-            address(wide) if len(wide) else 0,
-            at + 8 * _NO_SCRATCH_WORDS,
-            doubles,
+        doubles, scratch = 0, digits
+        if classes > 1 and (doubles := scratch_doubles(classes)) > frame.STACK_DOUBLES:
+            scratch = np.empty(doubles, np.int64)
+        before = digits.item(SAMPLES)
+        failed = function(
+            _UNREAD,
+            _UNREAD,
+            pack(
+                id(preds) + _DATA,
+                id(target) + _DATA,
+                id(weight) + _DATA,
+                id(digits) + _DATA,
+                id(wide) + _DATA,
+                id(scratch) + _DATA,
+                target.size,
+                classes,
+                squared,
+                weight.size > 0,
+                wide.size > 0,
+                start,
+                doubles,
+            ),
         )
-        if self._function(at, at + 8, words):
+        if failed:
             raise RuntimeError("a kernel failed")  # none can: they raise nothing
-        return scratch.item(0)
+        return start + digits.item(SAMPLES) - before
 
-
-def address(array: Array) -> int:
-    """Return the address of an array's data, eight times as fast as `array.ctypes.data`."""
-    return _read_address(id(array) + _DATA).value  # type: ignore[return-value]
-
-
-def _address_by_numpy(array: Array) -> int:
-    return array.ctypes.data
-
-
-_probe = np.empty(1)
-if address(_probe) != _address_by_numpy(_probe):  # another implementation of Python or of NumPy
-    address = _address_by_numpy
+    return kernel
 
 
 @cache
@@ -112,7 +103,7 @@ def at_hand(form: str, dtype: np.dtype[Any]) -> Kernel | None:
         function = getattr(library, levels.symbol(form, dtype, level), None)
         if function is not None:
             function.restype, function.argtypes = _RESULT, _ARGUMENTS
-            return _checked(MachineKernel(function, form, dtype, library), form, dtype)
+            return _checked(_called(function, form, dtype, library), form, dtype)
     return None
 
 
@@ -151,6 +142,12 @@ def compiled(form: str, dtype: np.dtype[Any]) -> Kernel:
     return kernel
 
 
+def _is_layout_known() -> bool:
+    """Whether arrays are laid out as kernels read them: another Python may do it otherwise."""
+    field = ctypes.c_void_p.from_address(id(_nobody_reads) + _DATA)
+    return field.value == _nobody_reads.ctypes.data
+
+
 def is_to_be_had() -> bool:
     """Whether a library came with the package, or there is Numba to compile kernels."""
     from importlib.util import find_spec
@@ -161,7 +158,7 @@ def is_to_be_had() -> bool:
 @cache
 def _library() -> ctypes.CDLL | None:
     """Load the library that came with the package, if it is what was made of these sources."""
-    if not sealed.is_sealed(LIBRARY, LIBRARY_SEAL):
+    if not (_is_layout_known() and sealed.is_sealed(LIBRARY, LIBRARY_SEAL)):
         return None
     try:
         return ctypes.CDLL(str(LIBRARY))
@@ -185,7 +182,7 @@ def _loaded(content: bytes, symbol: str, form: str, dtype: np.dtype[Any]) -> Ker
         function = _PROTOTYPE(engine.get_function_address(symbol))
     except Exception:  # there is no llvmlite, or one that does not work
         return None
-    return _checked(MachineKernel(function, form, dtype, engine), form, dtype)
+    return _checked(_called(function, form, dtype, engine), form, dtype)
 
 
 def _checked(kernel: Kernel, form: str, dtype: np.dtype[Any]) -> Kernel | None:

@@ -26,9 +26,11 @@ _THREAD_ROWS = 64  # at least: 56 bytes a sum are then a ninth of 64 predictions
 def measure(batch: Batch, onto: Tally) -> Tally:
     """Return a tally with a batch added."""
     try:
-        if onto.num_classes in (0, batch.num_classes):
-            return _measure(batch, onto)
-        return onto + _measure(batch, Tally(onto.config))  # refused, unless all rows are ignored
+        if onto.num_classes not in (0, batch.num_classes):  # refused, unless all rows are ignored
+            return onto + measure(batch, Tally(onto.config))
+        if batch.rows * batch.num_classes >= 2 * _THREAD_ELEMENTS:
+            return _measure_spans(batch, onto)
+        return _measure_span(batch, onto, 0, batch.rows) if batch.rows else onto
     except MixedCodingsError:
         raise _mixed_codings(batch, onto) from None
 
@@ -57,10 +59,8 @@ def loss_blocks(batch: Batch, config: Config, rows: int) -> Iterator[tuple[Float
         raise _mixed_codings(batch, Tally(config))
 
 
-def _measure(batch: Batch, onto: Tally) -> Tally:
-    """Add a batch in as many threads as are worth it."""
-    if batch.rows * batch.num_classes < 2 * _THREAD_ELEMENTS:
-        return _measure_span(batch, onto, 0, batch.rows) if batch.rows else onto
+def _measure_spans(batch: Batch, onto: Tally) -> Tally:
+    """Add a large batch in as many threads as there are to be."""
     threads = backend.get_num_threads()
     rows = _span_rows(batch, threads)
     spans = [(at, min(at + rows, batch.rows)) for at in range(0, batch.rows, rows)]

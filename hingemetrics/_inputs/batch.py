@@ -45,7 +45,9 @@ class Batch:
     def __init__(
         self, preds: object, target: object, sample_weight: object, ignore_index: int | None
     ) -> None:
-        self.target = _checked_vector(as_array(target, "target"), "target")
+        self.target = as_array(target, "target")
+        if self.target.ndim != 1:
+            self.target = _checked_vector(self.target, "target")
         if ignore_index is not None:
             _check_unrounded(target, self.target, ignore_index)
         self.rows = len(self.target)
