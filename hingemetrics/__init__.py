@@ -8,6 +8,7 @@ from hingemetrics._engine.backend import (
     set_num_threads,
     warmup,
 )
+from hingemetrics._engine.installation import show_config
 from hingemetrics.functional import hinge_loss
 from hingemetrics.metrics.bootstrap import (
     BootstrapHingeLoss,
@@ -36,6 +37,7 @@ __all__ = [
     "leave_one_out",
     "set_backend",
     "set_num_threads",
+    "show_config",
     "warmup",
 ]
 
@@ -54,6 +56,7 @@ for _public in (
     leave_one_out,
     set_backend,
     set_num_threads,
+    show_config,
     warmup,
 ):
     _public.__module__ = __name__

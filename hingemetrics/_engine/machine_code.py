@@ -98,23 +98,20 @@ def at_hand(form: str, dtype: np.dtype[Any]) -> Kernel | None:
 
     Two threads may both load it; nobody waits.
     """
-    library = _library()
-    for level in levels.of_processor() if library else ():
-        function = getattr(library, levels.symbol(form, dtype, level), None)
-        if function is not None:
-            function.restype, function.argtypes = _RESULT, _ARGUMENTS
-            return _checked(_called(function, form, dtype, library), form, dtype)
-    return None
+    library, level = _library(), _library_level()
+    if library is None or level is None:
+        return None
+    function = library[levels.symbol(form, dtype, level)]
+    function.restype, function.argtypes = _RESULT, _ARGUMENTS
+    return _checked(_called(function, form, dtype, library), form, dtype)
 
 
 @cache
 def in_objects(form: str, dtype: np.dtype[Any]) -> Kernel | None:
     """Return a kernel that an object holds: beside this file, or in the store."""
-    store = sealed.store_folder()
     for level in levels.of_processor():
         symbol = levels.symbol(form, dtype, level)
-        paths = [sealed.FOLDER / f"{symbol}.o", store and store / sealed.stored_name(symbol)]
-        for content in filter(None, map(sealed.unsealed, filter(None, paths))):
+        for content in filter(None, map(sealed.unsealed, _object_paths(symbol))):
             return _loaded(content, symbol, form, dtype)
     return None
 
@@ -142,6 +139,18 @@ def compiled(form: str, dtype: np.dtype[Any]) -> Kernel:
     return kernel
 
 
+def origin() -> str:
+    """Return where kernels come from, and for which level they are, in a few words."""
+    if _library() is not None and (level := _library_level()):
+        return f"{LIBRARY.name}, {level}"
+    for level in levels.of_processor():
+        symbols = [levels.symbol(form, dtype, level) for form in FORMS for dtype in DTYPES]
+        found = sum(any(map(sealed.unsealed, _object_paths(symbol))) for symbol in symbols)
+        if found:
+            return f"{found} of {len(symbols)} as objects, {level}"
+    return "none: NumPy does the work"
+
+
 def _is_layout_known() -> bool:
     """Whether arrays are laid out as kernels read them: another Python may do it otherwise."""
     field = ctypes.c_void_p.from_address(id(_nobody_reads) + _DATA)
@@ -164,6 +173,20 @@ def _library() -> ctypes.CDLL | None:
         return ctypes.CDLL(str(LIBRARY))
     except OSError:  # of another platform, or no code may be mapped from there
         return None
+
+
+def _library_level() -> str | None:
+    """Return the best level of this processor that the library has code for."""
+    library, form, dtype = _library(), FORMS[0], DTYPES[0]
+    found = (x for x in levels.of_processor() if hasattr(library, levels.symbol(form, dtype, x)))
+    return next(found, None)
+
+
+def _object_paths(symbol: str) -> list[Path]:
+    """Return where an object may be: beside this file, or in the store."""
+    store = sealed.store_folder()
+    stored = [] if store is None else [store / sealed.stored_name(symbol)]
+    return [sealed.FOLDER / f"{symbol}.o", *stored]
 
 
 def _loaded(content: bytes, symbol: str, form: str, dtype: np.dtype[Any]) -> Kernel | None:

@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from hingemetrics import __version__
 from hingemetrics._core.config import MulticlassMode
 from hingemetrics._core.text import closest, shortened
 from hingemetrics._engine.backend import BACKENDS
+from hingemetrics._engine.installation import show_config
 from hingemetrics._files import Columns, columns, columns_of
 from hingemetrics.cli.console import fail
 
@@ -141,7 +141,20 @@ def _add_output(group: Any) -> None:
     group.add_argument(
         "--plot", type=_picture_path, metavar="FILE", help="draw the margins: .png, .svg or .pdf"
     )
-    group.add_argument("--version", action="version", version=f"hingemetrics {__version__}")
+    group.add_argument(
+        "--version",
+        action=_ShowConfig,
+        nargs=0,
+        help="print versions, where the compiled kernels come from, and settings",
+    )
+
+
+class _ShowConfig(argparse.Action):
+    """What --version does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        show_config()
+        parser.exit()
 
 
 def _add_speed(group: Any) -> None:

@@ -1,0 +1,59 @@
+"""What does the work in this process, for people: versions, machine code and settings."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+import numpy as np
+
+from hingemetrics._engine import backend, machine_code
+
+
+def show_config() -> None:
+    """Print what does the work: versions, where the compiled kernels come from, and settings.
+
+    One line each: the versions of hingemetrics, Python and NumPy; those of Numba and llvmlite, if
+    they are installed (neither is imported); the processor, its level and where its machine code
+    comes from; the backend and the number of threads, as set or as the environment says.
+
+    Examples
+    --------
+    >>> import hingemetrics
+    >>> hingemetrics.show_config()  # doctest: +ELLIPSIS
+    hingemetrics ...
+    """
+    print("\n".join(f"{name}: {value}" for name, value in _facts()).replace(": ", " ", 1))
+
+
+def _facts() -> list[tuple[str, object]]:
+    from hingemetrics import __version__  # which imports this module
+
+    return [
+        ("hingemetrics", __version__),
+        ("Python", f"{sys.version.split()[0]} on {platform.system()} {platform.machine()}"),
+        ("NumPy", np.__version__),
+        ("Numba", _installed("numba")),
+        ("llvmlite", _installed("llvmlite")),
+        ("compiled kernels", machine_code.origin()),
+        ("backend", _setting(backend.get_backend)),
+        ("threads", _setting(backend.get_num_threads)),
+    ]
+
+
+def _installed(name: str) -> str:
+    """Return a package's version, or that it is not there."""
+    from importlib import metadata  # 20 ms that nothing else here needs
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _setting(get: object) -> object:
+    """Return a setting, or why the environment's is none."""
+    try:
+        return get()  # type: ignore[operator]
+    except ValueError as error:
+        return str(error)
