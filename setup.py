@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -29,30 +30,32 @@ class BuildMachineCode(build_ext):
     """Build no C, but what Numba makes of hingemetrics/_engine/kernels.py."""
 
     def build_extension(self, ext):
-        """Compile the kernels, and link them or ship them as objects."""
+        """Compile the kernels, and link them, or ship them as objects."""
         sys.path.insert(0, str(ROOT))
+        try:
+            from hingemetrics._engine import levels, machine_code, sealed
+        except ImportError as error:
+            raise CompileError(f"no machine code, NumPy will do the work: {error}") from error
         target = Path(self.build_lib, FOLDER)
         target.mkdir(parents=True, exist_ok=True)
+        library = target / machine_code.LIBRARY.name
+        library_seal = target / machine_code.LIBRARY_SEAL.name
+        if sealed.is_sealed(library, library_seal) and not self.force:
+            print("hingemetrics: machine code of these sources was built before")
+            return
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                from hingemetrics._engine import levels, machine_code, sealed
-
-                objects = compiled(folder, levels.of_machine(), machine_code.COMPILER_SETTINGS)
-            except (ImportError, OSError, subprocess.CalledProcessError) as error:
-                raise CompileError(f"no machine code, NumPy will do the work: {error}") from error
-            library = target / machine_code.LIBRARY.name
+            objects = compiled(folder, levels.of_machine(), machine_code.COMPILER_SETTINGS)
             try:
                 self.compiler.link_shared_object(objects, str(library), extra_postargs=STRIP)
             except Exception as error:  # each compiler class has its own
                 for path in map(Path, objects):
                     content = sealed.sealed(path.name, path.read_bytes())
                     (target / path.name).write_bytes(content)
-                said = f"{len(objects)} objects, which were not linked: {error}"
-            else:
-                seal = sealed.seal(library.name, library.read_bytes())
-                (target / machine_code.LIBRARY_SEAL.name).write_bytes(seal)
-                said = f"a shared library of {library.stat().st_size} bytes"
-        print(f"hingemetrics: machine code in {said}")
+                why = textwrap.shorten(str(error), 100)
+                print(f"hingemetrics: machine code in {len(objects)} objects, not linked: {why}")
+                return
+        library_seal.write_bytes(sealed.seal(library.name, library.read_bytes()))
+        print(f"hingemetrics: machine code in {library.name}, {library.stat().st_size} bytes")
 
     def get_ext_filename(self, fullname):
         """Return the name of the library."""
@@ -82,12 +85,13 @@ def compiled(folder, levels, settings):
     for form in FORMS:
         kernels = f"{form}/float32", f"{form}/float64"
         command = [sys.executable, "-c", COMPILE, str(ROOT), folder, ",".join(levels), *kernels]
-        processes.append(subprocess.Popen(command, env={**os.environ, **settings}))
+        environment = {**os.environ, **settings}
+        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
     for process in processes:
-        process.wait()
-    for process in processes:
+        _, errors = process.communicate()
         if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, "numba")
+            reason = (errors.decode("utf-8", "replace").split("\n") or [""])[-2:]
+            raise CompileError(f"no machine code, NumPy will do the work: {' '.join(reason)}")
     return sorted(map(str, Path(folder).glob("*.o")))
 
 
