@@ -46,6 +46,7 @@ from hingemetrics._engine.frame import (
     short_tile,
 )
 
+STREAMED = 128  # from so many classes on, PASSES rows are not buffered; fewer are faster joined
 FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay below 2**62
 
 # What `exact` and `state` say too, written out again so that an edit changes this file; a test
@@ -548,29 +549,92 @@ def _weigh_rows(x, weight, n, classes):
 
 
 @_helper
+def _add_column(losses, j, deep, first, second, third, big, fine):
+    """Add the levels of PASSES losses of a column, and to what tells if all fit."""
+    x0, x1, x2, x3 = losses
+    a, x0 = _level(x0, MAGIC0)
+    b, x1 = _level(x1, MAGIC0)
+    c, x2 = _level(x2, MAGIC0)
+    d, x3 = _level(x3, MAGIC0)
+    first[j] += (a + b) + (c + d) - ALL0
+    big |= (a | b) | (c | d)
+    a, x0 = _level(x0, MAGIC1)
+    b, x1 = _level(x1, MAGIC1)
+    c, x2 = _level(x2, MAGIC1)
+    d, x3 = _level(x3, MAGIC1)
+    second[j] += (a + b) + (c + d) - ALL1
+    if deep:
+        a, x0 = _level(x0, MAGIC2)
+        b, x1 = _level(x1, MAGIC2)
+        c, x2 = _level(x2, MAGIC2)
+        d, x3 = _level(x3, MAGIC2)
+        third[j] += (a + b) + (c + d) - ALL2
+        fine |= (_pattern(x0) | _pattern(x1)) | (_pattern(x2) | _pattern(x3))
+    return big, fine
+
+
+@_helper
 def _peel_rows(x, width, deep, first, second, third):
     """Add the levels of PASSES rows of losses to integers, one a column; tell what does not fit."""
     big = fine = np.uint64(0)
     x0, x1, x2, x3 = x[:width], x[width:], x[2 * width :], x[3 * width :]
     for j in range(width):
-        a, rest0 = _level(x0[j], MAGIC0)
-        b, rest1 = _level(x1[j], MAGIC0)
-        c, rest2 = _level(x2[j], MAGIC0)
-        d, rest3 = _level(x3[j], MAGIC0)
-        first[j] += (a + b) + (c + d) - ALL0
-        big |= (a | b) | (c | d)
-        a, rest0 = _level(rest0, MAGIC1)
-        b, rest1 = _level(rest1, MAGIC1)
-        c, rest2 = _level(rest2, MAGIC1)
-        d, rest3 = _level(rest3, MAGIC1)
-        second[j] += (a + b) + (c + d) - ALL1
-        if deep:
-            a, rest0 = _level(rest0, MAGIC2)
-            b, rest1 = _level(rest1, MAGIC2)
-            c, rest2 = _level(rest2, MAGIC2)
-            d, rest3 = _level(rest3, MAGIC2)
-            third[j] += (a + b) + (c + d) - ALL2
-            fine |= (_pattern(rest0) | _pattern(rest1)) | (_pattern(rest2) | _pattern(rest3))
+        losses = x0[j], x1[j], x2[j], x3[j]
+        big, fine = _add_column(losses, j, deep, first, second, third, big, fine)
+    return _is_big(big), fine != 0
+
+
+@_helper
+def _weighed_loss(margin, squared, weight, weighted):
+    """Return the loss times the weight, if there is one."""
+    loss = _loss(margin, squared)
+    return loss * weight if weighted else loss
+
+
+@_helper
+def _correct(right, wrong, deep, j, first, second, third, big, fine):
+    """Take a loss out of a column again, exactly, and add another one."""
+    a, right = _level(right, MAGIC0)
+    b, wrong = _level(wrong, MAGIC0)
+    first[j] += a - b
+    big |= a
+    a, right = _level(right, MAGIC1)
+    b, wrong = _level(wrong, MAGIC1)
+    second[j] += a - b
+    if deep:
+        a, right = _level(right, MAGIC2)
+        b, wrong = _level(wrong, MAGIC2)
+        third[j] += a - b
+        fine |= _pattern(right)
+    return big, fine
+
+
+@_helper
+def _peel_streamed(preds, labels, weights, squared, weighted, first, second, third):
+    """Do what _row_losses, _weigh_rows and _peel_rows do for PASSES long rows, without a buffer.
+
+    Each class is taken for a wrong one; then each row's own is corrected.
+    """
+    width, deep = len(first), squared or weighted
+    big = fine = np.uint64(0)
+    p0, p1, p2, p3 = preds[:width], preds[width:], preds[2 * width :], preds[3 * width :]
+    w0 = w1 = w2 = w3 = 1.0
+    if weighted:
+        w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
+    for j in range(width):
+        losses = (
+            _weighed_loss(-np.float64(p0[j]), squared, w0, weighted),
+            _weighed_loss(-np.float64(p1[j]), squared, w1, weighted),
+            _weighed_loss(-np.float64(p2[j]), squared, w2, weighted),
+            _weighed_loss(-np.float64(p3[j]), squared, w3, weighted),
+        )
+        big, fine = _add_column(losses, j, deep, first, second, third, big, fine)
+    for i in range(PASSES):
+        own = np.float64(preds[i * width + labels[i]])
+        weight = weights[i] if weighted else 1.0
+        right = _weighed_loss(own, squared, weight, weighted)
+        wrong = _weighed_loss(-own, squared, weight, weighted)
+        big, fine = _correct(right, wrong, deep, labels[i], first, second, third, big, fine)
     return _is_big(big), fine != 0
 
 
@@ -590,6 +654,7 @@ def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scra
     width, rows = _joined_tile(classes)
     weighted = len(weight) > 0
     deep = squared or weighted
+    streamed = classes >= STREAMED and not len(wide)
     x, scratch = scratch[: width * PASSES], scratch[width * PASSES :]
     labels, scratch = scratch[:rows].view(np.int64), scratch[rows:]
     buffer, scratch = scratch[:rows], scratch[rows:]
@@ -608,6 +673,29 @@ def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scra
             if not _copy_labels(target[at : at + n], classes, labels):
                 return row
             block = preds[at * classes : (at + n) * classes]
+            weights = weight[at : at + n] if weighted else weight
+            if weighted and not _add_weights(weights, n, buffer, weight_digits, wide, classes):
+                return row
+            if streamed and n == PASSES:
+                if squared and weighted:
+                    big, fine = _peel_streamed(
+                        block, labels, weights, True, True, first, second, third
+                    )
+                elif squared:
+                    big, fine = _peel_streamed(
+                        block, labels, weights, True, False, first, second, third
+                    )
+                elif weighted:
+                    big, fine = _peel_streamed(
+                        block, labels, weights, False, True, first, second, third
+                    )
+                else:
+                    big, fine = _peel_streamed(
+                        block, labels, weights, False, False, first, second, third
+                    )
+                if big or fine:
+                    return row
+                continue
             if squared:
                 _row_losses(block, labels, n, classes, True, x)
             else:
@@ -615,10 +703,7 @@ def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scra
             for i in range(n * classes, len(x)):
                 x[i] = 0.0
             if weighted:
-                weights = weight[at : at + n]
                 _weigh_rows(x, weights, n, classes)
-                if not _add_weights(weights, n, buffer, weight_digits, wide, classes):
-                    return row
             if len(wide):
                 _move_big(x, n * classes, wide, 0, classes)
             if deep:
