@@ -59,12 +59,12 @@ class BuildMachineCode(build_ext):
 
     def get_ext_filename(self, fullname):
         """Return the name of the library."""
-        return f"{FOLDER}/machine-code.so"  # the same for every version of Python
+        return f"{FOLDER}/kernels.bin"  # the same for every version of Python
 
     def copy_extensions_to_source(self):
         """Copy all that was made, not the library alone."""
         for path in Path(self.build_lib, FOLDER).glob("*"):
-            if path.suffix in (".so", ".seal", ".o"):
+            if path.suffix in (".bin", ".seal", ".o"):
                 shutil.copyfile(path, ROOT / FOLDER / path.name)
 
 

@@ -28,8 +28,8 @@ COMPILER_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED
 
 FORMS = ("binary", "crammer-singer", "one-vs-all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-LIBRARY = sealed.FOLDER / "machine-code.so"
-LIBRARY_SEAL = sealed.FOLDER / "machine-code.seal"
+LIBRARY = sealed.FOLDER / "kernels.bin"
+LIBRARY_SEAL = sealed.FOLDER / "kernels.seal"
 
 # Where Numba's convention wants a result and an exception written: digits tell the one, and there
 # is none of the other.
