@@ -1,6 +1,7 @@
 """Exact hinge loss: the same bits for any order, batching, thread count, machine and merge tree."""
 
 from hingemetrics._core.config import MulticlassMode
+from hingemetrics._core.version import __version__
 from hingemetrics._engine.backend import (
     get_backend,
     get_num_threads,
@@ -19,8 +20,6 @@ from hingemetrics.metrics.bootstrap import (
 from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.metrics.running import RunningHingeLoss
 from hingemetrics.state import HingeState
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BootstrapHingeLoss",

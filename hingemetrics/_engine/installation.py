@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 
+from hingemetrics._core.version import __version__
 from hingemetrics._engine import backend, machine_code
 
 
@@ -23,14 +24,13 @@ def show_config() -> None:
     >>> hingemetrics.show_config()  # doctest: +ELLIPSIS
     hingemetrics ...
     """
-    print("\n".join(f"{name}: {value}" for name, value in _facts()).replace(": ", " ", 1))
+    print(f"hingemetrics {__version__}")
+    for name, value in _facts():
+        print(f"{name}: {value}")
 
 
 def _facts() -> list[tuple[str, object]]:
-    from hingemetrics import __version__  # which imports this module
-
     return [
-        ("hingemetrics", __version__),
         ("Python", f"{sys.version.split()[0]} on {platform.system()} {platform.machine()}"),
         ("NumPy", np.__version__),
         ("Numba", _installed("numba")),

@@ -192,7 +192,7 @@ def _object_paths(symbol: str) -> list[Path]:
 def _loaded(content: bytes, symbol: str, form: str, dtype: np.dtype[Any]) -> Kernel | None:
     """Load an object; None where that fails."""
     try:
-        import llvmlite.binding as llvm
+        import llvmlite.binding as llvm  # type: ignore[import-untyped, unused-ignore]
 
         with suppress(RuntimeError):  # newer versions need no such call, and refuse it
             llvm.initialize()
