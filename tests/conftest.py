@@ -1,6 +1,6 @@
 import csv
-import itertools
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -9,16 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from cases import MODES
 from command import Run
 from hypothesis import HealthCheck, settings
-from places import ROOT
+from places import PACKAGE, ROOT, TOOLS
 from thinning import left_out
 
 import hingemetrics
 import hingemetrics.sklearn
 from hingemetrics import _files, cli
-from hingemetrics._engine import measure
+from hingemetrics._engine import machine_code, measure
 
 settings.register_profile(
     "full",  # of CI
@@ -37,23 +36,6 @@ settings.load_profile("quick")
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="fail where a test would be skipped")
-
-
-def pytest_sessionstart(session):
-    """Have each worker compile its share, while all start; then all kernels are in Numba's cache.
-
-    No worker runs a test before all have started, so none compiles what another does.
-    """
-    worker = getattr(session.config, "workerinput", None)
-    if worker is None:
-        return
-    before = hingemetrics.get_backend()
-    hingemetrics.set_backend("numba")
-    one_each = [*itertools.product((None, *MODES), ("f4", "f8"))]
-    for mode, dtype in one_each[int(worker["workerid"][2:]) :: worker["workercount"]]:
-        preds = np.zeros(1 if mode is None else (1, 2), dtype)
-        hingemetrics.hinge_loss(preds, [1], multiclass_mode=mode)
-    hingemetrics.set_backend(before)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -105,7 +87,7 @@ def python(tmp_path_factory):
     """Run a fresh interpreter that finds the package under test and the modules in tools/.
 
     Not in the clone, where `-c` and `-m` would find the package's source before the one under test,
-    which has been compiled already.
+    which has its machine code.
     """
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     path = [Path(hingemetrics.__file__).parents[1], Path(__file__).parent / "tools"]
@@ -156,49 +138,23 @@ def calls(monkeypatch):
     return made
 
 
-ASSEMBLY = """
-from hingemetrics._engine import machine_code
-machine_code.warmup()
-for (form, dtype), kernel in machine_code._compiled.items():
-    print(f"== {form} {dtype}", *kernel.inspect_asm().values(), sep="\\n")
-"""
-# Both the names up to NumPy 2.3 and those since, which are of whole levels.
-NO_AVX2 = "AVX2 FMA3 AVX512F AVX512_SKX X86_V3 X86_V4"
-
-
-class Processors:
-    """Code made for other processors, once for all tests."""
-
-    def __init__(self, python, folder):
-        self._python = python
-        self._folder = folder
-
-    def environment(self, name):
-        """The environment that makes a process compute as on another processor."""
-        if name == "NumPy without AVX2":
-            return {"HINGEMETRICS_BACKEND": "numpy", "NPY_DISABLE_CPU_FEATURES": NO_AVX2}
-        if name == "native":
-            return {"HINGEMETRICS_BACKEND": "numba"}
-        self.assembly(name)
-        return {"HINGEMETRICS_BACKEND": "numba", **self._target(name)}
-
-    def assembly(self, name):
-        """Compile all kernels; only code that was just compiled shows its assembly."""
-        listing = self._folder / f"{name}.s"
-        if not listing.exists():
-            run = self._python("-c", ASSEMBLY, **self._target(name))
-            assert (run.returncode, run.stderr) == (0, "")
-            listing.write_text(run.stdout)
-        return listing.read_text()
-
-    def _target(self, name):
-        chosen = {} if name == "native" else {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""}
-        return {"NUMBA_CACHE_DIR": str(self._folder / name), **chosen}
-
-
 @pytest.fixture(scope="session")
-def processors(python, tmp_path_factory):
-    return Processors(python, tmp_path_factory.mktemp("processors"))
+def bare(python, tmp_path_factory):
+    """Run a fresh interpreter that finds a copy of the package without machine code.
+
+    What it compiles, it stores where all tests of the session find it.
+    """
+    folder = tmp_path_factory.mktemp("bare")
+    made = (machine_code.LIBRARY.name, machine_code.LIBRARY_SEAL.name, "*.o")
+    ignored = shutil.ignore_patterns("__pycache__", *made)
+    shutil.copytree(PACKAGE, folder / "hingemetrics", ignore=ignored)
+    path = os.pathsep.join(map(str, [folder, TOOLS]))
+    given = {"PYTHONPATH": path, "HINGEMETRICS_CACHE_DIR": str(folder / "store")}
+
+    def run(*arguments, **environment):
+        return python(*arguments, **{**given, **environment})
+
+    return run
 
 
 @pytest.fixture

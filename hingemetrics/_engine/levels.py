@@ -16,8 +16,9 @@ _LEVELS = {
     "aarch64": ("generic",),
     "arm64": ("generic",),
 }
-# What NumPy knows of a processor. It does not tell all that makes a level, but what has these has
-# the rest: v3 is AVX2 with BMI, LZCNT and MOVBE.
+# What NumPy knows of a processor: levels since 2.4, before that features. It does not tell all that
+# makes a level, but what has these has the rest: v3 is AVX2 with BMI, LZCNT and MOVBE.
+_NAMES = {"x86-64-v3": "X86_V3", "x86-64-v2": "X86_V2"}
 _FEATURES = {
     "x86-64-v3": ("AVX2", "FMA3", "F16C"),
     "x86-64-v2": ("SSE42", "POPCNT"),
@@ -34,7 +35,9 @@ def of_processor() -> tuple[str, ...]:
     """Return those of them that this processor has."""
     found = _processor_features()
     return tuple(
-        level for level in of_machine() if all(found.get(name) for name in _FEATURES[level])
+        level
+        for level in of_machine()
+        if found.get(_NAMES.get(level, ""), all(found.get(name) for name in _FEATURES[level]))
     )
 
 

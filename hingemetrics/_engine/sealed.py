@@ -1,7 +1,7 @@
 """Files of machine code: nothing is executed that was not made of these very sources.
 
-A seal is the SHA-256 of the format's version, of the sources that kernels are made of, of the name
-of a file and of its content. Who has no seal, or not the right one, is as good as not there.
+A seal is the SHA-256 of the format's version, of the platform, of the sources that kernels are made
+of, of the name of a file and of its content. Who has no seal, or not the right one, is as good as not there.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def store(folder: Path, name: str, content: bytes) -> None:
 
 @cache
 def _key() -> bytes:
-    """Return the digest of format and sources; no two versions have the same."""
-    return _sha256(b"\0".join((FORMAT, *map(_source, SOURCES))))
+    """Return the digest of format, platform and sources; no two versions have the same."""
+    return _sha256(b"\0".join((FORMAT, sys.platform.encode(), *map(_source, SOURCES))))
 
 
 def _sha256(data: bytes) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from golden import arrays, as_written, check, golden, results, seen
 from places import ROOT
+from processors import NO_AVX2, PROCESSORS
 from read_state import read_state
 
 import hingemetrics
@@ -56,12 +57,23 @@ def test_this_process(backend, short_spans, threads):
     assert check() == len(golden()["cases"]) + len(golden()["sums"])
 
 
-@pytest.mark.slow
+@pytest.mark.more
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86-64 processors")
-@pytest.mark.parametrize("name", ["haswell", "generic", "NumPy without AVX2"])
-def test_another_processor(python, processors, name):
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_another_processor(python, name):
     # NumPy warns of features that this processor lacks anyway.
-    run = python("-W", "ignore", "-c", PROCESS, **processors.environment(name))
+    run = python("-W", "ignore", "-c", PROCESS, **PROCESSORS[name])
+    assert run.stderr == ""
+    assert int(run.stdout) == len(golden()["cases"]) + len(golden()["sums"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lacking", [{}, NO_AVX2], ids=["native", "without AVX2"])
+def test_objects(bare, lacking):
+    """Compiled here, stored, and loaded by llvmlite: of each level."""
+    compiled = bare("-W", "ignore", "-c", "import hingemetrics; hingemetrics.warmup()", **lacking)
+    assert (compiled.returncode, compiled.stderr) == (0, "")
+    run = bare("-W", "ignore", "-c", PROCESS, HINGEMETRICS_BACKEND="numba", **lacking)
     assert run.stderr == ""
     assert int(run.stdout) == len(golden()["cases"]) + len(golden()["sums"])
 

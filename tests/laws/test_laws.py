@@ -12,6 +12,7 @@ from cases import FLOATS, battery, cases, examples, forms, name
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracle import bits
+from processors import PROCESSORS
 
 from hingemetrics import HingeState, hinge_loss
 
@@ -243,12 +244,22 @@ def test_tier_of_another_process(python, environment):
     assert run.stdout.split() == [case.state().to_bytes().hex() for case in battery()]
 
 
-@pytest.mark.slow
+@pytest.mark.more
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86-64 processors")
-@pytest.mark.parametrize("name", ["haswell", "generic", "NumPy without AVX2"])
-def test_processor(python, processors, name):
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_processor(python, name):
     # NumPy warns of features that this processor lacks anyway.
-    run = python("-W", "ignore", "-c", SCRIPT, **processors.environment(name))
+    run = python("-W", "ignore", "-c", SCRIPT, **PROCESSORS[name])
+    assert run.stderr == ""
+    assert run.stdout.split() == [case.state().to_bytes().hex() for case in battery()]
+
+
+@pytest.mark.slow
+def test_tier_of_objects(bare):
+    """Compiled here, stored, and loaded by llvmlite."""
+    compiled = bare("-c", "import hingemetrics; hingemetrics.warmup()")
+    assert (compiled.returncode, compiled.stderr) == (0, "")
+    run = bare("-c", SCRIPT, HINGEMETRICS_BACKEND="numba")
     assert run.stderr == ""
     assert run.stdout.split() == [case.state().to_bytes().hex() for case in battery()]
 
@@ -263,16 +274,18 @@ found = set()
 for _ in range(300):
     found.add(hinge_loss(preds, target).hex())
     found.add(hinge_loss(preds[::-1], target[::-1]).hex())
-    if "numba" in sys.modules:
+    if "llvmlite" in sys.modules:
         break
 found.add(hinge_loss(preds, target).hex())
-print("numba" in sys.modules, *found)
+print("llvmlite" in sys.modules, *found)
 """
 
 
-@pytest.mark.more
-def test_tier_taking_over_in_the_middle_goes_unnoticed(python, set_backend):
-    run = python("-c", TAKEOVER, HINGEMETRICS_BACKEND="auto")
+@pytest.mark.slow
+def test_tier_taking_over_in_the_middle_goes_unnoticed(bare, set_backend):
+    compiled = bare("-c", "import hingemetrics; hingemetrics.warmup()")
+    assert (compiled.returncode, compiled.stderr) == (0, "")
+    run = bare("-c", TAKEOVER, HINGEMETRICS_BACKEND="auto")
     rng = np.random.default_rng(0)
     set_backend("numpy")
     value = hinge_loss(rng.normal(size=1_000_000), rng.integers(0, 2, 1_000_000))
