@@ -45,6 +45,8 @@ class BuildMachineCode(build_ext):
             return
         with tempfile.TemporaryDirectory() as folder:
             objects = compiled(folder, levels.of_machine(), machine_code.COMPILER_SETTINGS)
+            if hasattr(self.compiler, "linker_so"):  # of Unix
+                self.compiler.linker_so = without_folders(self.compiler.linker_so)
             try:
                 self.compiler.link_shared_object(objects, str(library), extra_postargs=STRIP)
             except Exception as error:  # each compiler class has its own
@@ -65,7 +67,9 @@ class BuildMachineCode(build_ext):
         """Copy all that was made, not the library alone."""
         for path in Path(self.build_lib, FOLDER).glob("*"):
             if path.suffix in (".bin", ".seal", ".o"):
-                shutil.copyfile(path, ROOT / FOLDER / path.name)
+                copy = ROOT / FOLDER / path.name
+                copy.unlink(missing_ok=True)  # a process that uses the old one goes on with it
+                shutil.copyfile(path, copy)
 
 
 class Wheel(bdist_wheel):
@@ -77,6 +81,14 @@ class Wheel(bdist_wheel):
 
 
 STRIP = ["-s"] if sys.platform.startswith("linux") else []
+
+
+def without_folders(command):
+    """Return a linker's command without the folders of the Python here: nothing is taken from them.
+
+    They would stay in the library, and be searched wherever it is loaded.
+    """
+    return [word for word in command if not word.startswith(("-L", "-Wl,-rpath"))]
 
 
 def compiled(folder, levels, settings):

@@ -1,0 +1,136 @@
+"""How kernels are called: they write where they may, read where they may, and scratch suffices."""
+
+import signal
+import sys
+
+import numpy as np
+import pytest
+from framed import CLASSES, ROWS, batch, sums_of
+
+from hingemetrics._core import exact, grid
+from hingemetrics._engine import frame, levels, machine_code
+
+GUARD = 0x5A5A5A5A5A5A5A5A
+GUARD_WORDS = 600
+
+
+def guarded(array):
+    """An array with its values, between words that nobody may write; and whether nobody did."""
+    words = -(-array.nbytes // 8)
+    room = np.full(words + 2 * GUARD_WORDS, GUARD, np.int64)
+    middle = room[GUARD_WORDS : GUARD_WORDS + words].view(array.dtype)[: array.size]
+    middle = middle.reshape(array.shape)
+    middle[...] = array
+    around = np.ones(len(room), bool)
+    around[GUARD_WORDS : GUARD_WORDS + words] = False
+    return middle, lambda: bool((room[around] == GUARD).all())
+
+
+@pytest.fixture(params=levels.of_processor())
+def kernel(request, monkeypatch):
+    """A kernel of a level, from the library or wherever it is to be had."""
+    monkeypatch.setattr(levels, "of_processor", lambda: (request.param,))
+    return machine_code.compiled.__wrapped__
+
+
+@pytest.mark.parametrize("dtype", machine_code.DTYPES, ids=str)
+@pytest.mark.parametrize("form", machine_code.FORMS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_nothing_is_written_but_sums(kernel, form, dtype, weighted):
+    """Neither around them nor into what is read, which is given as read-only."""
+    call = kernel(form, dtype)
+    for classes in [1] if form == "binary" else CLASSES:
+        for rows in ROWS:
+            given = [guarded(array) for array in batch(form, dtype, classes, rows, weighted)]
+            for array, _ in given:
+                array.flags.writeable = False
+            for squared in (False, True):
+                sums = [guarded(array) for array in sums_of(form, classes)]
+                arrays = [array for array, _ in given]
+                before = [array.tobytes() for array in arrays]
+                done = call(*arrays, squared, 0, *(array for array, _ in sums))
+                assert done == rows
+                assert before == [array.tobytes() for array in arrays]
+                assert all(untouched() for _, untouched in given + sums), (classes, rows)
+
+
+@pytest.mark.parametrize("dtype", machine_code.DTYPES, ids=str)
+@pytest.mark.parametrize("form", ["crammer-singer", "one-vs-all"])
+def test_scratch_that_is_lent_suffices(kernel, monkeypatch, form, dtype):
+    """Of many classes; that of fewer is on the stack, where guards would be in the way."""
+    call = kernel(form, dtype)
+    lent, empty = [], np.empty
+
+    def guarded_empty(size, kind):
+        array, untouched = guarded(empty(size, kind))
+        lent.append(untouched)
+        return array
+
+    for classes in (1000, 1001, 4096, 10_000):
+        for weighted in (False, True):
+            arrays = batch(form, dtype, classes, 10, weighted)
+            sums = sums_of(form, classes)
+            with monkeypatch.context() as lending:
+                lending.setattr(machine_code.np, "empty", guarded_empty)
+                assert call(*arrays, True, 0, *sums) == 10
+            assert all(untouched() for untouched in lent)
+    assert bool(lent) == (form == "one-vs-all"), "whose scratch grows with the classes"
+
+
+@pytest.mark.more
+@pytest.mark.parametrize("form", machine_code.FORMS)
+def test_scratch_suffices_where_indices_are_checked(python, form):
+    """As plain Python, where an index behind the end is an error, with no scratch to spare."""
+    code = f"import framed; framed.interpret({form!r})"
+    run = python("-c", code, NUMBA_DISABLE_JIT="1")
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux to protect pages")
+class TestFences:
+    """A process ends that reads a byte before or behind an array."""
+
+    @pytest.mark.parametrize("level", levels.of_processor())
+    def test_nothing_else_is_read(self, python, level):
+        run = python("-c", f"import framed; print(framed.fenced_calls({level!r}))")
+        calls = 2 * 2 * (1 + 2 * len(CLASSES)) * len(ROWS[1:])
+        assert (run.returncode, run.stdout, run.stderr) == (0, f"{calls}\n", "")
+
+    @pytest.mark.parametrize("at_the_end", [False, True])
+    def test_fences_hold(self, python, at_the_end):
+        place = "3" if at_the_end else "-1"
+        code = f"import ctypes, framed; a = framed.fenced(framed.np.zeros(3), {at_the_end})\n"
+        reads = f"ctypes.c_double.from_address(a.ctypes.data + 8 * {place}).value"
+        assert python("-c", f"{code}{reads.replace(place, '0')}").returncode == 0
+        assert python("-c", f"{code}{reads}").returncode == -signal.SIGSEGV
+
+
+@pytest.mark.parametrize("dtype", machine_code.DTYPES, ids=str)
+@pytest.mark.parametrize("form", machine_code.FORMS)
+def test_from_any_row_on(kernel, form, dtype):
+    """What comes before is not added, nor read: a label there may be wrong."""
+    call, classes = kernel(form, dtype), 1 if form == "binary" else 5
+    preds, target, weight = batch(form, dtype, classes, 600, True)
+    for start in (0, 1, 255, 256, 300, 599, 600):
+        rest = sums_of(form, classes)
+        call(preds[start:], target[start:], weight[start:], False, 0, *rest)
+        wrong, sums = target.copy(), sums_of(form, classes)
+        wrong[:start] = 77
+        assert call(preds, wrong, weight, False, start, *sums) == 600
+        assert [a.tobytes() for a in sums] == [a.tobytes() for a in rest], start
+
+
+@pytest.mark.parametrize("itemsize", [4, 8])
+@pytest.mark.parametrize("form", machine_code.FORMS)
+def test_scratch_grows_with_what_it_is_for(form, itemsize):
+    """Never less than what the parts of a kernel take together."""
+    for classes in [1] if form == "binary" else range(2, 1100):
+        doubles = frame.scratch_doubles(form, itemsize, classes)
+        assert doubles >= frame.BLOCK
+        if form == "one-vs-all":
+            assert doubles >= exact.COUNTERS + grid.NARROW_ROWS * (classes + 1)
+
+
+def test_a_frame_has_a_place_for_each_word():
+    words = range(1, frame.WORDS + 1)
+    assert np.frombuffer(frame.pack(*words), np.int64).tolist() == [*words]
