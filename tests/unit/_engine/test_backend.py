@@ -14,7 +14,7 @@ from pooled import loss_of
 import hingemetrics
 from hingemetrics import HingeLoss, hinge_loss
 from hingemetrics._engine import backend as backends
-from hingemetrics._engine import measure
+from hingemetrics._engine import machine_code, measure
 
 
 @pytest.fixture
@@ -61,21 +61,29 @@ def test_small_work_never_loads_numba(python):
 NO_NUMBA = "import sys; sys.modules['numba'] = None; import hingemetrics as h\n"
 
 
-def test_auto_does_without_numba(python):
+def test_auto_does_without_machine_code(bare):
+    """However much work there is."""
     code = NO_NUMBA + "from hingemetrics._engine import backend; backend.SWITCH_WORK = 0\n"
-    assert python("-c", code + "print(h.hinge_loss([0.5], [1]))").stdout == "0.5\n"
+    run = bare("-W", "error", "-c", code + "print(h.hinge_loss([0.5], [1]))")
+    assert (run.stdout, run.stderr) == ("0.5\n", "")
 
 
-@pytest.mark.parametrize("choose", ["h.set_backend('numba')", "h.hinge_loss([0.5], [1])"])
-def test_numba_must_be_there_when_chosen(python, choose):
-    run = python("-c", NO_NUMBA + choose, HINGEMETRICS_BACKEND="numba")
+@pytest.mark.parametrize("choose", ["h.set_backend('numba')", "h.warmup()"])
+def test_numba_must_be_there_to_compile(bare, tmp_path, choose):
+    """Where no machine code came with the package, nor was stored."""
+    (tmp_path / "numba.py").write_text("raise ImportError('out of order')")  # for other processes
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{NO_NUMBA}{choose}"
+    run = bare("-c", code, HINGEMETRICS_CACHE_DIR=str(tmp_path / "store"))
     assert run.returncode == 1
-    assert run.stderr.splitlines()[-1].startswith("ImportError: the numba backend needs a working")
+    assert run.stderr.splitlines()[-1].startswith("ImportError: the numba backend needs")
 
 
 @pytest.mark.usefixtures("auto")
 def test_calls_count_as_work(monkeypatch):
+    """Where there is no library, until there was enough to load an object."""
     monkeypatch.setattr(backends, "SWITCH_WORK", 3 * backends.CALL_WORK)
+    monkeypatch.setattr(machine_code, "at_hand", lambda form, dtype: None)
+    monkeypatch.setattr(machine_code, "in_objects", lambda form, dtype: len)
     calls = 0
     while backends.kernel("binary", np.dtype(float)) is None:
         HingeLoss().update([0.5], [1])
@@ -83,44 +91,30 @@ def test_calls_count_as_work(monkeypatch):
     assert calls == 3
 
 
-@pytest.mark.usefixtures("auto")
-def test_auto_does_not_wait_for_a_compiler(monkeypatch):
-    """While another thread compiles, this one goes on in NumPy."""
-    from hingemetrics._engine import machine_code
-
-    monkeypatch.setattr(backends, "SWITCH_WORK", 0)
-    monkeypatch.setattr(machine_code, "_compiled", {})
-    with machine_code._lock:
-        assert backends.kernel("binary", np.dtype(float)) is None
-        assert hinge_loss([0.5], [1]) == 0.5
-    assert backends.kernel("binary", np.dtype(float)) is not None
-
-
-@pytest.mark.usefixtures("auto")
-def test_auto_outlives_a_compiler_that_fails(monkeypatch):
-    """And asks it once."""
-    from hingemetrics._engine import machine_code
-
-    monkeypatch.setattr(backends, "SWITCH_WORK", 0)
-    monkeypatch.setattr(backends, "_broken", set())
-    monkeypatch.setattr(machine_code, "_compiled", {})
-    tried = []
-    monkeypatch.setattr(machine_code, "_compile", lambda *key: tried.append(key) or 1 / 0)
-    for _ in range(3):
-        assert hinge_loss([0.5], [1]) == 0.5
-    assert tried == [("binary", np.dtype(float))]
+def test_whose_turn(set_backend, monkeypatch):
+    """A library's from the first call, then objects', and what is compiled only when asked."""
+    sources = {name: name.upper() for name in ("at_hand", "in_objects", "compiled")}
+    for name, found in sources.items():
+        monkeypatch.setattr(machine_code, name, lambda form, dtype, found=found: found)
+    for work in (0, backends.SWITCH_WORK):
+        monkeypatch.setattr(backends, "_work", work)
+        for tier, found in (("numpy", None), ("auto", "AT_HAND"), ("numba", "COMPILED")):
+            set_backend(tier)
+            assert backends.kernel("binary", np.dtype(float)) == found
+    set_backend("auto")
+    monkeypatch.setattr(machine_code, "at_hand", lambda form, dtype: None)
+    assert backends.kernel("binary", np.dtype(float)) == "IN_OBJECTS"
+    monkeypatch.setattr(backends, "_work", backends.SWITCH_WORK - 1)
+    assert backends.kernel("binary", np.dtype(float)) is None
 
 
-@pytest.mark.more
-def test_warmup_compiles_everything(python):
-    code = """
-import hingemetrics
-hingemetrics.warmup()
-from hingemetrics._engine import kernels, machine_code
-print(set(machine_code._compiled) == set(kernels.KERNELS))
-"""
-    run = python("-c", code)
-    assert (run.stdout, run.stderr) == ("True\n", "")
+def test_warmup_loads_everything(monkeypatch):
+    asked = []
+    monkeypatch.setattr(machine_code, "compiled", lambda *key: asked.append(key))
+    hingemetrics.warmup()
+    assert sorted(map(str, asked)) == sorted(
+        str((form, dtype)) for form in machine_code.FORMS for dtype in machine_code.DTYPES
+    )
 
 
 @pytest.mark.parametrize("number", [0, -1])
@@ -229,22 +223,3 @@ def test_spawned_children(backend):
     wanted = [loss_of(seed) for seed in range(2)]
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         assert list(pool.map(loss_of, range(2))) == wanted
-
-
-@pytest.mark.more
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
-def test_fork_while_another_thread_compiles(python):
-    """The child must not wait for a compiler that only its parent has."""
-    code = """
-import os, sys, hingemetrics as h
-from hingemetrics._engine import machine_code
-h.set_backend("numba")
-machine_code._lock.acquire()
-child = os.fork()
-if not child:
-    os._exit(0 if h.hinge_loss([0.5], [1]) == 0.5 else 1)
-machine_code._lock.release()
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), h.hinge_loss([0.5], [1]))
-"""
-    run = python("-W", "ignore", "-c", code)
-    assert (run.stdout, run.stderr) == ("0 0.5\n", "")

@@ -8,7 +8,7 @@ from oracle import bits, expected
 
 from hingemetrics import HingeLoss, hinge_loss
 from hingemetrics._engine import backend as backends
-from hingemetrics._engine import measure, tiers
+from hingemetrics._engine import machine_code, measure, tiers
 
 MIB = 1 << 20
 MORE = pytest.mark.more
@@ -31,6 +31,8 @@ def data(rows, classes=None, dtype=np.float64):
 def test_the_switch_in_the_middle_of_a_call(monkeypatch, mode):
     preds, target = data(30_000, 3)
     monkeypatch.setattr(backends, "SWITCH_WORK", backends.CALL_WORK + 20_000)
+    monkeypatch.setattr(machine_code, "in_objects", machine_code.compiled)
+    monkeypatch.setattr(machine_code, "at_hand", lambda form, dtype: None)
     at_work = []
     for tier in (tiers.NumpyTier, tiers.CompiledTier):
 
