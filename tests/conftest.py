@@ -139,17 +139,23 @@ def calls(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def bare(python, tmp_path_factory):
-    """Run a fresh interpreter that finds a copy of the package without machine code.
-
-    What it compiles, it stores where all tests of the session find it.
-    """
+def bare_package(tmp_path_factory):
+    """The folder of a copy of the package that came without machine code."""
     folder = tmp_path_factory.mktemp("bare")
     made = (machine_code.LIBRARY.name, machine_code.LIBRARY_SEAL.name, "*.o")
     ignored = shutil.ignore_patterns("__pycache__", *made)
     shutil.copytree(PACKAGE, folder / "hingemetrics", ignore=ignored)
-    path = os.pathsep.join(map(str, [folder, TOOLS]))
-    given = {"PYTHONPATH": path, "HINGEMETRICS_CACHE_DIR": str(folder / "store")}
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bare(python, bare_package):
+    """Run a fresh interpreter that finds this copy.
+
+    What it compiles, it stores where all tests of the session find it, unless told another place.
+    """
+    path = os.pathsep.join(map(str, [bare_package, TOOLS]))
+    given = {"PYTHONPATH": path, "HINGEMETRICS_CACHE_DIR": str(bare_package / "store")}
 
     def run(*arguments, **environment):
         return python(*arguments, **{**given, **environment})

@@ -1,4 +1,4 @@
-"""Many threads and processes with the same metrics, kernels and cache: nothing is lost or torn."""
+"""Many threads and processes with the same metrics and kernels: nothing is lost or torn."""
 
 import multiprocessing
 import pickle
@@ -9,7 +9,6 @@ from itertools import chain
 
 import numpy as np
 import pytest
-import race_cache
 from oracle import bits, expected
 from pooled import batches, updated
 
@@ -254,12 +253,3 @@ def test_processes_of_a_parent_with_threads(method):
         assert bits(metric.compute()) == known(*joined(0, 1))
     assert sent.state == shared.state
     assert busy.state.value("sum") == busy.state.count / 4
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
-def test_processes_race_for_a_cache(python):
-    run = python("-W", "ignore", race_cache.__file__, "--processes", 2, "--rounds", 5)
-    assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.startswith("5 rounds, 160 results checked, ")
-    assert run.stdout.endswith(" 0 wrong values, 0 errors\n")

@@ -2,7 +2,6 @@
 
 import _thread
 import pickle
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from metrics import snapshot
 from oracle import bits
 
 from hingemetrics import HingeLoss
-from hingemetrics._engine import machine_code, measure
+from hingemetrics._engine import backend, machine_code, measure
 from hingemetrics.metrics import _base as room
 
 ROWS = 12
@@ -241,23 +240,28 @@ def test_an_error_anywhere_in_a_call(set_backend, error):
     assert raised > 100
 
 
-@pytest.mark.parametrize("wait", [False, True])
-def test_an_error_anywhere_on_the_way_to_a_kernel(monkeypatch, other_thread, wait):
-    """No thread is left to wait for a compiler that was interrupted."""
-    monkeypatch.setattr(machine_code, "_compile", lambda form, dtype: len)
-    key = ("binary", np.dtype(float))
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_anywhere_on_the_way_to_a_kernel(set_backend, monkeypatch, other_thread, error):
+    """What was loaded halfway is loaded again, or done without: nobody waits, no bit changes."""
+    set_backend("auto")
+    monkeypatch.setattr(machine_code, "gives_known_sums", lambda *key: True)  # thousands of steps
+    wanted, raised = bits(BINARY.loss()), 0
     for k in count():
-        monkeypatch.setattr(machine_code, "_compiled", {})
-        found = inject(raiser(KeyboardInterrupt), k, lambda: machine_code.get(*key, wait))
-        if found.heard or not found.raised:
-            assert other_thread(lambda: is_free(machine_code._lock)), (k, found)
-            assert machine_code._compiling is None, (k, found)
-            assert other_thread(lambda: machine_code.get(*key, wait=False)) is len
-        monkeypatch.setattr(machine_code, "_compiling", None)
-        monkeypatch.setattr(machine_code, "_lock", threading.Lock())
+        machine_code.at_hand.cache_clear()
+        machine_code._library.cache_clear()
+        found = inject(raiser(error), k, lambda: backend.kernel("binary", np.dtype(float)))
+        assert other_thread(lambda: bits(BINARY.loss())) == wanted, (k, found)
+        if found.raised:
+            assert backend.kernel("binary", np.dtype(float)) == machine_code.at_hand(*KEY), k
+        raised += found.raised
         if not found.reached:
             break
-    assert k > 10
+    machine_code.at_hand.cache_clear()
+    machine_code._library.cache_clear()
+    assert raised > 100
+
+
+KEY = ("binary", np.dtype(float))
 
 
 READS = {

@@ -350,13 +350,6 @@ class TestObjects:
         monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
         assert numpy_does_it()
 
-    @pytest.mark.usefixtures("objects_alone")
-    @pytest.mark.parametrize("junk", [b"", b"\x7fELF", b"junk" * 999])
-    def test_of_no_format(self, folder, name, junk):
-        """Whoever sealed it."""
-        sealed.store(folder, name, junk)
-        assert numpy_does_it()
-
     def test_compiled_once(self, bare, tmp_path):
         """The first process stores what the second one loads; all is sealed and whole."""
         for _ in range(2):
