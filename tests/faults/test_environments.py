@@ -1,8 +1,8 @@
 """Wherever a process runs, whatever it lacks: the bits are those of golden.json, or it says why.
 
-What an unwritable, damaged or missing cache does to the compiler is in test_kernels.py, what a
-blocked Numba does in test_backend.py and test_package.py. Here are users without a name, full
-disks, closed streams, small limits, and files of strangers (SECURITY.md).
+What damaged or foreign machine code does is in test_machine_code.py, what a blocked Numba does in
+test_backend.py. Here are users without a name, full disks, closed streams, small limits, and files
+of strangers (SECURITY.md).
 """
 
 import compileall
@@ -24,6 +24,7 @@ from command import refused
 from places import PACKAGE, TOOLS
 
 import hingemetrics
+from hingemetrics._engine import machine_code
 
 if sys.platform == "win32":
     pytest.skip("asks for the users, limits and shell of POSIX", allow_module_level=True)
@@ -68,9 +69,7 @@ def cases():
 def room():
     """A folder that every user can read, with the package, the probe and two files to measure."""
     folder = Path(tempfile.mkdtemp())
-    shutil.copytree(
-        PACKAGE, folder / "hingemetrics", ignore=shutil.ignore_patterns("__pycache__", "*.nb?")
-    )
+    shutil.copytree(PACKAGE, folder / "hingemetrics", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("make_golden.py", "oracle.py"):
         shutil.copy(TOOLS / name, folder)
     (folder / "probe.py").write_text(PROBE)
@@ -171,16 +170,50 @@ def test_a_stranger_with_nothing(run):
     refused(loss, "state", "denied")
 
 
-@pytest.mark.slow
-def test_a_stranger_compiles(run, room):
-    """A read-only package and no home: no cache, and no trace."""
+@pytest.mark.parametrize("backend", ["auto", "numba"])
+def test_a_stranger_has_the_library(run, room, backend):
+    """A read-only package and no home: no trace, and no wait."""
+    if not machine_code.LIBRARY.exists():
+        pytest.skip("no machine code came with the package")
     before = sorted(room.rglob("*"))
-    found = run(
-        "-c", BINARY, stranger=True, backend="numba", HOME=None, XDG_CACHE_HOME="/nonexistent"
-    )
+    right(run("-c", NO_COMPILER + MAIN, stranger=True, backend=backend, HOME=None))
+    assert sorted(room.rglob("*")) == before
+
+
+NO_COMPILER = "import sys; sys.modules['numba'] = sys.modules['llvmlite'] = None\n"
+BARE = """
+import sys
+from pathlib import Path
+from hingemetrics._engine import machine_code
+machine_code.LIBRARY = Path("/nonexistent")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", [None, "/nonexistent", "/dev/null", "hingemetrics"])
+def test_a_stranger_compiles(run, room, store):
+    """Without the library, with no home, and a store that cannot be: the bits, and no trace."""
+    before = sorted(room.rglob("*"))
+    chosen = {"HINGEMETRICS_CACHE_DIR": store, "XDG_CACHE_HOME": None, "HOME": None}
+    found = run("-c", BARE + BINARY, stranger=True, backend="numba", **chosen)
     assert (found.returncode, found.stderr) == (0, "")
     assert json.loads(found.stdout) == [cases()[0]["state"]]
     assert sorted(room.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_store_that_is_full(run, full):
+    chosen = {"HINGEMETRICS_CACHE_DIR": str(full)}
+    found = run("-c", BARE + BINARY, backend="numba", **chosen)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert json.loads(found.stdout) == [cases()[0]["state"]]
+    assert [path.name for path in full.iterdir()] == ["filler"]
+
+
+@pytest.mark.skipif(not machine_code.LIBRARY.exists(), reason="no machine code came")
+@pytest.mark.parametrize("variable", ["LD_BIND_NOW", "LD_DYNAMIC_WEAK"])
+def test_a_loader_that_was_told_otherwise(run, variable):
+    right(run("-c", NO_COMPILER + MAIN, backend="numba", **{variable: "1"}))
 
 
 @pytest.fixture
@@ -380,14 +413,14 @@ import probe
 from hingemetrics._engine import backend
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 states = list(probe.states())
-backend.SWITCH_WORK = 0
+backend.SWITCH_WORK = 0  # now objects are looked for
 assert states == list(probe.states())
 print(json.dumps(states))
 """
 
 
 def test_no_more_files(run):
-    """What is loaded needs none, and where Numba cannot be loaded NumPy goes on."""
+    """What is loaded needs none, and where nothing can be loaded NumPy goes on."""
     right(run("-c", NO_FILES, backend="auto"))
 
 

@@ -283,6 +283,14 @@ print(machine_code.compiled(form, dtype) is machine_code.compiled(form, dtype))
 """
 
 
+@pytest.fixture(scope="module")
+def content():
+    """A compiled kernel."""
+    level = levels.of_processor()[0]
+    symbol = levels.symbol("binary", FLOAT64, level)
+    return machine_code._compiled_object("binary", FLOAT64, level, symbol)
+
+
 @pytest.mark.slow
 class TestObjects:
     """Compiled in a process of their own, stored, and loaded by llvmlite."""
@@ -292,13 +300,6 @@ class TestObjects:
         """Where objects are stored, for this process too."""
         monkeypatch.setattr(sealed, "store_folder", lambda: tmp_path)
         return tmp_path
-
-    @pytest.fixture(scope="class")
-    def content(self):
-        """A compiled kernel."""
-        level = levels.of_processor()[0]
-        symbol = levels.symbol("binary", FLOAT64, level)
-        return machine_code._compiled_object("binary", FLOAT64, level, symbol)
 
     @pytest.fixture
     def name(self):
