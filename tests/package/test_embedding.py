@@ -75,7 +75,7 @@ def test_misuse_is_a_type_error(mypy, tmp_path, code, error):
     assert f"[{error}]" in run.stdout, run.stdout + run.stderr
 
 
-FLAGS = ([], ["-W", "error"], ["-O"], ["-OO"], ["-I", "-B"])  # -OO compiles kernels of its own
+FLAGS = ([], ["-W", "error"], ["-O"], ["-OO"], ["-I", "-B"])
 
 
 @pytest.mark.parametrize(

@@ -87,14 +87,11 @@ def test_no_circle():
 
 @pytest.mark.parametrize(("module", "imported"), house.EXCEPTIONS)
 def test_exceptions_are_needed_and_small(module, imported):
-    """The root gives its version alone, and pictures are imported in a function."""
+    """Pictures are imported in a function."""
     (found,) = (i for i in house.IMPORTS if (i.module, i.imported) == (module, imported))
     assert not is_allowed(module, imported)
-    if imported == "":
-        assert found.name == "__version__"
-    else:
-        functions = [n for n in ast.walk(house.TREES[module]) if isinstance(n, ast.FunctionDef)]
-        assert any(node.lineno < found.line <= node.end_lineno for node in functions)
+    functions = [n for n in ast.walk(house.TREES[module]) if isinstance(n, ast.FunctionDef)]
+    assert any(node.lineno < found.line <= node.end_lineno for node in functions)
 
 
 @pytest.mark.parametrize(
@@ -138,14 +135,31 @@ def test_the_command_is_read_from_the_top_down():
             assert used <= below, module
 
 
-def test_only_kernels_imports_numba():
-    users = {
-        module
-        for module, tree in house.TREES.items()
-        for _, base, _ in house.dotted_imports(tree, house.package_of(module))
-        if base.partition(".")[0] in ("numba", "llvmlite")
+def test_only_what_compiles_imports_numba():
+    """And only what compiles or loads imports llvmlite."""
+    users = {"numba": set(), "llvmlite": set()}
+    for module, tree in house.TREES.items():
+        for _, base, _ in house.dotted_imports(tree, house.package_of(module)):
+            users.get(base.partition(".")[0], set()).add(module)
+    assert users == {
+        "numba": {"_engine.kernels", "_engine.compiling"},
+        "llvmlite": {"_engine.compiling", "_engine.machine_code"},
     }
-    assert users == {"_engine.kernels"}
+
+
+def test_what_imports_numba_is_imported_by_functions_alone():
+    """So that no import of another module, nor any call on `auto`, loads a compiler."""
+    compilers = {"_engine.kernels", "_engine.compiling"}
+    for module, tree in house.TREES.items():
+        if module not in compilers:
+            top = ast.Module([n for n in tree.body if not isinstance(n, HAS_A_BODY)], [])
+            for _, base, name in house.dotted_imports(top, house.package_of(module)):
+                found = f"{base}.{name}".removeprefix("hingemetrics.")
+                assert found not in compilers, module
+                assert not base.startswith(("numba", "llvmlite")), module
+
+
+HAS_A_BODY = (ast.FunctionDef, ast.ClassDef)
 
 
 def test_no_logic_at_the_top():
