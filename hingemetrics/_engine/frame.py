@@ -12,6 +12,7 @@ from hingemetrics._core.grid import NARROW_ROWS
 
 BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
 SHORT = 12  # Crammer-Singer rows of fewer classes are worked on together ...
+SHORT_EVEN = 30  # ... and those of an even number of classes up to this ...
 TILE = 8192  # ... so many bytes of predictions at a time
 JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this length
 PASSES = 4  # so many of them share one pass over the accumulators
@@ -41,7 +42,7 @@ STACK_DOUBLES = 1 << 12  # of a kernel's own scratch, 32 KiB; for more the calle
 
 def short_tile(classes: int, itemsize: int) -> tuple[int, int]:
     """Return how many Crammer-Singer rows are taken at a time, and the predictions to copy."""
-    if classes >= SHORT:
+    if classes >= SHORT and (classes % 2 or classes > SHORT_EVEN):
         return BLOCK, BLOCK
     rows = min(BLOCK, max(8, TILE // (classes * itemsize)))
     return rows, rows * classes

@@ -31,7 +31,6 @@ from hingemetrics._engine.frame import (
     ROWS,
     SCRATCH,
     SCRATCH_DOUBLES,
-    SHORT,
     SQUARED,
     STACK_DOUBLES,
     START,
@@ -472,23 +471,57 @@ def _row_maxima(heads, tails, n, classes, maxima):
 
 
 @_helper
+def _pair_maxima(values, maxima, integer):
+    """Write the greater of each two values, and return whether any is NaN."""
+    nan = integer(0)
+    for i in range(len(values) // 2):
+        a, b = values[2 * i], values[2 * i + 1]
+        maxima[i] = a if a > b else b
+        nan = integer(nan | integer(-integer(a != a)) | integer(-integer(b != b)))
+    return nan != 0
+
+
+@_helper
+def _take_own_of_pairs(preds, labels, n, classes, maxima, own):
+    """Copy each row's own prediction to `own`, and let its pair's other one be their maximum."""
+    first = np.uintp(0)  # unsigned: no test for an index from the end
+    for i in range(n):
+        at = first + np.uintp(labels[i])
+        own[i] = preds[at]
+        maxima[at >> np.uintp(1)] = preds[at ^ np.uintp(1)]
+        first += np.uintp(classes)
+
+
+@_helper
 def _short_rows(preds, labels, n, squared, integer, values, wider, own, x):
     """Compute the losses of n rows of few classes, all rows as one long row.
 
-    Maxima of windows of 2, 4, 8 ... predictions from each on; a row's is that of the two windows at
+    While their number is even, pairs become one value, of which the first pass reads predictions.
+    Then maxima of windows of 2, 4, 8 ... values from each on; a row's is that of the two windows at
     its ends. So nothing is transposed, and the only strided work is one read a row and window.
     """
-    classes = len(preds) // n
-    nan = _copy_predictions(preds, values, integer)
-    _take_own(values, labels, n, classes, own)
-    window = 1
-    while 2 * window <= classes:
-        _widen_windows(values[: n * classes], wider, window)
+    width = classes = len(preds) // n
+    if classes % 2:
+        nan = _copy_predictions(preds, values, integer)
+        _take_own(values, labels, n, classes, own)
+    else:
+        nan = _pair_maxima(preds, values, integer)
+        _take_own_of_pairs(preds, labels, n, classes, values, own)
+        width //= 2
+        while width % 2 == 0:
+            _pair_maxima(values[: n * width], wider, integer)
+            values, wider = wider, values
+            width //= 2
+    if width > 1:
+        window = 1
+        while 2 * window <= width:
+            _widen_windows(values[: n * width], wider, window)
+            values, wider = wider, values
+            window *= 2
+        _row_maxima(values, values[width - window :], n, width, wider)
         values, wider = wider, values
-        window *= 2
-    _row_maxima(values, values[classes - window :], n, classes, wider)
     for i in range(n):  # apart from the strided reads, so that it is vectorised
-        x[i] = _loss(np.float64(own[i]) - np.float64(wider[i]), squared)
+        x[i] = _loss(np.float64(own[i]) - np.float64(values[i]), squared)
     if nan:
         for i in range(n * classes):
             if preds[i] != preds[i]:
@@ -512,7 +545,7 @@ def _crammer_singer(
         if not _copy_labels(target[row : row + n], classes, labels):
             return row
         a, b = row * classes, (row + n) * classes
-        if classes < SHORT:
+        if room > rows:
             _short_rows(preds[a:b], labels, n, squared, integer, values, wider, own, x)
         else:
             _long_rows(

@@ -117,6 +117,13 @@ class TestCall:
         with pytest.raises((ValueError, TypeError), match=says("reduction", "mean", "sum", "none")):
             hinge_loss(*BINARY[::-1], reduction=reduction)
 
+    @pytest.mark.parametrize("squared", [1, "yes", None, np.array([True])])
+    def test_squared_is_a_bool(self, squared):
+        with pytest.raises(TypeError, match=says("squared", "must be a bool", repr(squared))):
+            hinge_loss(*BINARY[::-1], squared)
+        with pytest.raises(TypeError, match=says("squared", "must be a bool", repr(squared))):
+            HingeLoss(squared)
+
     def test_inputs_stay_as_they_were(self):
         preds, target = np.array(CLASSES[1]), np.array(CLASSES[0])
         weight = np.array([0.1, 0.0, 2.0])

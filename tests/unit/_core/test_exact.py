@@ -131,6 +131,14 @@ def test_what_was_added_is_taken_out(block, rows):
         assert under.columns == tuple(Total(0, 0, 0).minus(column) for column in rest)
 
 
+def test_digits_fill_up_by_what_is_taken_out_too():
+    these = np.full((5, exact._MANY_COLUMNS), 0.1)
+    once = added(these)
+    sums = once + once - once
+    assert sums.digits.item(0) == len(these)
+    assert sums.digits.item(0) + sums.extra == 3 * len(these)
+
+
 @given(BLOCKS, st.integers(1, 9))
 def test_carried_digits_are_the_same_sums(block, times):
     for these in (block, wide(block)):
