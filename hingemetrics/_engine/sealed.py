@@ -1,7 +1,8 @@
 """Files of machine code: nothing is executed that was not made of these very sources.
 
 A seal is the SHA-256 of the format's version, of the platform, of the sources that kernels are made
-of, of the name of a file and of its content. Who has no seal, or not the right one, is as good as not there.
+of, of the name of a file and of its content. Who has no seal, or not the right one, is as good as
+not there.
 """
 
 from __future__ import annotations

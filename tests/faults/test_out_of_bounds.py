@@ -3,16 +3,19 @@
 A kernel that does so all the same ends its process, which is a child here.
 """
 
+import signal
 import sys
 
 import pytest
+
+from hingemetrics._engine import levels
 
 PROGRAM = """
 import ctypes, itertools, mmap, sys
 import numpy as np
 from hingemetrics._core.exact import COUNTERS
 from hingemetrics._core.grid import NARROW_ROWS, WIDE_ROWS
-from hingemetrics._engine import machine_code
+from hingemetrics._engine import levels, machine_code
 
 protect = ctypes.CDLL(None, use_errno=True).mprotect
 protect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
@@ -55,6 +58,7 @@ def tried(form, dtype, rows, classes, squared, weighted, odd, at_the_end):
     return digits
 
 form, few = sys.argv[1], sys.argv[2] == "few"
+levels.of_processor = lambda: (sys.argv[3],)
 for dtype, squared, weighted, odd, at_the_end in itertools.product(
     ("f4", "f8"), (False, True), (False, True), ("none", "huge", "wrong label"), (False, True)
 ):
@@ -70,9 +74,28 @@ print("untouched")
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the numbers of mprotect are Linux's")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mprotect's numbers are Linux's")
+
+
 @pytest.mark.parametrize("amount", ["few", pytest.param("many", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("form", ["binary", "crammer-singer", "one-vs-all"])
-def test_forbidden_pages(python, form, amount):
-    run = python("-c", PROGRAM, form, amount)
+@pytest.mark.parametrize("level", levels.of_processor())
+def test_forbidden_pages(python, form, amount, level):
+    run = python("-c", PROGRAM, form, amount, level)
     assert (run.returncode, run.stdout, run.stderr) == (0, "untouched\n", "")
+
+
+TOUCH = (
+    PROGRAM.partition("form, few = ")[0]
+    + """
+at_the_end, place = sys.argv[1] == "end", int(sys.argv[2])
+array = guarded(np.zeros(3), at_the_end)
+print(ctypes.c_double.from_address(array.ctypes.data + 8 * place).value)
+"""
+)
+
+
+@pytest.mark.parametrize(("where", "inside", "outside"), [("end", 2, 3), ("start", 0, -1)])
+def test_who_touches_them_ends(python, where, inside, outside):
+    assert python("-c", TOUCH, where, inside).stdout == "0.0\n"
+    assert python("-c", TOUCH, where, outside).returncode == -signal.SIGSEGV

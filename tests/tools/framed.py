@@ -1,12 +1,9 @@
-"""Batches and sums as kernels take them, fenced or where indices are checked."""
-
-import ctypes
-import mmap
+"""Batches and sums as kernels take them, also where indices are checked."""
 
 import numpy as np
 
 from hingemetrics._core import exact, grid
-from hingemetrics._engine import frame, levels, machine_code
+from hingemetrics._engine import frame, machine_code
 
 CLASSES = [2, 3, 5, 8, 11, 12, 13, 31, 32, 33, 63, 64, 65, 70, 1000]
 ROWS = [0, 1, 3, 31, 256, 257, 600]
@@ -41,34 +38,3 @@ def interpret(form):
             arrays = batch(form, dtype, classes, rows, weighted=bool(classes % 2))
             done = kernels.interpreted(form, dtype)(*arrays, True, 0, *sums_of(form, classes))
             assert done == rows
-
-
-def fenced(array, at_the_end):
-    """A copy that begins where a page does, or ends so, between pages that nobody may touch."""
-    page, mprotect = mmap.PAGESIZE, ctypes.CDLL(None).mprotect
-    mprotect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-    pages = -(-array.nbytes // page)
-    whole = np.frombuffer(mmap.mmap(-1, (pages + 2) * page), np.uint8)
-    first = page + (pages * page - array.nbytes if at_the_end else 0)
-    copy = whole[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
-    copy[...] = array
-    for fence in (whole.ctypes.data, whole.ctypes.data + (pages + 1) * page):
-        assert mprotect(fence, page, 0) == 0
-    return copy
-
-
-def fenced_calls(level):
-    """Call all kernels of a level with fences around all arrays; return how often."""
-    levels.of_processor, count = lambda: (level,), 0
-    for form in machine_code.FORMS:
-        for dtype in machine_code.DTYPES:
-            call = machine_code.compiled(form, dtype)
-            for classes in [1] if form == "binary" else CLASSES:
-                for rows in ROWS[1:]:
-                    given = batch(form, dtype, classes, rows, rows % 2)
-                    for at_the_end in (False, True):
-                        arrays = [fenced(a, at_the_end) if a.size else a for a in given]
-                        sums = [fenced(a, at_the_end) for a in sums_of(form, classes)]
-                        assert call(*arrays, bool(classes % 2), 0, *sums) == rows
-                        count += 1
-    return count

@@ -1,6 +1,7 @@
 """A fault for each path of the kernels: what it breaks, and the text that it replaces.
 
-`mutate.py --kernels` plants them one by one. Compiling takes too long for more.
+`mutate.py --kernels` plants them one by one, and builds the library anew. That takes too long for
+more.
 """
 
 KERNELS = "hingemetrics/_engine/kernels.py"
@@ -34,8 +35,8 @@ PLANTED = [
     ),
     (
         "Crammer-Singer, short rows: the last window",
-        "_row_maxima(values, values[classes - window :], n, classes, wider)",
-        "_row_maxima(values, values[classes - window - 1 :], n, classes, wider)",
+        "_row_maxima(values, values[width - window :], n, width, wider)",
+        "_row_maxima(values, values[width - window - 1 :], n, width, wider)",
     ),
     (
         "Crammer-Singer, short rows: NaN",
@@ -59,8 +60,18 @@ PLANTED = [
     ),
     (
         "Crammer-Singer, short rows: float32 subtracted as such",
-        "_loss(np.float64(own[i]) - np.float64(wider[i]), squared)",
-        "_loss(np.float64(own[i] - wider[i]), squared)",
+        "_loss(np.float64(own[i]) - np.float64(values[i]), squared)",
+        "_loss(np.float64(own[i] - values[i]), squared)",
+    ),
+    (
+        "Crammer-Singer, pairs: the own class's other one",
+        "maxima[at >> np.uintp(1)] = preds[at ^ np.uintp(1)]",
+        "maxima[at >> np.uintp(1)] = preds[at]",
+    ),
+    (
+        "Crammer-Singer, pairs: NaN",
+        "nan | integer(-integer(a != a)) | integer(-integer(b != b))",
+        "nan | integer(-integer(a != a))",
     ),
     (
         "one-vs-all, own class",

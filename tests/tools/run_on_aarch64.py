@@ -4,7 +4,8 @@
 
 Both tiers unless one is named, each in a process of its own. Needs Debian with its package
 qemu-user-static, and pip. Debian's Python for arm64 and PyPI's wheels for aarch64 are fetched
-into a temporary folder. The compiled tier takes minutes: the compiler is emulated, too.
+into a temporary folder. The kernels are compiled there, stored and loaded as objects, which takes
+minutes: the compiler is emulated, too.
 
 Exit status: 0 if every byte is right, 1 if not, 77 without an emulator or something to run on it.
 """
@@ -28,6 +29,21 @@ CHECK = """
 import platform, golden
 assert platform.machine() == "aarch64", platform.machine()
 print(golden.check())
+"""
+COMPILE = """
+import sys
+from pathlib import Path
+from hingemetrics._engine import compiling, kernels, levels, sealed
+folder = Path(sys.argv[1])
+(folder / "objects").mkdir()
+names = [f"{form}/{dtype}" for form, dtype in kernels.KERNELS]
+compiling.main(folder / "objects", levels.of_processor()[0], *names)
+for path in (folder / "objects").iterdir():
+    sealed.store(folder / "store", sealed.stored_name(path.stem), path.read_bytes())
+"""
+LOADED = """
+from hingemetrics._engine import machine_code as m
+assert all(m.in_objects(form, dtype) for form in m.FORMS for dtype in m.DTYPES)
 """
 APT = """
 APT::Architecture "arm64";
@@ -96,16 +112,24 @@ def fetch_wheels(folder, version):
 
 
 def start(emulate, tier, folder):
+    """Check a tier in a process; first compile the kernels for it, if it is to use them."""
     paths = (folder / "wheels", ROOT, TOOLS)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HINGEMETRICS_CACHE_DIR": str(folder / "store"),
+        "HINGEMETRICS_BACKEND": tier,
+    }
+    command = [*map(str, emulate), "-W", "ignore", "-c"]
+    code = CHECK
+    if tier == "numba":  # what is emulated cannot start processes of its own
+        settings = {"NUMBA_OPT": "0"}
+        quietly(*command, COMPILE, folder, **{**environment, **settings})
+        code = LOADED + CHECK
     return subprocess.Popen(
-        [*map(str, emulate), "-W", "ignore", "-c", CHECK],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, paths)),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "NUMBA_CACHE_DIR": str(folder / "kernels"),
-            "HINGEMETRICS_BACKEND": tier,
-        },
+        [*command, code],
+        env=environment,
         stdout=subprocess.PIPE,
         text=True,
     )

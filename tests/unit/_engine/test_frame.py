@@ -1,8 +1,5 @@
 """How kernels are called: they write where they may, read where they may, and scratch suffices."""
 
-import signal
-import sys
-
 import numpy as np
 import pytest
 from framed import CLASSES, ROWS, batch, sums_of
@@ -84,25 +81,6 @@ def test_scratch_suffices_where_indices_are_checked(python, form):
     code = f"import framed; framed.interpret({form!r})"
     run = python("-c", code, NUMBA_DISABLE_JIT="1")
     assert (run.returncode, run.stderr) == (0, "")
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux to protect pages")
-class TestFences:
-    """A process ends that reads a byte before or behind an array."""
-
-    @pytest.mark.parametrize("level", levels.of_processor())
-    def test_nothing_else_is_read(self, python, level):
-        run = python("-c", f"import framed; print(framed.fenced_calls({level!r}))")
-        calls = 2 * 2 * (1 + 2 * len(CLASSES)) * len(ROWS[1:])
-        assert (run.returncode, run.stdout, run.stderr) == (0, f"{calls}\n", "")
-
-    @pytest.mark.parametrize("at_the_end", [False, True])
-    def test_fences_hold(self, python, at_the_end):
-        place = "3" if at_the_end else "-1"
-        code = f"import ctypes, framed; a = framed.fenced(framed.np.zeros(3), {at_the_end})\n"
-        reads = f"ctypes.c_double.from_address(a.ctypes.data + 8 * {place}).value"
-        assert python("-c", f"{code}{reads.replace(place, '0')}").returncode == 0
-        assert python("-c", f"{code}{reads}").returncode == -signal.SIGSEGV
 
 
 @pytest.mark.parametrize("dtype", machine_code.DTYPES, ids=str)
