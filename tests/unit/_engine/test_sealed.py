@@ -153,6 +153,15 @@ def test_stored_whole_or_not_at_all(tmp_path, monkeypatch, broken):
     assert sealed.unsealed(tmp_path / NAME) == b"before"
 
 
+def test_written_beside_what_it_replaces(tmp_path, monkeypatch):
+    """In the same file system, where to replace is one step."""
+    replaced, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda *paths: replaced.append(paths) or replace(*paths))
+    sealed.store(tmp_path, NAME, b"code")
+    ((temporary, path),) = replaced
+    assert os.path.dirname(temporary) == os.path.dirname(path) == str(tmp_path)
+
+
 def test_nowhere_to_store(tmp_path):
     """Neither in a file nor below one."""
     (tmp_path / "file").write_bytes(b"taken")
