@@ -30,8 +30,9 @@ def forget():
 
 @pytest.fixture
 def anew(set_backend, monkeypatch):
-    """Nothing is loaded yet, and there has been work enough to load it."""
+    """Nothing is loaded yet nor stored, and there has been work enough to load it."""
     set_backend("auto")
+    monkeypatch.setattr(sealed, "store_folder", lambda: None)
     monkeypatch.setattr(backends, "_work", backends.SWITCH_WORK)
     forget()
     yield
@@ -45,7 +46,6 @@ def library(anew, tmp_path, monkeypatch):
     path, seal_path = tmp_path / machine_code.LIBRARY.name, tmp_path / "seal"
     monkeypatch.setattr(machine_code, "LIBRARY", path)
     monkeypatch.setattr(machine_code, "LIBRARY_SEAL", seal_path)
-    monkeypatch.setattr(sealed, "store_folder", lambda: None)
 
     def write(content, seal=None):
         path.unlink(missing_ok=True)
@@ -296,7 +296,7 @@ class TestObjects:
     """Compiled in a process of their own, stored, and loaded by llvmlite."""
 
     @pytest.fixture
-    def folder(self, tmp_path, monkeypatch):
+    def folder(self, anew, tmp_path, monkeypatch):
         """Where objects are stored, for this process too."""
         monkeypatch.setattr(sealed, "store_folder", lambda: tmp_path)
         return tmp_path
@@ -307,7 +307,7 @@ class TestObjects:
         return sealed.stored_name(symbol)
 
     @pytest.fixture
-    def objects_alone(self, anew, folder, monkeypatch):
+    def objects_alone(self, folder, monkeypatch):
         monkeypatch.setattr(machine_code, "LIBRARY", folder / "none")
 
     @pytest.mark.usefixtures("objects_alone")
