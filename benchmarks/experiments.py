@@ -37,11 +37,8 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "Fortran": np.asfortranarray,
     "strided": lambda preds: np.repeat(preds, 2, axis=0)[::2],
 }
-UNITS = {
-    "ms": 1e-3,
-    "us": 1e-6,
-    "MB": 1e6,
-}  # in seconds and bytes; a measurement can be a ratio already
+# In seconds and bytes; a measurement can be a ratio already.
+UNITS = {"ms": 1e-3, "us": 1e-6, "MB": 1e6}
 
 Measurements = dict[str, float]
 
