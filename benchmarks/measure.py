@@ -83,10 +83,11 @@ def timed(calls: Mapping[str, Call]) -> dict[str, Callable[[], float]]:
     return {name: partial(_seconds, call, 1) for name, call in calls.items()}
 
 
-def child(*arguments: str, **environment: str) -> Any:
-    """Return what a new Python process prints, as JSON, with a changed environment."""
+def child(*arguments: str, folder: str | None = None, **environment: str) -> Any:
+    """Return what a new Python process prints, as JSON, in a folder and a changed environment."""
     done = subprocess.run(
         [sys.executable, *arguments],
+        cwd=folder,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         check=True,

@@ -123,12 +123,14 @@ def faster(name: str, targets: Mapping[str, float]) -> list[Row]:
 
 @contextmanager
 def processes(codes: Mapping[str, str]) -> Iterator[dict[str, Process]]:
-    """Give calls that run code in a new process and return what it prints; they share no store."""
-    with tempfile.TemporaryDirectory() as store:
-        yield {
-            name: partial(measure.child, "-W", "ignore", "-c", code, HINGEMETRICS_CACHE_DIR=store)
-            for name, code in codes.items()
-        }
+    """Give calls that run code in a new process and return what it prints.
+
+    They begin in an empty folder, so that they import what is installed and not what is in a clone,
+    and with an empty store of machine code.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = partial(measure.child, folder=folder, HINGEMETRICS_CACHE_DIR=f"{folder}/store")
+        yield {name: partial(run, "-W", "ignore", "-c", code) for name, code in codes.items()}
 
 
 def checked(found: dict[str, Process], expected: float) -> dict[str, Process]:
