@@ -126,10 +126,15 @@ def processes(codes: Mapping[str, str]) -> Iterator[dict[str, Process]]:
     """Give calls that run code in a new process and return what it prints.
 
     They begin in an empty folder, so that they import what is installed and not what is in a clone,
-    and with an empty store of machine code.
+    and with an empty store of machine code. Python's bytecode is kept, as installing a package
+    leaves it.
     """
     with tempfile.TemporaryDirectory() as folder:
-        run = partial(measure.child, folder=folder, HINGEMETRICS_CACHE_DIR=f"{folder}/store")
+        environment = {
+            "HINGEMETRICS_CACHE_DIR": f"{folder}/store",
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
+        run = partial(measure.child, folder=folder, **environment)
         yield {name: partial(run, "-W", "ignore", "-c", code) for name, code in codes.items()}
 
 
