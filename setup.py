@@ -6,6 +6,7 @@ knows nothing of Python: a wheel is of a platform, and of any version of Python 
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,9 @@ class BuildMachineCode(build_ext):
             from hingemetrics._engine import levels, machine_code, sealed
         except ImportError as error:
             raise CompileError(f"no machine code, NumPy will do the work: {error}") from error
+        if not levels.of_machine():
+            why = f"none is known for {platform.machine()}"
+            raise CompileError(f"no machine code, NumPy will do the work: {why}")
         target = Path(self.build_lib, FOLDER)
         target.mkdir(parents=True, exist_ok=True)
         library = target / machine_code.LIBRARY.name

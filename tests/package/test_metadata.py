@@ -5,10 +5,8 @@ import pkgutil
 import shutil
 import subprocess
 import tarfile
-import zipfile
 from pathlib import Path
 
-import house
 import pytest
 from places import ROOT
 from setuptools import find_packages
@@ -43,7 +41,6 @@ class TestMetadata:
         assert callable(pkgutil.resolve_name(scripts[-1]))
 
 
-BUILT = shutil.ignore_patterns("__pycache__")
 NOT_DISTRIBUTED = {".gitignore", ".ci/run"}
 MAKE_SDIST = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
 
@@ -62,45 +59,3 @@ def test_source_distribution_holds_all_that_git_tracks(python, tmp_path, monkeyp
     with tarfile.open(made) as archive:
         held = {Path(*Path(m.name).parts[1:]) for m in archive.getmembers() if m.isfile()}
     assert {str(name) for name in tracked - held} == NOT_DISTRIBUTED
-
-
-MAKE_WHEEL = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
-USE = """
-import importlib, sys
-from pathlib import Path
-import hingemetrics
-for name in sys.argv[1:]:
-    importlib.import_module(name)
-metric = hingemetrics.HingeLoss(multiclass_mode="one-vs-all")
-metric.update([[0.5, 1.0], [2.0, -1.0]], [1, 0])
-print(Path(hingemetrics.__file__).parent.parent, metric.compute().tolist())
-"""
-
-
-@pytest.mark.slow
-def test_a_wheel_works_where_it_is_installed(python, tmp_path, monkeypatch):
-    """It holds every file of the package, and is used from a folder that knows no clone."""
-    clone, installed = tmp_path / "clone", tmp_path / "installed"
-    shutil.copytree(ROOT / "hingemetrics", clone / "hingemetrics", ignore=BUILT)
-    for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, clone)
-    monkeypatch.chdir(clone)
-    run = python("-W", "ignore", "-c", MAKE_WHEEL, tmp_path)
-    assert run.returncode == 0, run.stderr
-    (made,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(made) as archive:
-        archive.extractall(installed)
-    held = {path.relative_to(installed) for path in (installed / "hingemetrics").rglob("*.*")}
-    assert held >= {
-        path.relative_to(ROOT)
-        for path in (ROOT / "hingemetrics").rglob("*")
-        if path.suffix in (".py", ".typed")
-    }
-    monkeypatch.chdir(tmp_path)
-    modules = [f"hingemetrics.{name}" for name in house.PATHS if name not in ("", "__main__")]
-    run = python("-c", USE, *modules, PYTHONPATH=str(installed))
-    assert (run.stdout, run.stderr) == (f"{installed} [0.75, 0.0]\n", "")
-    (tmp_path / "t.csv").write_text("score,label\n0.5,1\n")
-    command = ("-m", "hingemetrics", "t.csv", "--preds", "score", "--target", "label")
-    run = python(*command, PYTHONPATH=str(installed))
-    assert (run.stdout, run.stderr) == ("0.5\n", "")
