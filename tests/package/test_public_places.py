@@ -26,6 +26,7 @@ PLACES = {
         "leave_one_out",
         "set_backend",
         "set_num_threads",
+        "show_config",
         "warmup",
     },
     "hingemetrics.distributed": {
