@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import platform
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,9 +18,11 @@ import numpy as np
 import peers
 
 import hingemetrics
+from hingemetrics._engine import levels
 
 CRAMMER_SINGER, ONE_VS_ALL = "crammer-singer", "one-vs-all"
 NAMES = {CRAMMER_SINGER: "Crammer-Singer", ONE_VS_ALL: "one-vs-all"}
+LOWEST = "lowest processor level"
 ANYWHERE = (("numba", 1), ("numba", 2), ("numpy", 1))  # backends and threads that must agree
 DTYPES = ("float64", "float32")
 TOLERANCE = {"float64": 1e-12, "float32": 1e-4}  # of peers: the error of a sum in that dtype
@@ -30,7 +30,6 @@ SMALL_BATCH = 32
 LOSSES, SQUARES, WEIGHTS = "losses", "squared losses", "weights from 1e-20 to 1e20"
 OUTLIERS = {"huge": 2.0**31, "inf": np.inf, "nan": np.nan}
 OUTLIER_SHARE = 100  # one loss in so many
-OUR_START = f"{peers.BATCH}from hingemetrics import hinge_loss; hinge_loss(preds, target)"
 COMMAND = Path(__file__).with_name("run.py")
 MEMORY_DTYPES = ("float64", "float32", "float16", "longdouble", "int8", ">f8")
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -38,7 +37,8 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "Fortran": np.asfortranarray,
     "strided": lambda preds: np.repeat(preds, 2, axis=0)[::2],
 }
-UNITS = {"us": 1e-6, "MB": 1e6}  # in seconds and bytes; a measurement can be a ratio already
+# In seconds and bytes; a measurement can be a ratio already.
+UNITS = {"ms": 1e-3, "us": 1e-6, "MB": 1e6}
 
 Measurements = dict[str, float]
 
@@ -49,11 +49,12 @@ class Scale(NamedTuple):
     elements: int  # predictions in a large data set
     rounds: int
     starts: int  # rounds of new processes
-    avx2_kernels: int  # so many of KERNELS are compiled once more
+    longest_call: int  # predictions of one call in a new process
+    level_kernels: int  # so many of KERNELS are timed at the lowest level too
 
 
-FULL = Scale(elements=10**7, rounds=11, starts=11, avx2_kernels=16)
-QUICK = Scale(elements=2 * 10**5, rounds=3, starts=1, avx2_kernels=1)
+FULL = Scale(elements=10**7, rounds=11, starts=11, longest_call=10**8, level_kernels=16)
+QUICK = Scale(elements=2 * 10**5, rounds=3, starts=1, longest_call=10**7, level_kernels=1)
 
 
 class Row(NamedTuple):
@@ -146,17 +147,9 @@ def experiments() -> list[Experiment]:
         update_experiment(CRAMMER_SINGER, 10, at_most=6.0, at_least=12.0),
         update_experiment(ONE_VS_ALL, 1000, at_most=40.0, at_least=0.0),
         Experiment(
-            "AVX2 only",
-            avx2_only,
-            [Row("AVX2 only, the worst kernel", "x native", "worst", at_most=1.5)],
-        ),
-        Experiment(
-            "new process to the first result of 1000 samples",
-            start,
-            [
-                Row("first result", "x import numpy", "hingemetrics", "import numpy", at_most=1.3),
-                *_faster("first result", {"scikit-learn": 6, "torchmetrics": 12}),
-            ],
+            LOWEST,
+            lowest_level,
+            [Row(f"{LOWEST}, the worst kernel", "x best level", "worst")],
         ),
         Experiment(
             "extra peak memory",
@@ -257,7 +250,7 @@ def time_kernel(kernel: Kernel, scale: Scale) -> Measurements:
 
 def kernels(scale: Scale) -> dict[str, Any]:
     """Time kernels, and return with it the bits of their results."""
-    chosen = KERNELS[: scale.avx2_kernels]
+    chosen = KERNELS[: scale.level_kernels]
     return {
         "bits": [kernel_bits(kernel) for kernel in chosen],
         "seconds": {kernel.title: time_kernel(kernel, scale) for kernel in chosen},
@@ -270,27 +263,26 @@ def kernel_bits(kernel: Kernel) -> str:
     return np.asarray(ours(preds, target, **options(kernel.form))()).tobytes().hex()
 
 
-def avx2_only(scale: Scale) -> Measurements:
-    """Return each kernel's ratio to the roofline without AVX-512, over that with all there is."""
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        peers.skipped["AVX2 only"] = "this is no x86-64 processor"
+def kernels_of_lowest_level(scale: Scale) -> dict[str, Any]:
+    """Do what `kernels` does, as if this processor had no more than the lowest level."""
+    lowest = levels.of_processor()[-1:]
+    levels.of_processor = lambda: lowest
+    return kernels(scale)
+
+
+def lowest_level(scale: Scale) -> Measurements:
+    """Return each kernel's ratio to the roofline at the lowest level, over that at the best."""
+    if len(levels.of_processor()) < 2:
+        peers.skipped[LOWEST] = "this processor has only one"
         return {}
-    native = child("kernels", scale)
-    with tempfile.TemporaryDirectory() as cache:
-        haswell = child(
-            "kernels",
-            scale,
-            NUMBA_CPU_NAME="haswell",
-            NUMBA_CPU_FEATURES="",
-            NUMBA_CACHE_DIR=cache,
-        )
-    if native["bits"] != haswell["bits"]:
-        raise SystemExit("AVX2 alone should give the same bits")
+    best, lowest = child("kernels", scale), child("kernels-of-lowest-level", scale)
+    if best["bits"] != lowest["bits"]:
+        raise SystemExit("each level should give the same bits")
     found = {}
-    for title, seconds in native["seconds"].items():
-        alone = haswell["seconds"][title]
+    for title, seconds in best["seconds"].items():
+        lower = lowest["seconds"][title]
         for name in seconds.keys() - {"read", "read, NumPy", "read, compiled"}:
-            ratio = (alone[name] / alone["read"]) / (seconds[name] / seconds["read"])
+            ratio = (lower[name] / lower["read"]) / (seconds[name] / seconds["read"])
             found[f"{title}, {name}"] = ratio
     return {**found, "worst": max(found.values())}
 
@@ -357,10 +349,10 @@ def _faster(name: str, targets: Mapping[str, float]) -> list[Row]:
 def peer_experiment(
     form: str, classes: int, dtype: str, targets: Mapping[str, float]
 ) -> Experiment:
-    """Compare hinge_loss with every peer's, and with itself without Numba."""
+    """Compare hinge_loss with every peer's, and with itself in NumPy alone."""
     title = f"{_form(form, classes)} {dtype}"
     rows = _faster(title, {peer: targets.get(peer, 0.0) for peer in peers.HINGE})
-    rows.append(Row(title, "x without Numba", "without Numba", "hingemetrics"))
+    rows.append(Row(title, "x NumPy tier", "NumPy tier", "hingemetrics"))
     return Experiment(f"{title}, peers", partial(time_peers, form, classes, dtype), rows)
 
 
@@ -371,7 +363,7 @@ def time_peers(form: str, classes: int, dtype: str, scale: Scale) -> Measurement
     check_peers(found, agreed(preds, target), TOLERANCE[dtype])
     contenders = {
         "hingemetrics": ours(preds, target),
-        "without Numba": ours(preds, target, "numpy"),
+        "NumPy tier": ours(preds, target, "numpy"),
         **found,
     }
     return measure.medians(contenders, scale.rounds)
@@ -437,14 +429,6 @@ def time_updates(form: str, classes: int, scale: Scale) -> Measurements:
     return measure.medians(updates, scale.rounds)
 
 
-def start(scale: Scale) -> Measurements:
-    """Time new processes, from none to the first result of 1000 samples."""
-    codes = {"import numpy": "import numpy", "hingemetrics": OUR_START}
-    codes |= peers.prepared(peers.STARTS)
-    processes = {name: measure.process(code) for name, code in codes.items()}
-    return measure.medians(processes, scale.starts)
-
-
 # Memory
 
 
@@ -481,7 +465,7 @@ def memory_cases(scale: Scale) -> Measurements:
 def child(what: str, scale: Scale, **environment: str) -> dict[str, Any]:
     """Return what a part of the benchmark finds in a new process."""
     quick = ["--quick"] if scale is QUICK else []
-    return measure.child(COMMAND, "--child", what, *quick, **environment)
+    return measure.child(str(COMMAND), "--child", what, *quick, **environment)
 
 
 def _form(form: str, classes: int) -> str:

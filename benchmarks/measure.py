@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -10,6 +11,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ def medians(contenders: Mapping[str, Call], rounds: int) -> dict[str, float]:
     """Return each contender's median time of a call in seconds; in every round each has a turn."""
     calls = {}
     for name, call in contenders.items():
-        call()  # the first call may compile or load something
+        call()  # the first call may load something
         calls[name] = max(1, round(LEAST_SECONDS / _seconds(call, 1)))
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
@@ -62,15 +64,30 @@ def extra_peak_memory(call: Call) -> int:
     return max(traced, _status_bytes("VmHWM") - resident)
 
 
-def process(code: str) -> Call:
-    """Return a call that runs code in a new Python process."""
-    return lambda: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+def pair(name: str, over: str) -> str:
+    """Return what the ratio of two contenders is called."""
+    return f"{name} / {over}"
 
 
-def child(script: Path, *arguments: str, **environment: str) -> Any:
-    """Return what a script prints, as JSON, in a new process with a changed environment."""
+def paired(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Return the medians of what contenders give, and of the ratios of any two in a round."""
+    found = [{name: give() for name, give in contenders.items()} for _ in range(rounds)]
+    medians = {name: statistics.median(given[name] for given in found) for name in contenders}
+    for name, over in itertools.permutations(contenders, 2):
+        medians[pair(name, over)] = statistics.median(given[name] / given[over] for given in found)
+    return medians
+
+
+def timed(calls: Mapping[str, Call]) -> dict[str, Callable[[], float]]:
+    """Return functions that give the time of one call, in seconds."""
+    return {name: partial(_seconds, call, 1) for name, call in calls.items()}
+
+
+def child(*arguments: str, folder: str | None = None, **environment: str) -> Any:
+    """Return what a new Python process prints, as JSON, in a folder and a changed environment."""
     done = subprocess.run(
-        [sys.executable, str(script), *arguments],
+        [sys.executable, *arguments],
+        cwd=folder,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         check=True,

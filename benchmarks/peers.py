@@ -162,7 +162,7 @@ def bitrep_sum(values: np.ndarray) -> Callable[[], float]:
 SUMS = {"math.fsum": fsum, "xsum": xsum, "bitrep": bitrep_sum}
 
 
-# The first result of a new process
+# The first result of a new process that has preds and target
 
 BATCH = "import numpy as np; preds, target = np.linspace(-2, 2, 1000), np.arange(1000) % 2; "
 
@@ -171,17 +171,15 @@ def sklearn_start() -> str:
     """Return the code of a process that uses scikit-learn's hinge_loss once."""
     import sklearn  # noqa: F401
 
-    return BATCH + "from sklearn.metrics import hinge_loss; hinge_loss(target, preds)"
+    return "from sklearn.metrics import hinge_loss; print(hinge_loss(target, preds))"
 
 
 def torchmetrics_start() -> str:
     """Return the code of a process that uses torchmetrics' hinge_loss once."""
     import torchmetrics  # noqa: F401
 
-    return (
-        f"{BATCH}import torch; from torchmetrics.functional import hinge_loss; "
-        f"hinge_loss(torch.from_numpy(preds), torch.from_numpy(target), **{_task(np.empty(1))})"
-    )
+    call = f"hinge_loss(*map(torch.from_numpy, (preds, target)), **{_task(np.empty(1))})"
+    return f"import torch; from torchmetrics.functional import hinge_loss; print({call}.item())"
 
 
 STARTS = {"scikit-learn": sklearn_start, "torchmetrics": torchmetrics_start}

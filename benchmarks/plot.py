@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,19 @@ def main() -> None:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return the environment and every row as GitHub Markdown."""
+    """Return the environment and every row as GitHub Markdown, a table for each section."""
     environment = ", ".join(f"{name} {value}" for name, value in results["environment"].items())
-    rows = [
-        f"| {row['name']} | {row['figure']} {row['unit']} | {row['target']} "
-        f"| {VERDICT[row['met']]} |"
-        for row in results["rows"]
-    ]
-    head = ["| work | measured | target | met |", "|---|---|---|---|"]
-    return "\n".join([environment, *results["notes"], "", *head, *rows])
+    lines = [environment, *results["notes"]]
+    for section, rows in groupby(results["rows"], lambda row: row.get("section")):
+        lines += ["", f"{section[0].upper()}{section[1:]}:"] if section else []
+        lines += ["", "| work | measured | target | met |"]
+        lines.append("|---|---|---|---|")
+        lines += [
+            f"| {row['name']} | {row['figure']} {row['unit']} | {row['target']} "
+            f"| {VERDICT[row['met']]} |"
+            for row in rows
+        ]
+    return "\n".join(lines)
 
 
 def draw(results: dict[str, Any]) -> Figure:

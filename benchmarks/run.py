@@ -1,5 +1,8 @@
 """Measure hingemetrics beside its peers and a read of the same arrays, all in one run.
 
+First comes what a user waits for: whole processes, with nothing stored by an earlier one. What
+follows is timed in one process, with the machine code loaded.
+
     python benchmarks/run.py            everything, to results.json: some ten minutes
     python benchmarks/run.py --quick    small arrays and few rounds: only to see that all of it runs
 
@@ -22,16 +25,23 @@ from typing import Any
 import experiments
 import llvmlite.binding
 import peers
+import waits
 from experiments import FULL, QUICK, Experiment, Measurements
 
 RESULTS = Path(__file__).with_name("results.json")
-CHILDREN = {"kernels": experiments.kernels, "memory": experiments.memory_cases}
+CHILDREN = {
+    "kernels": experiments.kernels,
+    "kernels-of-lowest-level": experiments.kernels_of_lowest_level,
+    "memory": experiments.memory_cases,
+}
+SECTIONS = {
+    "what a user waits for": waits.experiments,
+    "loaded, beside a plain read and peers": experiments.experiments,
+}
 OWN = ("hingemetrics", "numpy", "numba")
 VARIABLES = (
     "HINGEMETRICS_BACKEND",
     "HINGEMETRICS_NUM_THREADS",
-    "NUMBA_CPU_NAME",
-    "NUMBA_CPU_FEATURES",
     "NUMBA_DISABLE_JIT",
     *peers.ONE_THREAD,
 )
@@ -52,12 +62,14 @@ def main() -> None:
     if arguments.quick:
         print("quick: at these sizes the figures mean nothing")
     rows, measurements = [], {}
-    for experiment in experiments.experiments():
-        measurements[experiment.title] = experiment.measure(scale)
-        for row in figures(experiment, measurements[experiment.title]):
-            rows.append(row)
-            print(line(row), flush=True)
-    print("\n".join(notes()))
+    for section, listed in SECTIONS.items():
+        print(f"\n{section}")
+        for experiment in listed():
+            measurements[experiment.title] = experiment.measure(scale)
+            for row in figures(experiment, measurements[experiment.title]):
+                rows.append({"section": section, **row})
+                print(line(row), flush=True)
+    print("\n".join(["", *notes()]))
     output = arguments.output or (None if arguments.quick else RESULTS)
     if output:
         results = {

@@ -118,9 +118,8 @@ def anonymous_memory():
 def in_limited_process(megabytes, function, directory):
     """Return what a function gives in a new process that may allocate so many megabytes.
 
-    The compiled kernels need 150 MB, or 190 where they are compiled first: Numba, its compiler,
-    and SciPy, which Numba loads where there is one. OpenBLAS, in NumPy and in SciPy, would set
-    32 MB more aside for each processor, and waits forever if it cannot.
+    OpenBLAS, in NumPy, would set 32 MB more aside for each processor, and waits forever if it
+    cannot.
     """
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     spawn = multiprocessing.get_context("spawn")

@@ -1,8 +1,9 @@
-"""Who does the work: NumPy or Numba, and in how many threads. It never shows in the bits.
+"""Who does the work: NumPy or machine code, and in how many threads. It never shows in the bits.
 
-With the backend "auto" small work stays in NumPy, which starts at once. When the process has done
-`SWITCH_WORK` of it (one for each prediction, `CALL_WORK` for each call) the compiled kernels take
-over, also in the middle of a call: by then NumPy has cost about as much time as loading them does.
+With the backend "auto" the library that came with the package works from the first call. Where only
+objects are at hand NumPy begins. When the process has done `SWITCH_WORK` of work (one for each
+prediction, `CALL_WORK` for each call) they take over, also in the middle of a call: by then NumPy
+has cost about as much time as loading them does. Without machine code NumPy does everything.
 """
 
 from __future__ import annotations
@@ -30,16 +31,18 @@ def set_backend(name: str) -> None:
     Parameters
     ----------
     name : {"auto", "numpy", "numba"}
-        "auto" starts with NumPy and goes over to Numba's compiled kernels when there is enough
-        work to pay for loading them. The environment variable ``HINGEMETRICS_BACKEND`` sets the
-        initial choice.
+        "auto" uses the machine code that came with the package, from the first call; where there
+        is none, NumPy does the work. It never compiles. "numpy" is NumPy alone. "numba" is machine
+        code alone: what is missing is compiled when it is first needed, which takes seconds, and
+        stored as `warmup` does. The environment variable ``HINGEMETRICS_BACKEND`` sets the initial
+        choice.
 
     Raises
     ------
     ValueError
         If `name` is not one of the choices.
     ImportError
-        If `name` is "numba" and no working Numba is installed.
+        If `name` is "numba", and neither machine code came with the package nor Numba is installed.
 
     Examples
     --------
@@ -124,12 +127,19 @@ def get_num_threads() -> int:
 
 
 def warmup() -> None:
-    """Load every compiled kernel now, compiling those that are not in Numba's cache yet.
+    r"""Load all machine code now, and compile what is missing.
+
+    What came with the package is loaded in no time. What did not is compiled by Numba, in a process
+    of its own, which takes seconds for each kind of loss and dtype. It is stored for later
+    processes in ``$HINGEMETRICS_CACHE_DIR``, else ``$XDG_CACHE_HOME/hingemetrics``, else
+    ``~/.cache/hingemetrics`` (``%LOCALAPPDATA%\hingemetrics`` on Windows), and not at all where
+    nothing can be written there.
 
     Raises
     ------
     ImportError
-        If no working Numba is installed.
+        If something is missing, and no working Numba is installed or no machine code can be made
+        for this processor.
 
     Examples
     --------

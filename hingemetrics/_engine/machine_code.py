@@ -66,27 +66,24 @@ def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Ke
         if classes > 1 and (doubles := scratch_doubles(classes)) > frame.STACK_DOUBLES:
             scratch = np.empty(doubles, np.int64)
         before = digits.item(SAMPLES)
+        words = pack(
+            id(preds) + _DATA,
+            id(target) + _DATA,
+            id(weight) + _DATA,
+            id(digits) + _DATA,
+            id(wide) + _DATA,
+            id(scratch) + _DATA,
+            target.size,
+            classes,
+            squared,
+            weight.size > 0,
+            wide.size > 0,
+            start,
+            doubles,
+        )
         try:
-            failed = function(
-                _UNREAD,
-                _UNREAD,
-                pack(
-                    id(preds) + _DATA,
-                    id(target) + _DATA,
-                    id(weight) + _DATA,
-                    id(digits) + _DATA,
-                    id(wide) + _DATA,
-                    id(scratch) + _DATA,
-                    target.size,
-                    classes,
-                    squared,
-                    weight.size > 0,
-                    wide.size > 0,
-                    start,
-                    doubles,
-                ),
-            )
-        except ctypes.ArgumentError as error:  # all are of the right types: it is out of memory
+            failed = function(_UNREAD, _UNREAD, words)
+        except ctypes.ArgumentError as error:  # what ctypes makes of it
             raise MemoryError from error
         if failed:
             raise RuntimeError("a kernel failed")  # none can: they raise nothing

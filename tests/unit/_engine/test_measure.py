@@ -31,9 +31,9 @@ def data(rows, classes=None, dtype=np.float64):
 def test_the_switch_in_the_middle_of_a_call(monkeypatch, mode):
     preds, target = data(30_000, 3)
     monkeypatch.setattr(backends, "SWITCH_WORK", backends.CALL_WORK + 20_000)
-    kernel = machine_code.compiled(mode, preds.dtype)
-    monkeypatch.setattr(machine_code, "at_hand", lambda form, dtype: None)
+    kernel = machine_code.compiled(mode, np.dtype(float))
     monkeypatch.setattr(machine_code, "in_objects", lambda form, dtype: kernel)
+    monkeypatch.setattr(machine_code, "at_hand", lambda form, dtype: None)
     at_work = []
     for tier in (tiers.NumpyTier, tiers.CompiledTier):
 
