@@ -38,6 +38,7 @@ _UNREAD = _nobody_reads.ctypes.data
 # Where an array has the address of its data: NumPy's array struct, which is public, begins with it.
 # `array.ctypes.data` takes eight times as long as to read it there.
 _DATA = object.__basicsize__
+_NOWHERE = "none: NumPy does the work"
 _RESULT = ctypes.c_int32
 _ARGUMENTS = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
 _PROTOTYPE = ctypes.CFUNCTYPE(_RESULT, *_ARGUMENTS)
@@ -148,7 +149,7 @@ def origin() -> str:
         found = sum(any(map(sealed.unsealed, _object_paths(symbol))) for symbol in symbols)
         if found:
             return f"{found} of {len(symbols)} as objects, {level}"
-    return "none: NumPy does the work"
+    return _NOWHERE
 
 
 def _is_layout_known() -> bool:
@@ -158,10 +159,10 @@ def _is_layout_known() -> bool:
 
 
 def is_to_be_had() -> bool:
-    """Whether a library came with the package, or there is Numba to compile kernels."""
+    """Whether there is machine code of kernels, or Numba to make it."""
     from importlib.util import find_spec
 
-    return _library() is not None or find_spec("numba") is not None
+    return _library() is not None or find_spec("numba") is not None or origin() != _NOWHERE
 
 
 @cache
@@ -229,16 +230,19 @@ def _compiled_object(form: str, dtype: np.dtype[Any], level: str, symbol: str) -
     import subprocess  # 15 ms that nothing else here needs
     import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = [folder, level, f"{form}/{dtype}"]
-        run = subprocess.run(
-            [sys.executable, "-I", "-c", _COMPILE.format(path=sys.path), *arguments],
-            env={**os.environ, **COMPILER_SETTINGS},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if run.returncode:
-            last = (run.stderr.strip().splitlines() or [""])[-1]
-            raise ImportError(f"the numba backend needs a working Numba, got {last}")
-        return Path(folder, f"{symbol}.o").read_bytes()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = [folder, level, f"{form}/{dtype}"]
+            run = subprocess.run(
+                [sys.executable, "-c", _COMPILE.format(path=sys.path), *arguments],
+                env={**os.environ, **COMPILER_SETTINGS},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if run.returncode == 0:
+                return Path(folder, f"{symbol}.o").read_bytes()
+    except OSError as error:  # there is no room for a file, or no process to be had
+        raise ImportError(f"the numba backend cannot compile here, got {error}") from error
+    last = (run.stderr.strip().splitlines() or [""])[-1]
+    raise ImportError(f"the numba backend needs a working Numba, got {last}")
