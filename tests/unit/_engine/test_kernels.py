@@ -59,6 +59,30 @@ def test_rows_of_any_length(set_backend, classes, dtype, mode):
         assert bits(got) == bits(expected(preds[50:], target[50:], mode=mode))
 
 
+WAYS = [
+    *(("crammer-singer", classes) for classes in range(2, 35)),  # halved, in windows, one by one
+    *(("one-vs-all", classes) for classes in (127, 128, 129, 130)),  # joined, and streamed
+]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize(("mode", "classes"), WAYS)
+def test_each_way_for_a_number_of_classes(set_backend, mode, classes, squared, weighted):
+    """Ties, a NaN and an own class of any size included."""
+    set_backend("numba")
+    rng = np.random.default_rng(classes)
+    rows = 37 if mode == "crammer-singer" else 9
+    target, weight = rng.integers(0, classes, rows), rng.random(rows) if weighted else None
+    for dtype in ("f4", "f8"):
+        preds = np.round(rng.normal(size=(rows, classes)) * 2, 1).astype(dtype)
+        preds[-1, target[-1]] = 1e30
+        for preds[0, -1] in (0.5, np.nan, -np.inf):
+            got = hinge_loss(preds, target, squared, mode, sample_weight=weight)
+            wanted = expected(preds, target, squared, mode, sample_weight=weight)
+            assert bits(got) == bits(wanted)
+
+
 @pytest.mark.parametrize("outlier", [2.0**30, -(2.0**31), 1e300, np.inf, np.nan, 2.0**-80])
 @pytest.mark.parametrize(
     ("mode", "classes"), [(None, 3), (None, 20), ("one-vs-all", 3), ("one-vs-all", 64)]
