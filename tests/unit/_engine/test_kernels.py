@@ -83,6 +83,15 @@ def test_each_way_for_a_number_of_classes(set_backend, mode, classes):
             assert bits(got) == bits(wanted)
 
 
+def test_a_fine_loss_of_the_own_class_alone(set_backend):
+    """What the third level leaves of it, where all other losses are coarse."""
+    set_backend("numba")
+    preds, target, weight = np.ones((8, 130)), np.arange(8), np.full(8, 0.1)
+    preds[5, 5] = 1 - 2.0**-53
+    got = hinge_loss(preds, target, True, "one-vs-all", sample_weight=weight)
+    assert bits(got) == bits(expected(preds, target, True, "one-vs-all", sample_weight=weight))
+
+
 @pytest.mark.parametrize("outlier", [2.0**30, -(2.0**31), 1e300, np.inf, np.nan, 2.0**-80])
 @pytest.mark.parametrize(
     ("mode", "classes"), [(None, 3), (None, 20), ("one-vs-all", 3), ("one-vs-all", 64)]
