@@ -84,9 +84,9 @@ def test_each_way_for_a_number_of_classes(set_backend, mode, classes):
 
 
 def test_a_fine_loss_of_the_own_class_alone(set_backend):
-    """What the third level leaves of it, where all other losses are coarse."""
+    """What the third level leaves of it, where no other loss of its column is above 0."""
     set_backend("numba")
-    preds, target, weight = np.ones((8, 130)), np.arange(8), np.full(8, 0.1)
+    preds, target, weight = np.full((8, 130), -1.0), np.arange(8), np.full(8, 0.1)
     preds[5, 5] = 1 - 2.0**-53
     got = hinge_loss(preds, target, True, "one-vs-all", sample_weight=weight)
     assert bits(got) == bits(expected(preds, target, True, "one-vs-all", sample_weight=weight))
