@@ -5,7 +5,6 @@ they are; where Numba is missing, nothing, and NumPy does the work. It is ordina
 knows nothing of Python: a wheel is of a platform, and of any version of Python and NumPy.
 """
 
-import os
 import platform
 import shutil
 import subprocess
@@ -21,10 +20,6 @@ from setuptools.errors import CompileError
 
 ROOT = Path(__file__).parent
 FOLDER = "hingemetrics/_engine"
-COMPILE = "import sys; sys.path.insert(0, sys.argv.pop(1)); " + (
-    "from hingemetrics._engine import compiling; compiling.main(*sys.argv[1:])"
-)
-FORMS = ("binary", "crammer-singer", "one-vs-all")  # a process each: they run side by side
 
 
 class BuildMachineCode(build_ext):
@@ -48,7 +43,7 @@ class BuildMachineCode(build_ext):
             print("hingemetrics: machine code of these sources was built before")
             return
         with tempfile.TemporaryDirectory() as folder:
-            objects = compiled(folder, levels.of_machine(), machine_code.COMPILER_SETTINGS)
+            objects = compiled(folder, levels.of_machine(), machine_code)
             if hasattr(self.compiler, "linker_so"):  # of Unix
                 self.compiler.linker_so = without_folders(self.compiler.linker_so)
             try:
@@ -95,18 +90,19 @@ def without_folders(command):
     return [word for word in command if not word.startswith(("-L", "-Wl,-rpath"))]
 
 
-def compiled(folder, levels, settings):
-    """Return the paths of the objects of all kernels for all levels."""
-    processes = []
-    for form in FORMS:
-        kernels = f"{form}/float32", f"{form}/float64"
-        command = [sys.executable, "-c", COMPILE, str(ROOT), folder, ",".join(levels), *kernels]
-        environment = {**os.environ, **settings}
-        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
+def compiled(folder, levels, machine_code):
+    """Return the paths of the objects of all kernels for all levels; forms run side by side."""
+    processes, environment = [], machine_code.compiler_environment()
+    for form in machine_code.FORMS:
+        kernels = [f"{form}/{dtype}" for dtype in machine_code.DTYPES]
+        command = machine_code.compiler_command(folder, levels, kernels)
+        processes.append(
+            subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        )
     for process in processes:
         _, errors = process.communicate()
         if process.returncode:
-            reason = (errors.decode("utf-8", "replace").split("\n") or [""])[-2:]
+            reason = (errors.split("\n") or [""])[-2:]
             raise CompileError(f"no machine code, NumPy will do the work: {' '.join(reason)}")
     return sorted(map(str, Path(folder).glob("*.o")))
 

@@ -22,7 +22,7 @@ from hingemetrics._inputs.arguments import checked_int
 SWITCH_WORK = 1 << 21  # about as much as llvmlite takes to load an object, 35 ms
 CALL_WORK = 1 << 12
 BACKENDS = ("auto", "numpy", "numba")
-_MOST_DIGITS = 9  # of a number of threads
+_MAX_DIGITS = 9  # of a number of threads
 
 
 def set_backend(name: str) -> None:
@@ -194,7 +194,7 @@ def _checked_backend(name: object, source: str) -> str:
 def _threads_of_the_environment() -> int:
     """Return what HINGEMETRICS_NUM_THREADS says, or 1."""
     text = os.environ.get("HINGEMETRICS_NUM_THREADS") or "1"
-    if not text.isdecimal() or len(text) > _MOST_DIGITS:  # Python refuses thousands by itself
+    if not text.isdecimal() or len(text) > _MAX_DIGITS:  # Python refuses thousands by itself
         raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {shortened(text)}")
     return checked_int(int(text), "HINGEMETRICS_NUM_THREADS", least=1)
 

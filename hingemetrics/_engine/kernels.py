@@ -48,8 +48,8 @@ from hingemetrics._engine.frame import (
 STREAMED = 128  # from so many classes on, PASSES rows are not buffered; fewer are faster joined
 FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay below 2**62
 
-# What `exact` and `state` say too, written out again so that an edit changes this file; a test
-# holds both together.
+# What `exact`, `grid` and `tally` say too, written out again because the seal of machine code
+# covers this file and not those; a test holds both together.
 MAGIC0, MAGIC1, MAGIC2 = 1.5 * 2.0**31, 1.5 * 2.0**-19, 1.5 * 2.0**-69
 BITS0, BITS1, BITS2 = map(np.uint64, (0x41E8 << 48, 0x3EC8 << 48, 0x3BA8 << 48))
 PLACE0, PLACE1, PLACE2 = 1056, 1006, 956

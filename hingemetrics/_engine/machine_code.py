@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from hingemetrics._engine import frame, levels, sealed
 from hingemetrics._engine.trial import gives_known_sums
 
 # Numba optimises nothing: LLVM does it later for a level, with all of a kernel before its eyes.
-COMPILER_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED": "0"}
+_COMPILER_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED": "0"}
 
 FORMS = ("binary", "crammer-singer", "one-vs-all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -126,7 +126,7 @@ def compiled(form: str, dtype: np.dtype[Any]) -> Kernel:
         return interpreted(form, dtype)
     kernel = at_hand(form, dtype) or in_objects(form, dtype)
     if kernel is None:
-        level = (*levels.of_processor(), None)[0]
+        level = next(iter(levels.of_processor()), None)
         if level is None:
             raise ImportError("the numba backend makes no machine code for this processor")
         symbol = levels.symbol(form, dtype, level)
@@ -225,17 +225,29 @@ main(*sys.argv[1:])
 """
 
 
+def compiler_command(
+    folder: str, chosen_levels: Iterable[str], kernels: Iterable[str]
+) -> list[str]:
+    """Return the command that compiles kernels, such as "binary/float32", into a folder."""
+    code = _COMPILE.format(path=sys.path)
+    return [sys.executable, "-c", code, folder, ",".join(chosen_levels), *kernels]
+
+
+def compiler_environment() -> dict[str, str]:
+    """Return what it runs with: in a process of its own, Numba's settings are nobody else's."""
+    return {**os.environ, **_COMPILER_SETTINGS}
+
+
 def _compiled_object(form: str, dtype: np.dtype[Any], level: str, symbol: str) -> bytes:
-    """Compile a kernel in a process of its own: Numba's settings there are nobody else's."""
+    """Compile a kernel."""
     import subprocess  # 15 ms that nothing else here needs
     import tempfile
 
     try:
         with tempfile.TemporaryDirectory() as folder:
-            arguments = [folder, level, f"{form}/{dtype}"]
             run = subprocess.run(
-                [sys.executable, "-c", _COMPILE.format(path=sys.path), *arguments],
-                env={**os.environ, **COMPILER_SETTINGS},
+                compiler_command(folder, [level], [f"{form}/{dtype}"]),
+                env=compiler_environment(),
                 capture_output=True,
                 text=True,
                 check=False,
