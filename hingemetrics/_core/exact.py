@@ -44,6 +44,7 @@ _MANY_COLUMNS = 16  # from here on arrays are faster than Python's integers, one
 _COLUMN_BLOCK = 1 << 13  # products of this many columns stay in the L2 cache
 
 _NO_WIDE: Ints = np.empty(0, np.int64)
+_NOTHING = Total(0, 0, 0)
 
 
 class Sums:
@@ -115,7 +116,7 @@ class Sums:
         base = self
         if self.digits.item(0) + self.extra + rows > _MAX_ADDED:
             base = self.carry()
-        return Accumulator(base.digits.copy(), base)
+        return Accumulator(base.digits.copy(), base.wide, base.carried, base.extra)
 
     @property
     def columns(self) -> int:
@@ -156,7 +157,8 @@ class Sums:
         if len(self.wide) or self.carried is not None:
             (total,) = self.totals_of(slice(column, column + 1))
             return total
-        return Total(0, 0, sum_of_digits(_narrow(self.digits)[:, column].tolist(), NARROW.start))
+        digits = self.digits[COUNTERS + column :: self.columns].tolist()
+        return Total(0, 0, sum_of_digits(digits, NARROW.start)) if any(digits) else _NOTHING
 
     def unusual(self, columns: int, zero: bool) -> Iterator[Total]:
         """Yield totals of the first columns not narrow and >= 0; if `zero`, all nonzero ones."""
@@ -183,15 +185,22 @@ class Sums:
         return values
 
 
-class Accumulator:
-    """Sums that data are being added to: kernels write to `digits` and `wide`, as in `Sums`."""
+class Accumulator(Sums):
+    """Sums that data are being added to: kernels write to `digits`, and to `wide` if it is there.
 
-    __slots__ = ("_onto", "digits", "wide")
+    `wide` is only of what is being added: a grid of what was there before would slow a kernel down.
+    """
 
-    def __init__(self, digits: Ints, onto: Sums | None = None) -> None:
-        self.digits = digits  # includes those of `onto`
-        self.wide = _NO_WIDE  # only what is being added
-        self._onto = onto
+    __slots__ = ("_wide_before",)
+
+    def __init__(
+        self, digits: Ints, wide: Ints = _NO_WIDE, carried: Totals | None = None, extra: int = 0
+    ) -> None:
+        self.digits = digits
+        self.wide = _NO_WIDE
+        self.carried = carried
+        self.extra = extra
+        self._wide_before = wide
 
     @classmethod
     def empty(cls, columns: int) -> Accumulator:
@@ -240,11 +249,10 @@ class Accumulator:
 
     def sums(self) -> Sums:
         """Return the sums as a value; nothing may be added to this accumulator afterwards."""
-        onto, wide = self._onto, self.wide
-        if onto is None:
-            return Sums(self.digits, wide, None)
-        wide = _wide_sum(onto.wide, wide) if len(wide) else onto.wide
-        return Sums(self.digits, wide, onto.carried, onto.extra)
+        if len(self._wide_before):
+            self.wide = _wide_sum(self._wide_before, self.wide)
+            self._wide_before = _NO_WIDE
+        return self
 
 
 def stacked(sums: Iterable[Sums]) -> list[tuple[Ints, Ints, Totals | None, int]]:

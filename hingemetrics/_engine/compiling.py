@@ -2,8 +2,8 @@
 """Machine code of kernels, made by Numba and LLVM: objects that any linker or loader can take.
 
 Numba lowers a kernel once, and LLVM optimises what came out for each processor level, with all of a
-kernel before its eyes. In an object is one function that needs nothing but libc's memset: C's
-``int32 kernel(int64 *row, void **unused, int64 *frame)``, which is Numba's convention.
+kernel before its eyes. In an object is one function that needs nothing but libc's memset, in C
+``int64 kernel(int64 *frame)``: it returns the row at which it stopped.
 
     main(FOLDER, "x86-64-v3,x86-64-v2", "binary/float32", "binary/float64")
 """
@@ -25,17 +25,27 @@ from hingemetrics._engine.kernels import KERNELS, entry
 _REFERENCES = re.compile(
     r"^(define [^\n]*@NRT_(?:incref|decref)\([^)]*\)[^{\n]*)\{.*?^\}", re.M | re.S
 )
+# Where Numba's wrapper for C turns to raising what a kernel raised: none does.
+_RAISING = re.compile(
+    r"^(define i64 @cfunc\.[^\n]*\{\n.*?^  br) i1 [^\n]*, (label %entry\.endif)[^\n]*", re.M | re.S
+)
 
 
 def lowered(form: str, dtype: np.dtype[Any]) -> tuple[str, str]:
     """Return a kernel in LLVM's language, with all it calls, and the name of its function."""
     signature = types.int64(types.CPointer(types.int64))
-    kernel = njit(signature, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-        entry(form, dtype)
-    )
+    kernel = njit(signature, error_model="numpy", no_cpython_wrapper=True)(entry(form, dtype))
     (overload,) = kernel.overloads.values()
+    names = overload.fndesc
     text = _REFERENCES.sub(r"\1{ ret void }", overload.library.get_llvm_str())
-    return text, overload.fndesc.llvm_func_name
+    text = _RAISING.sub(r"\1 \2", text)
+    return _inlined(text, names.llvm_func_name), names.llvm_cfunc_wrapper_name
+
+
+def _inlined(text: str, name: str) -> str:
+    """Make a function part of its only caller, the wrapper for C, where Numba forbids it."""
+    definition = re.compile(rf"^(define [^\n]*@{re.escape(name)}\([^\n]*)\{{$", re.M)
+    return definition.sub(r"\1 alwaysinline {", text.replace("noinline", "nounwind"))
 
 
 def emitted(text: str, name: str, public_name: str, level: str) -> bytes:

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from hingemetrics._core.tally import SAMPLES
 from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics._engine import frame, levels, sealed
 from hingemetrics._engine.trial import gives_known_sums
@@ -31,16 +30,12 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 LIBRARY = sealed.FOLDER / "kernels.bin"
 LIBRARY_SEAL = sealed.FOLDER / "kernels.seal"
 
-# Where Numba's convention wants a result and an exception written: digits tell the one, and there
-# is none of the other.
-_nobody_reads = np.empty(1, np.int64)
-_UNREAD = _nobody_reads.ctypes.data
 # Where an array has the address of its data: NumPy's array struct, which is public, begins with it.
 # `array.ctypes.data` takes eight times as long as to read it there.
 _DATA = object.__basicsize__
 _NOWHERE = "none: NumPy does the work"
-_RESULT = ctypes.c_int32
-_ARGUMENTS = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
+_RESULT = ctypes.c_int64
+_ARGUMENTS = (ctypes.c_char_p,)
 _PROTOTYPE = ctypes.CFUNCTYPE(_RESULT, *_ARGUMENTS)
 
 Kernel = Callable[[Array, Ints, Floats, bool, int, Ints, Ints], int]
@@ -66,7 +61,6 @@ def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Ke
         doubles, scratch = 0, digits
         if classes > 1 and (doubles := scratch_doubles(classes)) > frame.STACK_DOUBLES:
             scratch = np.empty(doubles, np.int64)
-        before = digits.item(SAMPLES)
         words = pack(
             id(preds) + _DATA,
             id(target) + _DATA,
@@ -83,12 +77,10 @@ def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Ke
             doubles,
         )
         try:
-            failed = function(_UNREAD, _UNREAD, words)
+            row: int = function(words)
         except ctypes.ArgumentError as error:  # what ctypes makes of it
             raise MemoryError from error
-        if failed:
-            raise RuntimeError("a kernel failed")  # none can: they raise nothing
-        return start + digits.item(SAMPLES) - before
+        return row
 
     return kernel
 
@@ -154,8 +146,9 @@ def origin() -> str:
 
 def _is_layout_known() -> bool:
     """Whether arrays are laid out as kernels read them: another Python may do it otherwise."""
-    field = ctypes.c_void_p.from_address(id(_nobody_reads) + _DATA)
-    return field.value == _nobody_reads.ctypes.data
+    array = np.empty(1)
+    field = ctypes.c_void_p.from_address(id(array) + _DATA)
+    return field.value == array.ctypes.data
 
 
 def is_to_be_had() -> bool:
