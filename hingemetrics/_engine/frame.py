@@ -16,6 +16,7 @@ SHORT_EVEN = 30  # ... and those of an even number of classes up to this ...
 TILE = 8192  # ... so many bytes of predictions at a time
 JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this length
 PASSES = 4  # so many of them share one pass over the accumulators
+CHUNKS = 1 << 11  # a sum of mantissas for each exponent
 
 WORDS = 13
 (
@@ -54,12 +55,13 @@ def joined_tile(classes: int) -> tuple[int, int]:
     return joined * classes, joined * PASSES
 
 
-def scratch_doubles(form: str, itemsize: int, classes: int) -> int:
-    """Return how many doubles of scratch a kernel needs."""
+def scratch_doubles(form: str, itemsize: int, classes: int, widened: bool) -> int:
+    """Return how many doubles of scratch a kernel needs; with a wide grid, chunks as well."""
+    chunks = 2 * CHUNKS if widened else 0  # of losses and of weights
     if form == "binary":
-        return BLOCK
+        return chunks + BLOCK
     if form == "crammer-singer":
         rows, room = short_tile(classes, itemsize)
-        return 3 * rows + 2 * room
+        return chunks + 3 * rows + 2 * room
     width, rows = joined_tile(classes)
-    return (PASSES + 3) * width + 2 * rows + COUNTERS + NARROW_ROWS * (classes + 1)
+    return chunks + (PASSES + 3) * width + 2 * rows + COUNTERS + NARROW_ROWS * (classes + 1)

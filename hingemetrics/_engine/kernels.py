@@ -24,6 +24,7 @@ from numba.extending import intrinsic
 
 from hingemetrics._engine.frame import (
     BLOCK,
+    CHUNKS,
     CLASSES,
     DIGITS,
     PASSES,
@@ -56,13 +57,18 @@ PLACE0, PLACE1, PLACE2 = 1056, 1006, 956
 NARROW_FIRST, NARROW_ROWS, NAN_ROW, INF_ROW, WIDE_ROWS = 29, 7, 67, 68, 69
 SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED, COUNTERS = 0, 1, 2, 3, 4
 
+NO_LEVELS = (0, 0, 0)
 NO_SUMS = (np.uint64(0), np.uint64(0), np.uint64(0), BITS0, np.uint64(0))  # of no patterns
 LIMIT = 2.0**30 - 2.0**-22  # from here on the first level carries into bit 51
+TINY = 2.0**-69  # from here on the third level leaves nothing: a double has 53 bits
 TOP0 = 0x41E8 >> 3  # what every pattern of the first level begins with, above bit 51
 # Of as many patterns as share a pass; sums of patterns may wrap around.
 ALL0, ALL1, ALL2 = (np.uint64(PASSES * int(bits) % 2**64) for bits in (BITS0, BITS1, BITS2))
 LOW = (1 << 32) - 1
 MANTISSA = (1 << 52) - 1
+LARGEST = (0x7FF << 52) - 1  # the bits of the largest finite double
+NOT_FINITE = 0x7FF  # the exponent of inf and NaN
+FULL = 1 << 62  # a chunk that is less has room for the mantissas of a block
 SIGN = np.uint64(63)
 
 
@@ -133,8 +139,8 @@ def _add_wide(x, wide, column):
     """Add a double of any size and sign to the wide grid."""
     columns = len(wide) // WIDE_ROWS
     bits = np.float64(x).view(np.int64)
-    exponent, mantissa = (bits >> 52) & 0x7FF, bits & MANTISSA
-    if exponent == 0x7FF:
+    exponent, mantissa = (bits >> 52) & NOT_FINITE, bits & MANTISSA
+    if exponent == NOT_FINITE:
         wide[(NAN_ROW if mantissa else INF_ROW) * columns + column] += 1
         return
     if exponent:
@@ -190,43 +196,87 @@ def _peel(x, n, deep):
 
 
 @_helper
-def _move_big(x, n, wide, column, width):
-    """Move NaN, inf and what is too big for the first level to the wide grid; True if any was.
-
-    `x` holds rows of `width` doubles, which belong to the columns from `column` on.
-    """
-    moved = False
+def _move_big(x, n, wide, width):
+    """Move NaN, inf and what is too big for the first level from rows of doubles to the grid."""
     for i in range(n):
         if not x[i] < LIMIT:
-            _add_wide(x[i], wide, column + i % width)
+            _add_wide(x[i], wide, i % width)
             x[i] = 0.0
-            moved = True
-    return moved
 
 
 @_helper
-def _add_rests(x, n, wide, column, width):
-    """Add what the third level leaves to the wide grid."""
+def _add_rests(x, n, wide, width):
+    """Add what the third level leaves of rows of doubles to the wide grid."""
     for i in range(n):
         rest = _level(x[i], MAGIC0)[1]
         rest = _level(rest, MAGIC1)[1]
         rest = _level(rest, MAGIC2)[1]
         if rest != 0.0:
-            _add_wide(rest, wide, column + i % width)
+            _add_wide(rest, wide, i % width)
 
 
 @_helper
-def _peel_all(x, n, deep, wide, column):
-    """Return the sums of the levels over n doubles >= 0; False if those need the wide grid."""
+def _is_unusual(x, n):
+    """Whether any of n doubles >= 0 is too big or too small, not zero, for the three levels."""
+    unusual = np.int64(0)
+    for i in range(n):
+        unusual |= np.int64(not x[i] < LIMIT) | (np.int64(x[i] < TINY) & np.int64(x[i] != 0.0))
+    return unusual != 0
+
+
+@_helper
+def _cleared_chunks(scratch, wide):
+    """Return chunks in scratch, one for each exponent; none where there is no wide grid."""
+    chunks = scratch[: CHUNKS if len(wide) else 0].view(np.int64)
+    for i in range(len(chunks)):
+        chunks[i] = 0
+    return chunks
+
+
+@_helper
+def _fold_chunks(chunks, least, wide, column):
+    """Move chunks of at least that much to the wide grid."""
+    columns = len(wide) // WIDE_ROWS
+    for exponent in range(len(chunks)):
+        if chunks[exponent] >= least:
+            _fold(wide, column, columns, max(exponent, 1) + 2, chunks[exponent])
+            chunks[exponent] = 0
+
+
+@_helper
+def _add_chunks(x, n, chunks, wide, column):
+    """Add a block of doubles, of any size and >= 0, to chunks: Neal's large superaccumulator.
+
+    Mantissas of one exponent are summed as they are, a block's to less than 2**61. Chunks are below
+    2**62 before a block, so none overflows.
+    """
+    largest = np.int64(0)
+    for i in range(n):
+        bits = np.float64(x[i]).view(np.int64)
+        exponent = (bits >> 52) & NOT_FINITE
+        chunk = chunks[exponent] + ((bits & MANTISSA) | (np.int64(exponent > 0) << 52))
+        largest |= chunk
+        chunks[exponent] = chunk
+    if chunks[NOT_FINITE]:
+        chunks[NOT_FINITE] = 0
+        for i in range(n):
+            if not x[i] < np.inf:
+                _add_wide(x[i], wide, column)
+    if largest >= FULL:
+        _fold_chunks(chunks, FULL >> 2, wide, column)
+
+
+@_helper
+def _peel_all(x, n, deep, chunks, wide, column):
+    """Return the sums of the levels over n doubles >= 0, if they fit, and if any is unusual.
+
+    Where there is a wide grid, a block with unusual doubles goes there as it is, and always fits.
+    """
+    if len(wide) and _is_unusual(x, n):
+        _add_chunks(x, n, chunks, wide, column)
+        return NO_LEVELS, True, True
     levels, big, fine = _peel(x, n, True) if deep else _peel(x, n, False)
-    if (big or fine) and not len(wide):
-        return levels, False
-    if big:
-        _move_big(x, n, wide, column, 1)
-        levels, big, fine = _peel(x, n, True)
-    if fine:
-        _add_rests(x, n, wide, column, 1)
-    return levels, True
+    return levels, not (big or fine), False
 
 
 # Blocks
@@ -269,36 +319,47 @@ def _weigh(x, weight, n):
 
 
 @_helper
-def _add_weights(weight, n, x, digits, wide, column):
-    """Add n weights to a column; False, and nothing added, if it cannot be or they need a grid."""
-    signs = np.uint64(0)
+def _copy_weights(weight, n, x):
+    """Copy weights, -0.0 as 0.0, and return whether all are finite and >= 0."""
+    outside = np.int64(0)
     for i in range(n):
-        signs |= _pattern(weight[i])
-    levels, big, fine = _peel(weight, n, True)
-    fits = not (big or fine or signs >> SIGN)
-    if not fits:  # some may be valid but huge, tiny or -0.0: now slowly
+        x[i] = weight[i] + 0.0
+        bits = np.float64(x[i]).view(np.int64)
+        outside |= bits | (LARGEST - bits)  # negative if the sign is, or if inf or NaN
+    return outside >= 0
+
+
+@_helper
+def _add_weights(weight, n, x, digits, chunks, wide, column):
+    """Add n weights to a column; False, and nothing added, if it cannot be or they need a grid."""
+    fits = False
+    if not len(wide):
+        signs = np.uint64(0)
         for i in range(n):
-            if not 0.0 <= weight[i] < np.inf:
-                return False
-            x[i] = weight[i] + 0.0  # -0.0 becomes 0.0
-        levels, fits = _peel_all(x, n, True, wide, column)
+            signs |= _pattern(weight[i])
+        levels, big, fine = _peel(weight, n, True)
+        fits = not (big or fine or signs >> SIGN)
+    if not fits:  # some may be valid but huge, tiny or -0.0: now slowly
+        if not _copy_weights(weight, n, x):
+            return False
+        levels, fits, _ = _peel_all(x, n, True, chunks, wide, column)
     if fits:
         _fold_levels(digits, column, column + 1, levels)
     return fits
 
 
 @_helper
-def _add_block(x, n, weight, row, deep, digits, wide):
-    """Add the losses of n rows and their weights; False, and nothing added, if it cannot."""
-    weights = weight[row : row + n]
-    if len(weights):
-        _weigh(x, weights, n)
-    levels, fits = _peel_all(x, n, deep, wide, 0)
+def _add_block(x, n, weights, deep, digits, loss_chunks, weight_chunks, wide):
+    """Add the (weighted) losses of n rows and their weights, and return if any loss is unusual.
+
+    First False, and nothing added, if that cannot be, or if it needs a wide grid and has none.
+    """
+    levels, fits, unusual = _peel_all(x, n, deep, loss_chunks, wide, 0)
     if fits and len(weights):
-        fits = _add_weights(weights, n, x, digits, wide, 1)
+        fits = _add_weights(weights, n, x, digits, weight_chunks, wide, 1)
     if fits:
         _fold_levels(digits, 0, 2, levels)
-    return fits
+    return fits, unusual
 
 
 # Binary
@@ -360,7 +421,10 @@ def _peel_binary(preds, target, weight, squared, weighted):
 def _binary(preds, _, target, weight, squared, row, digits, wide, scratch):
     """Add rows from `row` on; return where it stopped."""
     x, stop = scratch[:BLOCK], len(target)
+    loss_chunks = _cleared_chunks(scratch[BLOCK:], wide)
+    weight_chunks = _cleared_chunks(scratch[BLOCK + CHUNKS :], wide)
     weighted = len(weight) > 0
+    deep = squared or weighted
     fused = True
     while row < stop:
         n = min(BLOCK, stop - row)
@@ -375,19 +439,27 @@ def _binary(preds, _, target, weight, squared, row, digits, wide, scratch):
                 found = _peel_binary(block, labels, weights, False, False)
             outside, positives, negatives, levels, added = found
             if added and weighted:
-                added = _add_weights(weights, n, x, digits, wide, 1)
+                added = _add_weights(weights, n, x, digits, weight_chunks, wide, 1)
             if added:
                 _fold_levels(digits, 0, 2, levels)
         if not added:
             outside, positives, negatives = _binary_losses(block, labels, squared, x)
-            if len(wide) and not weighted:  # one big loss seldom comes alone: next time start here
-                fused = not _move_big(x, n, wide, 0, 1)
-            if outside >> 1 or not _add_block(x, n, weight, row, squared or weighted, digits, wide):
-                return row
+            if weighted:
+                _weigh(x, weights, n)
+            if outside >> 1:
+                break
+            added, unusual = _add_block(
+                x, n, weights, deep, digits, loss_chunks, weight_chunks, wide
+            )
+            if not added:
+                break
+            fused = not unusual  # one seldom comes alone: the next block starts here
         digits[ZEROS] += n - positives - negatives
         digits[NEGATIVES] += negatives
         _count(digits, n, weight)
         row += n
+    _fold_chunks(loss_chunks, 1, wide, 0)
+    _fold_chunks(weight_chunks, 1, wide, 1)
     return row
 
 
@@ -539,11 +611,14 @@ def _crammer_singer(
     x, scratch = scratch[:rows], scratch[rows:]
     labels, scratch = scratch[:rows].view(np.int64), scratch[rows:]
     own, scratch = scratch[:rows].view(preds.dtype), scratch[rows:]
-    values, wider = scratch[:room].view(preds.dtype), scratch[room:].view(preds.dtype)
+    values, wider = scratch[:room].view(preds.dtype), scratch[room : 2 * room].view(preds.dtype)
+    loss_chunks = _cleared_chunks(scratch[2 * room :], wide)
+    weight_chunks = _cleared_chunks(scratch[2 * room + CHUNKS :], wide)
+    deep = squared or len(weight) > 0
     while row < stop:
         n = min(rows, stop - row)
         if not _copy_labels(target[row : row + n], classes, labels):
-            return row
+            break
         a, b = row * classes, (row + n) * classes
         if room > rows:
             _short_rows(preds[a:b], labels, n, squared, integer, values, wider, own, x)
@@ -551,10 +626,15 @@ def _crammer_singer(
             _long_rows(
                 preds[a:b], patterns[a:b], labels, n, squared, infinity, lowest, integer, values, x
             )
-        if not _add_block(x, n, weight, row, squared or len(weight) > 0, digits, wide):
-            return row
+        weights = weight[row : row + n]
+        if len(weights):
+            _weigh(x, weights, n)
+        if not _add_block(x, n, weights, deep, digits, loss_chunks, weight_chunks, wide)[0]:
+            break
         _count(digits, n, weight)
         row += n
+    _fold_chunks(loss_chunks, 1, wide, 0)
+    _fold_chunks(weight_chunks, 1, wide, 1)
     return row
 
 
@@ -681,7 +761,7 @@ def _fold_rows(digits, classes, first, second, third):
 
 
 @_helper
-def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scratch):
+def _add_tiles(preds, classes, target, weight, squared, row, digits, chunks, wide, scratch):
     """Add rows from `row` on; return where it stopped, which is where the last fold ended."""
     stop = len(target)
     width, rows = _joined_tile(classes)
@@ -707,7 +787,9 @@ def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scra
                 return row
             block = preds[at * classes : (at + n) * classes]
             weights = weight[at : at + n] if weighted else weight
-            if weighted and not _add_weights(weights, n, buffer, weight_digits, wide, classes):
+            if weighted and not _add_weights(
+                weights, n, buffer, weight_digits, chunks, wide, classes
+            ):
                 return row
             if streamed and n == PASSES:
                 if squared and weighted:
@@ -738,7 +820,7 @@ def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scra
             if weighted:
                 _weigh_rows(x, weights, n, classes)
             if len(wide):
-                _move_big(x, n * classes, wide, 0, classes)
+                _move_big(x, n * classes, wide, classes)
             if deep:
                 big, fine = _peel_rows(x, width, True, first, second, third)
             else:
@@ -746,13 +828,23 @@ def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scra
             if big or (fine and not len(wide)):
                 return row
             if fine:
-                _add_rests(x, n * classes, wide, 0, classes)
+                _add_rests(x, n * classes, wide, classes)
         _fold_rows(digits, classes, first, second, third)
         for i in range(len(weight_digits)):
             digits[i] += weight_digits[i]
             weight_digits[i] = 0
         _count(digits, end - row, weight)
         row = end
+    return row
+
+
+@_helper
+def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scratch):
+    """Add rows from `row` on; return where it stopped."""
+    chunks = _cleared_chunks(scratch, wide)  # of weights
+    rest = squared, row, digits, chunks, wide, scratch[len(chunks) :]
+    row = _add_tiles(preds, classes, target, weight, *rest)
+    _fold_chunks(chunks, 1, wide, classes)
     return row
 
 
@@ -846,7 +938,7 @@ def interpreted(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
 
     def call(preds, target, weight, squared, start, digits, wide):
         classes = 1 if preds.ndim == 1 else preds.shape[1]
-        scratch = np.empty(scratch_doubles(form, dtype.itemsize, classes))
+        scratch = np.empty(scratch_doubles(form, dtype.itemsize, classes, wide.size > 0))
         rest = squared, start, digits, wide, scratch
         with np.errstate(all="ignore"):  # sums that are then thrown away
             return kernel(preds.reshape(-1), classes, target, weight, *rest)

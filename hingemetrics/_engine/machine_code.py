@@ -45,7 +45,7 @@ Kernel = Callable[[Array, Ints, Floats, bool, int, Ints, Ints], int]
 def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Kernel:
     """Return a kernel that calls a function of machine code, which is in its owner's memory."""
     pack = frame.pack
-    scratch_doubles = lru_cache(maxsize=8)(partial(frame.scratch_doubles, form, dtype.itemsize))
+    scratch_doubles = lru_cache(maxsize=16)(partial(frame.scratch_doubles, form, dtype.itemsize))
 
     def kernel(
         preds: Array,
@@ -58,8 +58,9 @@ def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Ke
         owner: object = owner,
     ) -> int:
         classes = 1 if preds.ndim == 1 else preds.shape[1]
-        doubles, scratch = 0, digits
-        if classes > 1 and (doubles := scratch_doubles(classes)) > frame.STACK_DOUBLES:
+        widened, scratch = wide.size > 0, digits
+        doubles = scratch_doubles(classes, widened)
+        if doubles > frame.STACK_DOUBLES:
             scratch = np.empty(doubles, np.int64)
         words = pack(
             id(preds) + _DATA,
@@ -72,7 +73,7 @@ def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Ke
             classes,
             squared,
             weight.size > 0,
-            wide.size > 0,
+            widened,
             start,
             doubles,
         )

@@ -77,12 +77,11 @@ class CompiledTier:
         done = self._kernel(preds, target, weight, config.squared, 0, sums.digits, sums.wide)
         if done == rows:
             return end
-        batch.checked_block(start, end)  # no label or weight is wrong: a double needs the grid
-        grid = sums.widen()
-        done = self._kernel(preds, target, weight, config.squared, done, sums.digits, grid)
-        if done < rows:
-            raise RuntimeError("target or sample_weight changed while they were read")
-        return end
+        done = self._kernel(preds, target, weight, config.squared, done, sums.digits, sums.widen())
+        if done == rows:
+            return end
+        batch.checked_block(start, end)  # raises, as what a kernel with a grid refuses is wrong
+        raise RuntimeError("target or sample_weight changed while they were read")
 
 
 _NUMPY = NumpyTier()

@@ -92,7 +92,7 @@ def test_a_fine_loss_of_the_own_class_alone(set_backend):
     assert bits(got) == bits(expected(preds, target, True, "one-vs-all", sample_weight=weight))
 
 
-@pytest.mark.parametrize("outlier", [2.0**30, -(2.0**31), 1e300, np.inf, np.nan, 2.0**-80])
+@pytest.mark.parametrize("outlier", [2.0**30, -(2.0**31), 1e300, np.inf, np.nan, 2.0**-80, 5e-324])
 @pytest.mark.parametrize(
     ("mode", "classes"), [(None, 3), (None, 20), ("one-vs-all", 3), ("one-vs-all", 64)]
 )
@@ -113,3 +113,48 @@ def test_one_outlier_anywhere(set_backend, outlier, mode, classes, squared):
                 metric.update(odd, target, weights)
                 states.append(metric.state.to_bytes())
             assert states[0] == states[1], (row, weights is None)
+
+
+SPREADS = {
+    "forty orders": lambda rng, n: 10.0 ** rng.uniform(-20, 20, n),
+    "all orders": lambda rng, n: np.ldexp(rng.uniform(0.5, 1, n), rng.integers(-1070, 1015, n)),
+    "one order, every bit": lambda rng, n: np.full(n, np.nextafter(2.0**900, 0)),
+    "subnormal": lambda rng, n: rng.integers(0, 1 << 52, n) * 2.0**-1074,
+    "zeros between": lambda rng, n: rng.choice([0.0, -0.0, 1e-200, 1.0, 1e200], n),
+    "usual after one that is not": lambda rng, n: np.append(1e200, rng.uniform(0, 2, n - 1)),
+}
+
+
+@pytest.mark.parametrize("mode", [None, "crammer-singer", "one-vs-all"])
+@pytest.mark.parametrize("spread", SPREADS.values(), ids=SPREADS)
+def test_doubles_of_many_orders(set_backend, spread, mode):
+    """Thousands, so that sums of mantissas fill up: as weights, and as losses."""
+    rng = np.random.default_rng(7)
+    values = spread(rng, 5000)
+    preds = rng.normal(size=(5000, 2) if mode else 5000)
+    target = np.ones(5000, int)
+    large = np.column_stack([preds[:, 0], -values]) if mode else -values
+    for given, weight in ((preds, values), (large, None), (large, rng.random(5000))):
+        states = []
+        for tier in ("numpy", "numba"):
+            set_backend(tier)
+            metric = HingeLoss(multiclass_mode=mode)
+            metric.update(given, target, weight)
+            states.append(metric.state)
+        assert states[0].to_bytes() == states[1].to_bytes()
+        known = expected(given, target, mode=mode, sample_weight=weight)
+        assert bits(states[1].value()) == bits(known)
+
+
+@pytest.mark.parametrize("wrong", [-1e-300, -1e300, -np.inf, np.inf, np.nan])
+def test_a_wrong_weight_beside_those_of_many_orders(set_backend, wrong):
+    """It is refused by its row, wherever it is."""
+    set_backend("numba")
+    weight = SPREADS["forty orders"](np.random.default_rng(8), 1000)
+    for row in (0, 255, 256, 999):
+        weights = weight.copy()
+        weights[row] = wrong
+        metric = HingeLoss()
+        with pytest.raises(ValueError, match=rf"sample_weight must be finite.* at index {row}\b"):
+            metric.update(np.zeros(1000), np.ones(1000, int), weights)
+        assert metric.state.count == 0
