@@ -259,9 +259,13 @@ def _add_chunks(x, n, chunks, wide, column):
         chunks[exponent] = chunk
     if chunks[NOT_FINITE]:
         chunks[NOT_FINITE] = 0
+        nan = inf = np.int64(0)
         for i in range(n):
-            if not x[i] < np.inf:
-                _add_wide(x[i], wide, column)
+            nan += np.int64(x[i] != x[i])
+            inf += np.int64(x[i] == np.inf)
+        columns = len(wide) // WIDE_ROWS
+        wide[NAN_ROW * columns + column] += nan
+        wide[INF_ROW * columns + column] += inf
     if largest >= FULL:
         _fold_chunks(chunks, FULL >> 2, wide, column)
 
