@@ -94,12 +94,32 @@ PLANTED = [
         "third[j] += (a + b) + (c + c) - ALL2",
     ),
     (
-        "all, weights of zero",
-        "if not 0.0 <= weight[i] < np.inf:",
-        "if not 0.0 < weight[i] < np.inf:",
+        "all, weights that are infinite",
+        "outside |= bits | (LARGEST - bits)",
+        "outside |= bits",
     ),
     (
-        "all, NaN in the wide grid",
+        "all, chunks that are full",
+        "if largest >= FULL:",
+        "if largest < 0:",
+    ),
+    (
+        "all, NaN beside chunks",
+        "nan += np.int64(x[i] != x[i])",
+        "nan += np.int64(x[i] == np.inf)",
+    ),
+    (
+        "all, chunks of subnormal numbers",
+        "max(exponent, 1) + 2",
+        "exponent + 2",
+    ),
+    (
+        "one-vs-all, chunks of weights",
+        "_fold_chunks(chunks, 1, wide, classes)",
+        "_fold_chunks(chunks, 1, wide, 0)",
+    ),
+    (
+        "one-vs-all, NaN in the wide grid",
         "        if not x[i] < LIMIT:",
         "        if x[i] >= LIMIT:",
     ),
