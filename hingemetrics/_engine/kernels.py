@@ -113,6 +113,12 @@ def _is_big(patterns):
 
 
 @_helper
+def _is_fine(patterns):
+    """Whether the last level left anything but zeros of either sign, given the OR of patterns."""
+    return _signed(patterns << np.uint64(1)) != 0
+
+
+@_helper
 def _fold(digits, at, columns, place, amount):
     """Add amount * 2**(place + LOWEST) to a column of digits; digit 0 of it would be at `at`."""
     at += (place >> 5) * columns
@@ -183,7 +189,7 @@ def _integers(n, sums, deep):
         _signed(second - count * BITS1),
         _signed(third - count * BITS2) if deep else 0,
     )
-    return levels, _is_big(big), fine != 0
+    return levels, _is_big(big), _is_fine(fine)
 
 
 @_helper
@@ -698,7 +704,7 @@ def _peel_rows(x, width, deep, first, second, third):
     for j in range(width):
         losses = x0[j], x1[j], x2[j], x3[j]
         big, fine = _add_column(losses, j, deep, first, second, third, big, fine)
-    return _is_big(big), fine != 0
+    return _is_big(big), _is_fine(fine)
 
 
 @_helper
@@ -752,7 +758,7 @@ def _peel_streamed(preds, labels, weights, squared, weighted, first, second, thi
         right = _weighed_loss(own, squared, weight, weighted)
         wrong = _weighed_loss(-own, squared, weight, weighted)
         big, fine = _correct(right, wrong, deep, labels[i], first, second, third, big, fine)
-    return _is_big(big), fine != 0
+    return _is_big(big), _is_fine(fine)
 
 
 @_helper

@@ -13,6 +13,12 @@ from hingemetrics import HingeLoss, hinge_loss
 from hingemetrics._core import exact, grid, tally
 from hingemetrics._engine import kernels, machine_code
 
+
+def just_below(x):
+    """The next smaller double."""
+    return float(np.nextafter(x, 0.0))
+
+
 VALUE = """
 import hingemetrics as h
 h.set_backend("numba")
@@ -142,6 +148,30 @@ def test_doubles_of_many_orders(set_backend, spread, mode):
         assert states[0].to_bytes() == states[1].to_bytes()
         known = expected(given, target, mode=mode, sample_weight=weight)
         assert bits(states[1].value()) == bits(known)
+
+
+EDGES = [
+    *(0.0, -0.0, 1.0, 5e-324, 2.0**-122, 2.0**-121, 1e300),
+    *(f(edge) for edge in (kernels.TINY, kernels.LIMIT, 2.0**30) for f in (float, just_below)),
+]
+
+
+@pytest.mark.parametrize("mode", [None, "crammer-singer", "one-vs-all"])
+@pytest.mark.parametrize("first", EDGES)
+def test_edges_of_what_is_unusual(set_backend, first, mode):
+    """Whatever goes to the grid or does not, alone in a block and after a block that did."""
+    shape = (600, 2) if mode else 600
+    preds, target = np.zeros(shape), np.ones(600, int)
+    for second in EDGES:
+        weight = np.resize([0.25, -0.0, 0.75], 600)
+        weight[7], weight[300], weight[599] = first, second, first
+        states = []
+        for tier in ("numpy", "numba"):
+            set_backend(tier)
+            metric = HingeLoss(multiclass_mode=mode)
+            metric.update(preds, target, weight)
+            states.append(metric.state.to_bytes())
+        assert states[0] == states[1], second
 
 
 @pytest.mark.parametrize("wrong", [-1e-300, -1e300, -np.inf, np.inf, np.nan])
