@@ -40,7 +40,7 @@ class Config(NamedTuple):
 
     def is_per_class(self, num_classes: int) -> bool:
         """Whether data with this many classes have one loss per class."""
-        return num_classes != BINARY and self.multiclass_mode is MulticlassMode.ONE_VS_ALL
+        return self.form(num_classes) == "one-vs-all"
 
     def losses_per_sample(self, num_classes: int) -> int:
         """Return the number of losses per sample: C for one-vs-all, else 1."""

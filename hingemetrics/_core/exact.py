@@ -196,10 +196,7 @@ class Accumulator(Sums):
     def __init__(
         self, digits: Ints, wide: Ints = _NO_WIDE, carried: Totals | None = None, extra: int = 0
     ) -> None:
-        self.digits = digits
-        self.wide = _NO_WIDE
-        self.carried = carried
-        self.extra = extra
+        super().__init__(digits, _NO_WIDE, carried, extra)
         self._wide_before = wide
 
     @classmethod

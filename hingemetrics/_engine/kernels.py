@@ -66,8 +66,8 @@ TOP0 = 0x41E8 >> 3  # what every pattern of the first level begins with, above b
 ALL0, ALL1, ALL2 = (np.uint64(PASSES * int(bits) % 2**64) for bits in (BITS0, BITS1, BITS2))
 LOW = (1 << 32) - 1
 MANTISSA = (1 << 52) - 1
-LARGEST = (0x7FF << 52) - 1  # the bits of the largest finite double
-NOT_FINITE = 0x7FF  # the exponent of inf and NaN
+NOT_FINITE = 0x7FF  # the exponent of inf and NaN, and a mask of any exponent
+LARGEST = (NOT_FINITE << 52) - 1  # the bits of the largest finite double
 FULL = 1 << 62  # a chunk that is less has room for the mantissas of a block
 SIGN = np.uint64(63)
 
@@ -263,7 +263,7 @@ def _add_chunks(x, n, chunks, wide, column):
         chunk = chunks[exponent] + ((bits & MANTISSA) | (np.int64(exponent > 0) << 52))
         largest |= chunk
         chunks[exponent] = chunk
-    if chunks[NOT_FINITE]:
+    if chunks[NOT_FINITE]:  # as in _add_wide, but all at once: no branch for each double
         chunks[NOT_FINITE] = 0
         nan = inf = np.int64(0)
         for i in range(n):
@@ -273,7 +273,7 @@ def _add_chunks(x, n, chunks, wide, column):
         wide[NAN_ROW * columns + column] += nan
         wide[INF_ROW * columns + column] += inf
     if largest >= FULL:
-        _fold_chunks(chunks, FULL >> 2, wide, column)
+        _fold_chunks(chunks, FULL >> 2, wide, column)  # also those that soon would be
 
 
 @_helper
@@ -362,7 +362,7 @@ def _add_weights(weight, n, x, digits, chunks, wide, column):
 def _add_block(x, n, weights, deep, digits, loss_chunks, weight_chunks, wide):
     """Add the (weighted) losses of n rows and their weights, and return if any loss is unusual.
 
-    First False, and nothing added, if that cannot be, or if it needs a wide grid and has none.
+    First False, and no digits added, if that cannot be, or if it needs a wide grid and has none.
     """
     levels, fits, unusual = _peel_all(x, n, deep, loss_chunks, wide, 0)
     if fits and len(weights):

@@ -58,10 +58,12 @@ def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Ke
         owner: object = owner,
     ) -> int:
         classes = 1 if preds.ndim == 1 else preds.shape[1]
-        widened, scratch = wide.size > 0, digits
-        doubles = scratch_doubles(classes, widened)
-        if doubles > frame.STACK_DOUBLES:
-            scratch = np.empty(doubles, np.int64)
+        widened = wide.size > 0
+        doubles, scratch = 0, digits
+        if classes > 1 or widened:  # else the stack has room enough, whatever the rows
+            doubles = scratch_doubles(classes, widened)
+            if doubles > frame.STACK_DOUBLES:
+                scratch = np.empty(doubles, np.int64)
         words = pack(
             id(preds) + _DATA,
             id(target) + _DATA,

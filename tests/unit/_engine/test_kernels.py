@@ -19,6 +19,17 @@ def just_below(x):
     return float(np.nextafter(x, 0.0))
 
 
+def in_both_tiers(set_backend, preds, target, weight, squared, mode):
+    """The state of a batch as NumPy makes it, and as kernels do."""
+    states = []
+    for tier in ("numpy", "numba"):
+        set_backend(tier)
+        metric = HingeLoss(squared, mode)
+        metric.update(preds, target, weight)
+        states.append(metric.state)
+    return states
+
+
 VALUE = """
 import hingemetrics as h
 h.set_backend("numba")
@@ -110,13 +121,8 @@ def test_one_outlier_anywhere(set_backend, outlier, mode, classes, squared):
         odd[row, row % classes] = outlier
         weight = np.where(np.arange(90) == 89 - row, outlier if outlier > 0 else 1.0, 1.0)
         for weights in (None, weight if np.isfinite(outlier) else None):
-            states = []
-            for tier in ("numpy", "numba"):
-                set_backend(tier)
-                metric = HingeLoss(squared, mode)
-                metric.update(odd, target, weights)
-                states.append(metric.state.to_bytes())
-            assert states[0] == states[1], (row, weights is None)
+            numpy, numba = in_both_tiers(set_backend, odd, target, weights, squared, mode)
+            assert numpy.to_bytes() == numba.to_bytes(), (row, weights is None)
 
 
 SPREADS = {
@@ -139,15 +145,10 @@ def test_doubles_of_many_orders(set_backend, spread, mode):
     target = np.ones(5000, int)
     large = np.column_stack([preds[:, 0], -values]) if mode else -values
     for given, weight in ((preds, values), (large, None), (large, rng.random(5000))):
-        states = []
-        for tier in ("numpy", "numba"):
-            set_backend(tier)
-            metric = HingeLoss(multiclass_mode=mode)
-            metric.update(given, target, weight)
-            states.append(metric.state)
-        assert states[0].to_bytes() == states[1].to_bytes()
+        numpy, numba = in_both_tiers(set_backend, given, target, weight, False, mode)
+        assert numpy.to_bytes() == numba.to_bytes()
         known = expected(given, target, mode=mode, sample_weight=weight)
-        assert bits(states[1].value()) == bits(known)
+        assert bits(numba.value()) == bits(known)
 
 
 EDGES = [
@@ -165,13 +166,8 @@ def test_edges_of_what_is_unusual(set_backend, first, mode):
     for second in EDGES:
         weight = np.resize([0.25, -0.0, 0.75], 600)
         weight[7], weight[300], weight[599] = first, second, first
-        states = []
-        for tier in ("numpy", "numba"):
-            set_backend(tier)
-            metric = HingeLoss(multiclass_mode=mode)
-            metric.update(preds, target, weight)
-            states.append(metric.state.to_bytes())
-        assert states[0] == states[1], second
+        numpy, numba = in_both_tiers(set_backend, preds, target, weight, False, mode)
+        assert numpy.to_bytes() == numba.to_bytes(), second
 
 
 @pytest.mark.parametrize("wrong", [-1e-300, -1e300, -np.inf, np.inf, np.nan])
