@@ -23,14 +23,14 @@ def handle(*_):
         metric.reset()
     metric.update([0.25], [1])
     metric.compute()
-    signal.setitimer(signal.ITIMER_REAL, 1e-3)
+    if handled < 10:  # no signal is on its way when the process ends
+        signal.setitimer(signal.ITIMER_REAL, 1e-3)
 
 
 signal.signal(signal.SIGALRM, handle)
 signal.setitimer(signal.ITIMER_REAL, 1e-3)
 while handled < 10:
     metric.update(preds, target)
-signal.signal(signal.SIGALRM, signal.SIG_IGN)
 print(0.5 <= metric.compute() <= 0.75)
 """
 
