@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hingemetrics._core.grid import (
     DIGIT_BITS,
@@ -134,7 +133,7 @@ class Sums:
         """Return counters and sums as plain integers: canonical."""
         return Totals(tuple(self.counters()), tuple(self.totals_of(slice(None))))
 
-    def totals_of(self, columns: slice | npt.NDArray[np.intp]) -> Iterator[Total]:
+    def totals_of(self, columns: slice | Ints) -> Iterator[Total]:
         """Yield the totals of the chosen columns."""
         totals: Iterator[Total] = (
             Total(0, 0, sum_of_digits(digits, NARROW.start))

@@ -14,10 +14,7 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
-import numpy.typing as npt
-
-from hingemetrics._core.typing import Ints
+from hingemetrics._core.typing import Bools, Ints
 
 DIGITS = 67
 DIGIT_BITS = 32
@@ -42,7 +39,7 @@ def sum_of_digits(digits: list[int], first: int) -> int:
     return total << DIGIT_BITS * first
 
 
-def carry(narrow: Ints, wide: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def carry(narrow: Ints, wide: Ints) -> tuple[Ints, Bools]:
     """Carry narrow digits upwards; also return which columns then fit in 32-bit digits.
 
     A negative sum ends with a negative last digit: the floor of the sum in that digit's units.

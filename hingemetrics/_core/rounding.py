@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from hingemetrics._core.grid import DIGIT_BITS, DIGIT_MASK, NARROW_ROWS, NARROW_SHIFT, carry
-from hingemetrics._core.typing import Floats, Ints
+from hingemetrics._core.typing import Bools, Floats, Ints
 
 _RECIPROCAL_DIGITS = 4
 _NORMAL = 1000  # exponents below it are well within the range of normal doubles
 _NO_WIDE: Ints = np.empty(0, np.int64)
 
 
-def quotients(digits: Ints, divisor: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def quotients(digits: Ints, divisor: int) -> tuple[Floats, Bools]:
     """Return carried narrow digits divided by `divisor`, rounded, and where that is known correct.
 
     With r = floor(2**shift / divisor), of 127 bits, the quotient of a sum t lies in
@@ -37,7 +36,7 @@ def quotients(digits: Ints, divisor: int) -> tuple[Floats, npt.NDArray[np.bool_]
     return values, normal & (values == _rounded(product, NARROW_SHIFT - shift)[0])
 
 
-def _rounded(digits: Ints, exponent: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _rounded(digits: Ints, exponent: int) -> tuple[Floats, Bools]:
     """Return the sums of digits * 2**exponent, rounded half to even, and which are normal or zero.
 
     The first 62 bits of a sum, with the last one set if any bit after them is set, round to the

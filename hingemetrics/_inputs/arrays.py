@@ -13,9 +13,8 @@ from itertools import chain
 from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
-from hingemetrics._core.typing import Array, Floats
+from hingemetrics._core.typing import Array, Bools, Floats
 
 _REFUSED = {
     "c": "complex numbers",
@@ -202,7 +201,7 @@ def _null_refusal(column: Any, name: str, where: str) -> Exception | None:
     return None
 
 
-def _null_mask(column: Any) -> npt.NDArray[np.bool_] | None:
+def _null_mask(column: Any) -> Bools | None:
     """Return a mask of the nulls of a column, or None if it is known to have none."""
     if hasattr(column, "null_count") and hasattr(column, "is_null"):  # polars and pyarrow
         level = column
@@ -210,7 +209,7 @@ def _null_mask(column: Any) -> npt.NDArray[np.bool_] | None:
             level = level.explode()
         if not _null_count(level):
             return None
-        null: npt.NDArray[np.bool_] = np.asarray(level.is_null())
+        null: Bools = np.asarray(level.is_null())
         return np.asarray(null.reshape(len(column), -1).any(axis=1))
     if hasattr(column, "isna") and not isinstance(getattr(column, "dtype", None), np.dtype):
         return np.asarray(column.isna())  # a pandas dtype, in which missing is not NaN

@@ -10,10 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hingemetrics._core.config import BINARY
-from hingemetrics._core.typing import Array, Floats, Ints
+from hingemetrics._core.typing import Array, Bools, Floats, Ints
 from hingemetrics._inputs.arguments import row_error
 from hingemetrics._inputs.arrays import as_array
 
@@ -115,7 +114,7 @@ class Batch:
         stop: int,
         labels: Ints,
         weight: Floats | None,
-        kept: npt.NDArray[np.bool_] | None,
+        kept: Bools | None,
     ) -> Block:
         """Return the rows selected by `kept`, with preds as kernels read them."""
         preds = self.preds if stop - start == self.rows else self.preds[start:stop]
@@ -124,9 +123,7 @@ class Batch:
             weight = None if weight is None else weight[kept]
         return _readable(preds, self.dtype), labels, weight
 
-    def _labels_and_weight(
-        self, start: int, stop: int
-    ) -> tuple[Ints, Floats | None, npt.NDArray[np.bool_] | None]:
+    def _labels_and_weight(self, start: int, stop: int) -> tuple[Ints, Floats | None, Bools | None]:
         """Return labels and weights as kernels read them, and a mask of the rows not ignored."""
         target, weight = self.target, self.weight
         if stop - start < self.rows:
@@ -186,9 +183,9 @@ def _checked_preds(preds: Array, rows: int) -> Array:
     return preds.reshape(shape)
 
 
-def _kept_mask(target: Array, labels: Ints, ignored: int) -> npt.NDArray[np.bool_]:
+def _kept_mask(target: Array, labels: Ints, ignored: int) -> Bools:
     """Return a mask of the targets other than `ignored`, compared in their own dtype."""
-    differs: npt.NDArray[np.bool_] = np.ones(len(target), bool)
+    differs: Bools = np.ones(len(target), bool)
     if _NOT_A_LABEL < ignored < -_NOT_A_LABEL:
         differs = labels != ignored
     elif target.dtype.kind in "fV":

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from hingemetrics._core.typing import Array, Ints
+from hingemetrics._core.typing import Array, Bools, Ints
 from hingemetrics._inputs.arrays import as_float64
 
 Classes = list[Any]
@@ -163,7 +162,7 @@ def _changed_by_numpy(labels: Sequence[Any], array: Array) -> bool:
     return any(isinstance(item, (int, np.integer)) and abs(int(item)) > _EXACT for item in items)
 
 
-def _missing_mask(labels: Array) -> npt.NDArray[np.bool_]:
+def _missing_mask(labels: Array) -> Bools:
     """Return a mask of the labels that are None, NaN, NaT or pandas.NA."""
     if labels.dtype.kind in "OT":
         return np.array([_is_missing(label) for label in labels.tolist()], dtype=np.bool_)
