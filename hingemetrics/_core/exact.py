@@ -35,6 +35,7 @@ COUNTERS = 4
 MAGIC = (1.5 * 2.0**31, 1.5 * 2.0**-19, 1.5 * 2.0**-69)
 MAGIC_BITS = tuple(int(np.float64(magic).view(np.int64)) for magic in MAGIC)
 PLACE = (-21 - LOWEST, -71 - LOWEST, -121 - LOWEST)
+PLAIN_LEVELS = 2  # of losses that are neither squared nor weighted
 # Sums of this many integers, each at most 2**49, fit in an int64.
 BLOCK_ROWS = 1 << 13
 _PEEL_LIMIT = 2.0**28
@@ -209,23 +210,28 @@ class Accumulator(Sums):
             self.wide = np.zeros(WIDE_ROWS * _narrow(self.digits).shape[1], np.int64)
         return self.wide
 
-    def add(self, values: Floats, first: int = 0) -> None:
-        """Add a block of doubles >= 0, (rows <= BLOCK_ROWS, k), to the columns from `first` on."""
+    def add(self, values: Floats, first: int = 0, levels: int = len(MAGIC)) -> None:
+        """Add a block of doubles >= 0, (rows <= BLOCK_ROWS, k), to the columns from `first` on.
+
+        They must leave nothing after so many levels, unless those are all.
+        """
         narrow = _narrow(self.digits)[:, first : first + values.shape[1]]
-        ordinary = values < _PEEL_LIMIT
         rest = values
-        if not ordinary.all():
+        if not values.max(initial=0.0) < _PEEL_LIMIT:
+            ordinary = values < _PEEL_LIMIT
             self._add_wide(np.where(ordinary, 0.0, values), first)
             rest = np.where(ordinary, values, 0.0)
-        for magic, bits, place in zip(MAGIC, MAGIC_BITS, PLACE, strict=True):
-            rounded = rest + magic
-            amount = (rounded.view(np.int64) - bits).sum(axis=0)
-            for digit, part in _spread(amount, np.int64(place)):
+        for level in range(levels):
+            rounded = rest + MAGIC[level]
+            taken_off = np.uint64(len(values) * MAGIC_BITS[level] % (1 << 64))
+            amount = (rounded.view(np.uint64).sum(axis=0) - taken_off).view(np.int64)
+            for digit, part in _spread(amount, np.int64(PLACE[level])):
                 narrow[digit - NARROW.start] += part
-            rest = rest - (rounded - magic)  # exact
-            if not rest.any():
-                return
-        self._add_wide(rest, first)
+            if level + 1 < levels or levels == len(MAGIC):
+                rounded -= MAGIC[level]
+                rest = np.subtract(rest, rounded, out=rounded)  # exact
+        if levels == len(MAGIC) and rest.any():
+            self._add_wide(rest, first)
 
     def _add_wide(self, values: Floats, first: int) -> None:
         """Add the nonzero `values` (rows, k), of any size and sign, to the wide grid."""

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from hingemetrics._core.config import BINARY, Config
-from hingemetrics._core.exact import BLOCK_ROWS, Accumulator
+from hingemetrics._core.exact import BLOCK_ROWS, MAGIC, PLAIN_LEVELS, Accumulator
 from hingemetrics._core.losses import losses
 from hingemetrics._core.tally import NEGATIVES, SAMPLES, UNWEIGHTED, ZEROS
 from hingemetrics._core.typing import Floats, Ints
@@ -45,7 +45,8 @@ class NumpyTier:
         preds, target, weight = batch.checked_block(start, end)
         count(target, weight, batch.num_classes, sums)
         loss = losses(preds, target, config.multiclass_mode, config.squared, weight)
-        sums.add(loss)
+        plain = weight is None and not config.squared
+        sums.add(loss, levels=PLAIN_LEVELS if plain else len(MAGIC))
         if weight is not None:
             sums.add(weight[:, np.newaxis], first=loss.shape[1])
         return end
@@ -100,5 +101,5 @@ def count(target: Ints, weight: Floats | None, num_classes: int, sums: Accumulat
     if weight is None:
         sums.digits[UNWEIGHTED] += len(target)
     if num_classes == BINARY:
-        sums.digits[ZEROS] += np.count_nonzero(target == 0)
-        sums.digits[NEGATIVES] += np.count_nonzero(target == -1)
+        sums.digits[ZEROS] += len(target) - np.count_nonzero(target)
+        sums.digits[NEGATIVES] += np.count_nonzero(target < 0)

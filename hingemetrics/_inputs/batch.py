@@ -77,10 +77,14 @@ class Batch:
         """Return `block`, or raise for its first invalid label or weight."""
         labels, weight, kept = self._labels_and_weight(start, stop)
         if self.num_classes == BINARY:
-            label_fits, must = (labels >= -1) & (labels <= 1), "in {0, 1} or {-1, +1}"
+            least, most, must = -1, 1, "in {0, 1} or {-1, +1}"
         else:
-            label_fits = (labels >= 0) & (labels < self.num_classes)
+            least, most = 0, self.num_classes - 1
             must = f"a class index in [0, {self.num_classes})"
+        ordinary = weight is None and kept is None  # then two passes do
+        if ordinary and least <= labels.min(initial=least) and labels.max(initial=least) <= most:
+            return self._kept(start, stop, labels, weight, kept)
+        label_fits = (labels >= least) & (labels <= most)
         fits = label_fits if weight is None else label_fits & np.isfinite(weight) & (weight >= 0)
         if kept is not None:
             fits |= ~kept
