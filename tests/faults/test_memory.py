@@ -22,7 +22,7 @@ class Failing:
 
     def __getattr__(self, name):
         found = getattr(np, name)
-        if isinstance(found, (type, np.ufunc)) or not callable(found):
+        if isinstance(found, type) or not callable(found):
             return found
 
         def call(*arguments, **options):
@@ -31,6 +31,8 @@ class Failing:
                 raise MemoryError(name)
             return found(*arguments, **options)
 
+        if isinstance(found, np.ufunc):
+            call.at = found.at
         return call
 
 
