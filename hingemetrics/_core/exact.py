@@ -35,7 +35,7 @@ COUNTERS = 4
 MAGIC = (1.5 * 2.0**31, 1.5 * 2.0**-19, 1.5 * 2.0**-69)
 MAGIC_BITS = tuple(int(np.float64(magic).view(np.int64)) for magic in MAGIC)
 PLACE = (-21 - LOWEST, -71 - LOWEST, -121 - LOWEST)
-PLAIN_LEVELS = 2  # of losses that are neither squared nor weighted
+PLAIN_LEVELS = 2  # for losses neither squared nor weighted: 1 - x, rounded, is k * 2**-53
 # Sums of this many integers, each at most 2**49, fit in an int64.
 BLOCK_ROWS = 1 << 13
 _PEEL_LIMIT = 2.0**28
