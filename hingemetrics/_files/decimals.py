@@ -15,10 +15,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hingemetrics._core.typing import Floats, Ints
+from hingemetrics._core.typing import Bools, Floats, Ints
 
 _Words = npt.NDArray[np.uint64]
-_Bools = npt.NDArray[np.bool_]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 _DIGITS = 8  # in a word
@@ -140,7 +139,7 @@ def _exponents(fields: Fields) -> tuple[Ints, Ints, Ints]:
     return which[are], marks[are], exponents[are]
 
 
-def _read_digits(word: _Words, mask: _Words) -> tuple[_Words, _Bools]:
+def _read_digits(word: _Words, mask: _Words) -> tuple[_Words, Bools]:
     """Return the numbers in the masked characters of words, and whether all of them are digits.
 
     The words are overwritten.
@@ -163,7 +162,7 @@ def _read_digits(word: _Words, mask: _Words) -> tuple[_Words, _Bools]:
     return word, others == 0
 
 
-def _quotient(dividend: _Words, divisor: Floats) -> tuple[Floats, _Bools]:
+def _quotient(dividend: _Words, divisor: Floats) -> tuple[Floats, Bools]:
     """Return quotients, and where they are known to be correctly rounded.
 
     The divisor is a power of ten that a double holds. The remainder of the division of doubles is a

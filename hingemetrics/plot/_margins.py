@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from hingemetrics._core import losses
 from hingemetrics._core.config import MulticlassMode
-from hingemetrics._core.typing import Array, Floats, Ints
+from hingemetrics._core.typing import Array, Bools, Floats, Ints
 from hingemetrics.functional import hinge_loss
 from hingemetrics.plot._figures import LARGEST_DRAWN
 
@@ -90,7 +89,7 @@ class WeightedMargins(NamedTuple):
             self.margins, ones, self.squared, sample_weight=self.weight, reduction="sum"
         )
 
-    def parts(self, mask: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    def parts(self, mask: Bools) -> tuple[float, float]:
         """Return the fractions of the margins, by weight, and of the loss selected by a mask."""
         # A mean loss, where each selected margin costs 1 and the others 0: correctly rounded.
         costs = WeightedMargins(np.where(mask, 0.0, 1.0), self.weight, squared=False)
