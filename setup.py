@@ -37,8 +37,8 @@ class BuildMachineCode(build_ext):
             raise CompileError(f"no machine code, NumPy will do the work: {why}")
         target = Path(self.build_lib, FOLDER)
         target.mkdir(parents=True, exist_ok=True)
-        library = target / machine_code.LIBRARY.name
-        library_seal = target / machine_code.LIBRARY_SEAL.name
+        library = target / Path(machine_code.LIBRARY).name
+        library_seal = target / Path(machine_code.LIBRARY_SEAL).name
         if sealed.is_sealed(library, library_seal) and not self.force:
             print("hingemetrics: machine code of these sources was built before")
             return

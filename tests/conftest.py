@@ -142,7 +142,7 @@ def calls(monkeypatch):
 def bare_package(tmp_path_factory):
     """The folder of a copy of the package that came without machine code."""
     folder = tmp_path_factory.mktemp("bare")
-    made = (machine_code.LIBRARY.name, machine_code.LIBRARY_SEAL.name, "*.o")
+    made = (Path(machine_code.LIBRARY).name, Path(machine_code.LIBRARY_SEAL).name, "*.o")
     ignored = shutil.ignore_patterns("__pycache__", *made)
     shutil.copytree(PACKAGE, folder / "hingemetrics", ignore=ignored)
     return folder

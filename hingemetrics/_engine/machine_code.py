@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache, lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,8 +26,8 @@ _COMPILER_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEE
 
 FORMS = ("binary", "crammer-singer", "one-vs-all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-LIBRARY = sealed.FOLDER / "kernels.bin"
-LIBRARY_SEAL = sealed.FOLDER / "kernels.seal"
+LIBRARY = os.path.join(sealed.FOLDER, "kernels.bin")
+LIBRARY_SEAL = os.path.join(sealed.FOLDER, "kernels.seal")
 
 # Where an array has the address of its data: NumPy's array struct, which is public, begins with it.
 # `array.ctypes.data` takes eight times as long as to read it there.
@@ -138,7 +137,7 @@ def compiled(form: str, dtype: np.dtype[Any]) -> Kernel:
 def origin() -> str:
     """Return where kernels come from, and for which level they are, in a few words."""
     if _library() is not None and (level := _library_level()):
-        return f"{LIBRARY.name}, {level}"
+        return f"{os.path.basename(LIBRARY)}, {level}"
     for level in levels.of_processor():
         symbols = [levels.symbol(form, dtype, level) for form in FORMS for dtype in DTYPES]
         found = sum(any(map(sealed.unsealed, _object_paths(symbol))) for symbol in symbols)
@@ -167,7 +166,7 @@ def _library() -> ctypes.CDLL | None:
     if not (_is_layout_known() and sealed.is_sealed(LIBRARY, LIBRARY_SEAL)):
         return None
     try:
-        return ctypes.CDLL(str(LIBRARY))
+        return ctypes.CDLL(LIBRARY)
     except OSError:  # of another platform, or no code may be mapped from there
         return None
 
@@ -179,11 +178,11 @@ def _library_level() -> str | None:
     return next(found, None)
 
 
-def _object_paths(symbol: str) -> list[Path]:
+def _object_paths(symbol: str) -> list[str]:
     """Return where an object may be: beside this file, or in the store."""
     store = sealed.store_folder()
-    stored = [] if store is None else [store / sealed.stored_name(symbol)]
-    return [sealed.FOLDER / f"{symbol}.o", *stored]
+    stored = [] if store is None else [os.path.join(store, sealed.stored_name(symbol))]
+    return [os.path.join(sealed.FOLDER, f"{symbol}.o"), *stored]
 
 
 def _loaded(content: bytes, symbol: str, form: str, dtype: np.dtype[Any]) -> Kernel | None:
@@ -249,7 +248,8 @@ def _compiled_object(form: str, dtype: np.dtype[Any], level: str, symbol: str) -
                 check=False,
             )
             if run.returncode == 0:
-                return Path(folder, f"{symbol}.o").read_bytes()
+                with open(os.path.join(folder, f"{symbol}.o"), "rb") as file:
+                    return file.read()
     except OSError as error:  # there is no room for a file, or no process to be had
         raise ImportError(f"the numba backend cannot compile here, got {error}") from error
     last = (run.stderr.strip().splitlines() or [""])[-1]

@@ -12,12 +12,11 @@ import sys
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 FORMAT = b"hingemetrics machine code 1"
 SOURCES = ("compiling.py", "frame.py", "kernels.py", "levels.py")
-FOLDER = Path(__file__).parent  # of the sources, and of what was made with the package
+FOLDER = os.path.dirname(__file__)  # of the sources, and of what was made with the package
 _SEAL_BYTES = 32
 
 
@@ -31,35 +30,34 @@ def sealed(name: str, content: bytes) -> bytes:
     return content + seal(name, content)
 
 
-def unsealed(path: Path) -> bytes | None:
+def unsealed(path: str) -> bytes | None:
     """Return the content of a sealed file, or None where it is not what was sealed."""
     try:
-        both = path.read_bytes()
+        both = _content(path)
     except OSError:
         return None
     content = both[:-_SEAL_BYTES]
-    return content if both[-_SEAL_BYTES:] == seal(path.name, content) else None
+    return content if both[-_SEAL_BYTES:] == seal(os.path.basename(path), content) else None
 
 
-def is_sealed(path: Path, beside: Path) -> bool:
+def is_sealed(path: str, beside: str) -> bool:
     """Whether a file is what another one is the seal of: linkers want their files as they are."""
     try:
-        return beside.read_bytes() == seal(path.name, path.read_bytes())
+        return _content(beside) == seal(os.path.basename(path), _content(path))
     except OSError:
         return False
 
 
-def store_folder() -> Path | None:
+def store_folder() -> str | None:
     """Return where machine code is stored that did not come with the package, if anywhere."""
     chosen = os.environ.get("HINGEMETRICS_CACHE_DIR")
     if chosen:
-        return Path(chosen)
+        return chosen
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     if base:
-        return Path(base, "hingemetrics")
-    with suppress(RuntimeError):  # there is no home
-        return Path.home() / ".cache" / "hingemetrics"
-    return None
+        return os.path.join(base, "hingemetrics")
+    home = os.path.expanduser("~")
+    return None if home == "~" else os.path.join(home, ".cache", "hingemetrics")
 
 
 def stored_name(name: str) -> str:
@@ -67,17 +65,17 @@ def stored_name(name: str) -> str:
     return f"{name}-{_key().hex()[:16]}.o"
 
 
-def store(folder: Path, name: str, content: bytes) -> None:
+def store(folder: str, name: str, content: bytes) -> None:
     """Write a sealed file, whole or not at all; nothing happens where it cannot be written."""
     import tempfile  # 5 ms that nothing else here needs
 
     temporary = ""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
             temporary = file.name
             file.write(sealed(name, content))
-        os.replace(temporary, folder / name)
+        os.replace(temporary, os.path.join(folder, name))
     except OSError:
         with suppress(OSError):
             os.unlink(temporary)
@@ -87,6 +85,12 @@ def store(folder: Path, name: str, content: bytes) -> None:
 def _key() -> bytes:
     """Return the digest of format, platform and sources; no two versions have the same."""
     return _sha256(b"\0".join((FORMAT, sys.platform.encode(), *map(_source, SOURCES))))
+
+
+def _content(path: str) -> bytes:
+    """Return what is in a file; pathlib imports urllib until Python 3.12, for 5 ms."""
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _sha256(data: bytes) -> bytes:
@@ -102,7 +106,7 @@ def _source(name: str) -> bytes:
     """Return the text of a module beside this one, also from a zipped package."""
     loader: Any = sys.modules[__name__].__loader__
     try:
-        text: bytes = loader.get_data(str(FOLDER / name))
+        text: bytes = loader.get_data(os.path.join(FOLDER, name))
     except OSError:
         return b""
     return text

@@ -26,7 +26,7 @@ build_meta.build_wheel(sys.argv[2])
 """
 NEEDED = ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 ENTRIES = len(golden.golden()["cases"]) + len(golden.golden()["sums"])
-LIBRARY, SEAL = machine_code.LIBRARY.name, machine_code.LIBRARY_SEAL.name
+LIBRARY, SEAL = Path(machine_code.LIBRARY).name, Path(machine_code.LIBRARY_SEAL).name
 LEVELS = levels.of_machine()
 
 

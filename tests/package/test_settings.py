@@ -1,5 +1,7 @@
 """Backend and number of threads: what users may set, and the defaults."""
 
+from pathlib import Path
+
 import pytest
 from oracle import says
 
@@ -62,7 +64,7 @@ def test_without_numba_nor_machine_code_numpy_does_everything(bare, tmp_path):
     assert (run.stdout.split(), run.stderr) == (["0.5"] * 3 + ["True", "auto"], "")
 
 
-@pytest.mark.skipif(not machine_code.LIBRARY.exists(), reason="no machine code came")
+@pytest.mark.skipif(not Path(machine_code.LIBRARY).exists(), reason="no machine code came")
 def test_without_numba_the_library_does_everything(python):
     """Then all choices are to be had."""
     run = python("-W", "error", "-c", WITHOUT)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import elf
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from hingemetrics._engine import levels, machine_code
 
 pytestmark = pytest.mark.skipif(
-    not (sys.platform.startswith("linux") and machine_code.LIBRARY.exists()),
+    not (sys.platform.startswith("linux") and Path(machine_code.LIBRARY).exists()),
     reason="there is no library, or not of ELF",
 )
 # What linkers put into any library; a loader does without, but for the first.
@@ -32,7 +33,7 @@ SYMBOLS = {
 
 @pytest.fixture(scope="module")
 def library():
-    return elf.Library(machine_code.LIBRARY.read_bytes())
+    return elf.Library(Path(machine_code.LIBRARY).read_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_packed_instructions(symbols, symbol):
     listing = subprocess.run(
         [
             *("objdump", "-d", "--no-show-raw-insn", f"--start-address={found.start}"),
-            *(f"--stop-address={found.start + found.size}", str(machine_code.LIBRARY)),
+            *(f"--stop-address={found.start + found.size}", machine_code.LIBRARY),
         ],
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from pathlib import Path
 
 import elf
 import golden
@@ -43,9 +44,9 @@ def anew(set_backend, monkeypatch):
 @pytest.fixture
 def library(anew, tmp_path, monkeypatch):
     """Write another library, with its seal or another one; it is the one that came here."""
-    path, seal_path = tmp_path / machine_code.LIBRARY.name, tmp_path / "seal"
-    monkeypatch.setattr(machine_code, "LIBRARY", path)
-    monkeypatch.setattr(machine_code, "LIBRARY_SEAL", seal_path)
+    path, seal_path = tmp_path / Path(machine_code.LIBRARY).name, tmp_path / "seal"
+    monkeypatch.setattr(machine_code, "LIBRARY", str(path))
+    monkeypatch.setattr(machine_code, "LIBRARY_SEAL", str(seal_path))
 
     def write(content, seal=None):
         path.unlink(missing_ok=True)
@@ -57,7 +58,7 @@ def library(anew, tmp_path, monkeypatch):
 
 @pytest.fixture
 def shipped():
-    return machine_code.LIBRARY.read_bytes()
+    return Path(machine_code.LIBRARY).read_bytes()
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ class TestLibrary:
     @pytest.mark.usefixtures("never_loaded")
     def test_damaged(self, shipped, library):
         """None of many is loaded, and NumPy does the work."""
-        right, damaged = sealed.seal(machine_code.LIBRARY.name, shipped), 0
+        right, damaged = sealed.seal(Path(machine_code.LIBRARY).name, shipped), 0
         for content in corruptions(shipped, 300):
             library(content, right)
             machine_code._library.cache_clear()
@@ -126,7 +127,7 @@ class TestLibrary:
 
     @pytest.mark.usefixtures("never_loaded")
     def test_wrong_seals(self, shipped, library):
-        right = sealed.seal(machine_code.LIBRARY.name, shipped)
+        right = sealed.seal(Path(machine_code.LIBRARY).name, shipped)
         for seal in (b"", right[:-1], right[1:], right * 2, *corruptions(right, 100)):
             library(shipped, seal)
             machine_code._library.cache_clear()
@@ -144,7 +145,7 @@ class TestLibrary:
     @pytest.mark.parametrize("missing", ["LIBRARY", "LIBRARY_SEAL"])
     def test_half_of_it(self, shipped, library, missing):
         library(shipped)
-        getattr(machine_code, missing).unlink()
+        Path(getattr(machine_code, missing)).unlink()
         assert numpy_does_it()
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="changes a file of ELF")
@@ -308,7 +309,7 @@ class TestObjects:
 
     @pytest.fixture
     def objects_alone(self, folder, monkeypatch):
-        monkeypatch.setattr(machine_code, "LIBRARY", folder / "none")
+        monkeypatch.setattr(machine_code, "LIBRARY", str(folder / "none"))
 
     @pytest.mark.usefixtures("objects_alone")
     def test_one_is_loaded_after_some_work(self, folder, name, content, monkeypatch):
@@ -371,8 +372,9 @@ import sys, golden, hingemetrics
 from pathlib import Path
 from hingemetrics._engine import machine_code, sealed
 name = sys.argv[2]
-sealed.FOLDER = Path(sys.argv[1])
-(sealed.FOLDER / name).write_bytes(sealed.sealed(name, (sealed.FOLDER / "content").read_bytes()))
+sealed.FOLDER = sys.argv[1]
+content = Path(sealed.FOLDER, "content").read_bytes()
+Path(sealed.FOLDER, name).write_bytes(sealed.sealed(name, content))
 found = machine_code.in_objects("binary", machine_code.DTYPES[1])
 print(found is not None and found is machine_code.compiled("binary", machine_code.DTYPES[1]))
 """
@@ -419,4 +421,4 @@ h.hinge_loss([0.5], [1])
 
 
 def test_it_lies_beside_what_it_was_made_of():
-    assert machine_code.LIBRARY.parent == sealed.FOLDER == PACKAGE / "_engine"
+    assert Path(machine_code.LIBRARY).parent == Path(sealed.FOLDER) == PACKAGE / "_engine"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_any_source_counts(monkeypatch, name):
 
 def test_sources_are_read():
     for name in sealed.SOURCES:
-        assert sealed._source(name) == (sealed.FOLDER / name).read_bytes() != b""
+        assert sealed._source(name) == Path(sealed.FOLDER, name).read_bytes() != b""
 
 
 def test_nothing_there(path, tmp_path):
@@ -182,19 +183,16 @@ def test_where_the_store_is(monkeypatch, tmp_path):
     """Where it is said to be, else in the cache of the user, else nowhere."""
     for name in ("HINGEMETRICS_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sealed.Path, "home", lambda: tmp_path)
-    assert sealed.store_folder() == tmp_path / ".cache" / "hingemetrics"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert sealed.store_folder() == str(tmp_path / ".cache" / "hingemetrics")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert sealed.store_folder() == tmp_path / "cache" / "hingemetrics"
+    assert sealed.store_folder() == str(tmp_path / "cache" / "hingemetrics")
     monkeypatch.setenv("HINGEMETRICS_CACHE_DIR", str(tmp_path / "chosen"))
-    assert sealed.store_folder() == tmp_path / "chosen"
+    assert sealed.store_folder() == str(tmp_path / "chosen")
     monkeypatch.delenv("HINGEMETRICS_CACHE_DIR")
     monkeypatch.delenv("XDG_CACHE_HOME")
-
-    def homeless():
-        raise RuntimeError("no home")
-
-    monkeypatch.setattr(sealed.Path, "home", homeless)
+    monkeypatch.setattr(sealed.os.path, "expanduser", lambda path: path)  # there is no home
     assert sealed.store_folder() is None
 
 
