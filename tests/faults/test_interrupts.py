@@ -240,6 +240,9 @@ def test_an_error_anywhere_in_a_call(set_backend, error):
     assert raised > 100
 
 
+# Between opening a file and entering its block, its last reference closes it, which Python tells.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("error", ERRORS)
 def test_an_error_anywhere_on_the_way_to_a_kernel(set_backend, monkeypatch, other_thread, error):
     """What was loaded halfway is loaded again, or done without: nobody waits, no bit changes."""
