@@ -18,19 +18,21 @@ JOINED = 64  # one-vs-all rows of fewer classes are joined to at least this leng
 PASSES = 4  # so many of them share one pass over the accumulators
 CHUNKS = 1 << 11  # a sum of mantissas for each exponent
 
-WORDS = 13
+WORDS = 15
 (
     PREDS,  # this and the next ones: where the address of the data is, a field of NumPy's array
     TARGET,
     WEIGHT,
     DIGITS,
     WIDE,
+    LOSSES,
     SCRATCH,
     ROWS,
     CLASSES,  # 1: binary
     SQUARED,  # flags
     WEIGHTED,
     WIDENED,
+    WRITING,
     START,
     SCRATCH_DOUBLES,  # no more than STACK_DOUBLES: what is on the stack is enough
 ) = range(WORDS)

@@ -3,7 +3,8 @@
 A kernel works in blocks of rows that stay in the L1 cache: it checks their labels, computes their
 losses into a buffer, and peels the buffer into integers (see `exact`). It returns the row at which
 it stopped: the end, or a row before which everything was added, because after it comes a label or
-weight that cannot be, or a double that needs the wide grid of digits when none was given.
+weight that cannot be, or a double that needs the wide grid of digits when none was given. Given an
+array for them, it writes the losses there, and only counts.
 
 A kernel allocates nothing, raises nothing and counts no references, so that its machine code needs
 no Python. No fastmath, no parallel. Only uint64 wraps around, never an int64 on valid data, so the
@@ -27,6 +28,7 @@ from hingemetrics._engine.frame import (
     CHUNKS,
     CLASSES,
     DIGITS,
+    LOSSES,
     PASSES,
     PREDS,
     ROWS,
@@ -41,6 +43,7 @@ from hingemetrics._engine.frame import (
     WIDE,
     WIDENED,
     WORDS,
+    WRITING,
     joined_tile,
     scratch_doubles,
     short_tile,
@@ -57,6 +60,7 @@ PLACE0, PLACE1, PLACE2 = 1056, 1006, 956
 NARROW_FIRST, NARROW_ROWS, NAN_ROW, INF_ROW, WIDE_ROWS = 29, 7, 67, 68, 69
 SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED, COUNTERS = 0, 1, 2, 3, 4
 
+NO_LOSSES = np.empty(0)
 NO_LEVELS = (0, 0, 0)
 NO_SUMS = (np.uint64(0), np.uint64(0), np.uint64(0), BITS0, np.uint64(0))  # of no patterns
 LIMIT = 2.0**30 - 2.0**-22  # from here on the first level carries into bit 51
@@ -428,16 +432,17 @@ def _peel_binary(preds, target, weight, squared, weighted):
 
 
 @_helper
-def _binary(preds, _, target, weight, squared, row, digits, wide, scratch):
+def _binary(preds, _, target, weight, squared, row, digits, wide, losses, scratch):
     """Add rows from `row` on; return where it stopped."""
-    x, stop = scratch[:BLOCK], len(target)
+    buffer, stop, writing = scratch[:BLOCK], len(target), len(losses) > 0
     loss_chunks = _cleared_chunks(scratch[BLOCK:], wide)
     weight_chunks = _cleared_chunks(scratch[BLOCK + CHUNKS :], wide)
     weighted = len(weight) > 0
     deep = squared or weighted
-    fused = True
+    fused = not writing
     while row < stop:
         n = min(BLOCK, stop - row)
+        x = losses[row : row + n] if writing else buffer
         block, labels, weights = preds[row : row + n], target[row : row + n], weight[row : row + n]
         added = False
         if fused:
@@ -456,14 +461,15 @@ def _binary(preds, _, target, weight, squared, row, digits, wide, scratch):
             outside, positives, negatives = _binary_losses(block, labels, squared, x)
             if weighted:
                 _weigh(x, weights, n)
-            if outside >> 1:
+            if outside >> 1 or (writing and not _copy_weights(weights, len(weights), buffer)):
                 break
-            added, unusual = _add_block(
-                x, n, weights, deep, digits, loss_chunks, weight_chunks, wide
-            )
-            if not added:
-                break
-            fused = not unusual  # one seldom comes alone: the next block starts here
+            if not writing:
+                added, unusual = _add_block(
+                    x, n, weights, deep, digits, loss_chunks, weight_chunks, wide
+                )
+                if not added:
+                    break
+                fused = not unusual  # one seldom comes alone: the next block starts here
         digits[ZEROS] += n - positives - negatives
         digits[NEGATIVES] += negatives
         _count(digits, n, weight)
@@ -612,13 +618,25 @@ def _short_rows(preds, labels, n, squared, integer, values, wider, own, x):
 
 @_helper
 def _crammer_singer(
-    preds, classes, infinity, lowest, integer, target, weight, squared, row, digits, wide, scratch
+    preds,
+    classes,
+    infinity,
+    lowest,
+    integer,
+    target,
+    weight,
+    squared,
+    row,
+    digits,
+    wide,
+    losses,
+    scratch,
 ):
     """Add rows from `row` on; return where it stopped."""
-    stop = len(target)
+    stop, writing = len(target), len(losses) > 0
     patterns = preds.view(integer)
     rows, room = _short_tile(classes, preds.itemsize)
-    x, scratch = scratch[:rows], scratch[rows:]
+    buffer, scratch = scratch[:rows], scratch[rows:]
     labels, scratch = scratch[:rows].view(np.int64), scratch[rows:]
     own, scratch = scratch[:rows].view(preds.dtype), scratch[rows:]
     values, wider = scratch[:room].view(preds.dtype), scratch[room : 2 * room].view(preds.dtype)
@@ -630,6 +648,7 @@ def _crammer_singer(
         if not _copy_labels(target[row : row + n], classes, labels):
             break
         a, b = row * classes, (row + n) * classes
+        x = losses[row : row + n] if writing else buffer
         if room > rows:
             _short_rows(preds[a:b], labels, n, squared, integer, values, wider, own, x)
         else:
@@ -639,7 +658,10 @@ def _crammer_singer(
         weights = weight[row : row + n]
         if len(weights):
             _weigh(x, weights, n)
-        if not _add_block(x, n, weights, deep, digits, loss_chunks, weight_chunks, wide)[0]:
+        if writing:
+            if not _copy_weights(weights, len(weights), buffer):
+                break
+        elif not _add_block(x, n, weights, deep, digits, loss_chunks, weight_chunks, wide)[0]:
             break
         _count(digits, n, weight)
         row += n
@@ -849,8 +871,33 @@ def _add_tiles(preds, classes, target, weight, squared, row, digits, chunks, wid
 
 
 @_helper
-def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scratch):
+def _write_rows(preds, classes, target, weight, squared, row, digits, losses, scratch):
+    """Write the losses of rows from `row` on, and count them; return where it stopped."""
+    stop, rows = len(target), _joined_tile(classes)[1]
+    labels, buffer = scratch[:rows].view(np.int64), scratch[rows : 2 * rows]
+    while row < stop:
+        n = min(rows, stop - row)
+        if not _copy_labels(target[row : row + n], classes, labels):
+            break
+        a, b = row * classes, (row + n) * classes
+        if squared:
+            _row_losses(preds[a:b], labels, n, classes, True, losses[a:b])
+        else:
+            _row_losses(preds[a:b], labels, n, classes, False, losses[a:b])
+        if len(weight):
+            _weigh_rows(losses[a:b], weight[row : row + n], n, classes)
+            if not _copy_weights(weight[row : row + n], n, buffer):
+                break
+        _count(digits, n, weight)
+        row += n
+    return row
+
+
+@_helper
+def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, losses, scratch):
     """Add rows from `row` on; return where it stopped."""
+    if len(losses):
+        return _write_rows(preds, classes, target, weight, squared, row, digits, losses, scratch)
     chunks = _cleared_chunks(scratch, wide)  # of weights
     rest = squared, row, digits, chunks, wide, scratch[len(chunks) :]
     row = _add_tiles(preds, classes, target, weight, *rest)
@@ -862,16 +909,20 @@ def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, scra
 
 
 @_helper
-def _crammer_singer_float32(preds, classes, target, weight, squared, row, digits, wide, scratch):
+def _crammer_singer_float32(
+    preds, classes, target, weight, squared, row, digits, wide, losses, scratch
+):
     infinity, lowest = np.float32(np.inf).view(np.int32), np.float32(-np.inf).view(np.int32)
-    rest = squared, row, digits, wide, scratch
+    rest = squared, row, digits, wide, losses, scratch
     return _crammer_singer(preds, classes, infinity, lowest, np.int32, target, weight, *rest)
 
 
 @_helper
-def _crammer_singer_float64(preds, classes, target, weight, squared, row, digits, wide, scratch):
+def _crammer_singer_float64(
+    preds, classes, target, weight, squared, row, digits, wide, losses, scratch
+):
     infinity, lowest = np.float64(np.inf).view(np.int64), np.float64(-np.inf).view(np.int64)
-    rest = squared, row, digits, wide, scratch
+    rest = squared, row, digits, wide, losses, scratch
     return _crammer_singer(preds, classes, infinity, lowest, np.int64, target, weight, *rest)
 
 
@@ -923,7 +974,8 @@ def entry(form: str, dtype: np.dtype[Any]) -> Callable[[Any], int]:
     def of_frame(frame):
         words = carray(frame, WORDS)
         rows, classes = words[ROWS], words[CLASSES]
-        columns = classes + 1 if per_class else 2
+        each = classes if per_class else 1
+        columns = each + 1
         scratch, doubles = _pointer(_stack(), np.float64), STACK_DOUBLES
         if words[SCRATCH_DOUBLES] > STACK_DOUBLES:
             scratch, doubles = _data(words[SCRATCH], np.float64), words[SCRATCH_DOUBLES]
@@ -936,6 +988,7 @@ def entry(form: str, dtype: np.dtype[Any]) -> Callable[[Any], int]:
             words[START],
             carray(_data(words[DIGITS], np.int64), COUNTERS + NARROW_ROWS * columns),
             carray(_data(words[WIDE], np.int64), WIDE_ROWS * columns if words[WIDENED] else 0),
+            carray(_data(words[LOSSES], np.float64), rows * each if words[WRITING] else 0),
             carray(scratch, doubles),
         )
 
@@ -946,10 +999,10 @@ def interpreted(form: str, dtype: np.dtype[Any]) -> Callable[..., int]:
     """Return a kernel as plain Python, as it is under NUMBA_DISABLE_JIT=1."""
     kernel = KERNELS[form, dtype]
 
-    def call(preds, target, weight, squared, start, digits, wide):
+    def call(preds, target, weight, squared, start, digits, wide, losses=NO_LOSSES):
         classes = 1 if preds.ndim == 1 else preds.shape[1]
         scratch = np.empty(scratch_doubles(form, dtype.itemsize, classes, wide.size > 0))
-        rest = squared, start, digits, wide, scratch
+        rest = squared, start, digits, wide, losses.reshape(-1), scratch
         with np.errstate(all="ignore"):  # sums that are then thrown away
             return kernel(preds.reshape(-1), classes, target, weight, *rest)
 

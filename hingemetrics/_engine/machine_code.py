@@ -32,13 +32,17 @@ LIBRARY_SEAL = os.path.join(sealed.FOLDER, "kernels.seal")
 # Where an array has the address of its data: NumPy's array struct, which is public, begins with it.
 # `array.ctypes.data` takes eight times as long as to read it there.
 _DATA = object.__basicsize__
+_NO_LOSSES = np.empty(0)
 _NOWHERE = "none: NumPy does the work"
 _RESULT = ctypes.c_int64
 _ARGUMENTS = (ctypes.c_char_p,)
 _PROTOTYPE = ctypes.CFUNCTYPE(_RESULT, *_ARGUMENTS)
 
-Kernel = Callable[[Array, Ints, Floats, bool, int, Ints, Ints], int]
-"""Adds rows of (preds, target, weight, squared, start, digits, wide); returns where it stopped."""
+Kernel = Callable[..., int]
+"""Adds rows of (preds, target, weight, squared, start, digits, wide); returns where it stopped.
+
+Given an array more, it writes the losses there, and of the sums it changes but the counters.
+"""
 
 
 def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Kernel:
@@ -54,6 +58,7 @@ def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Ke
         start: int,
         digits: Ints,
         wide: Ints,
+        losses: Floats = _NO_LOSSES,
         owner: object = owner,
     ) -> int:
         classes = 1 if preds.ndim == 1 else preds.shape[1]
@@ -69,12 +74,14 @@ def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Ke
             id(weight) + _DATA,
             id(digits) + _DATA,
             id(wide) + _DATA,
+            id(losses) + _DATA,
             id(scratch) + _DATA,
             target.size,
             classes,
             squared,
             weight.size > 0,
             widened,
+            losses.size > 0,
             start,
             doubles,
         )

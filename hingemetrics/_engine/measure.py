@@ -9,7 +9,6 @@ import numpy as np
 from hingemetrics._core.config import Config
 from hingemetrics._core.exact import BLOCK_ROWS, Accumulator
 from hingemetrics._core.float_unit import check_float_unit
-from hingemetrics._core.losses import losses
 from hingemetrics._core.tally import NEGATIVES, ZEROS, MixedCodingsError, Tally
 from hingemetrics._core.typing import Floats
 from hingemetrics._engine import backend, tiers
@@ -52,9 +51,8 @@ def loss_blocks(batch: Batch, config: Config, rows: int) -> Iterator[tuple[Float
     check_float_unit()
     counted = Accumulator.empty(1)
     for start in range(0, batch.rows, rows):
-        preds, target, weight = batch.checked_block(start, min(start + rows, batch.rows))
-        tiers.count(target, weight, batch.num_classes, counted)
-        yield losses(preds, target, config.multiclass_mode, config.squared, weight), weight
+        tier = tiers.whose_turn(config, batch)
+        yield tier.losses(batch, start, min(start + rows, batch.rows), config, counted)
     if counted.digits[ZEROS] and counted.digits[NEGATIVES]:
         raise _mixed_codings(batch, Tally(config))
 

@@ -32,6 +32,11 @@ class Tier(Protocol):
         An invalid label or weight is refused.
         """
 
+    def losses(
+        self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator
+    ) -> tuple[Floats, Floats | None]:
+        """Return the (weighted) losses (n, k) of rows, and their weights; only count in `sums`."""
+
 
 class NumpyTier:
     """The specification: works at once, everywhere."""
@@ -50,6 +55,14 @@ class NumpyTier:
         if weight is not None:
             sums.add(weight[:, np.newaxis], first=loss.shape[1])
         return end
+
+    def losses(
+        self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator
+    ) -> tuple[Floats, Floats | None]:
+        """Compute them in one pass after another: better if the rows stay in a cache."""
+        preds, target, weight = batch.checked_block(start, stop)
+        count(target, weight, batch.num_classes, sums)
+        return losses(preds, target, config.multiclass_mode, config.squared, weight), weight
 
 
 class CompiledTier:
@@ -81,8 +94,27 @@ class CompiledTier:
         done = self._kernel(preds, target, weight, config.squared, done, sums.digits, sums.widen())
         if done == rows:
             return end
-        batch.checked_block(start, end)  # raises, as what a kernel with a grid refuses is wrong
-        raise RuntimeError("target or sample_weight changed while they were read")
+        raise _refusal(batch, start, end)
+
+    def losses(
+        self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator
+    ) -> tuple[Floats, Floats | None]:
+        """Have the kernel write them."""
+        preds, target, weight = batch.block(start, stop)
+        found = np.empty((len(target), config.losses_per_sample(batch.num_classes)))
+        given = _NO_WEIGHT if weight is None else weight
+        done = len(target) and self._kernel(
+            preds, target, given, config.squared, 0, sums.digits, sums.wide, found
+        )
+        if done != len(target):
+            raise _refusal(batch, start, stop)
+        return found, weight
+
+
+def _refusal(batch: Batch, start: int, stop: int) -> Exception:
+    """Raise the error of an invalid label or weight, or return that of one that is gone."""
+    batch.checked_block(start, stop)
+    return RuntimeError("target or sample_weight changed while they were read")
 
 
 _NUMPY = NumpyTier()

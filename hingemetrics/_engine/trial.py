@@ -41,6 +41,16 @@ def gives_known_sums(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]
             return False
         if found.sums().totals() != known.sums().totals():
             return False
+        written = np.full(2 * loss.size + 1024, -1.0)  # room for wrong code, as below
+        out = written[: loss.size].reshape(loss.shape)
+        counters = Accumulator(_spacious(len(known.digits)))
+        rest = squared, 0, counters.digits, found.wide[:0], out
+        if kernel(preds, target, given, *rest) != len(rows):
+            return False
+        if not (np.array_equal(out, loss, equal_nan=True) and (written[loss.size :] == -1).all()):
+            return False
+        if counters.counters() != known.counters():
+            return False
     return True
 
 

@@ -1,10 +1,16 @@
 """How kernels are called: they write where they may, read where they may, and scratch suffices."""
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 from framed import CLASSES, ROWS, batch, sums_of
 
 from hingemetrics._core import exact, grid
+from hingemetrics._core.config import MulticlassMode
+from hingemetrics._core.exact import COUNTERS
+from hingemetrics._core.losses import losses
+from hingemetrics._core.tally import SAMPLES
 from hingemetrics._engine import frame, levels, machine_code
 
 GUARD = 0x5A5A5A5A5A5A5A5A
@@ -49,6 +55,39 @@ def test_nothing_is_written_but_sums(kernel, form, dtype, weighted):
                 assert done == rows
                 assert before == [array.tobytes() for array in arrays]
                 assert all(untouched() for _, untouched in given + sums), (classes, rows)
+
+
+@pytest.mark.parametrize("dtype", machine_code.DTYPES, ids=str)
+@pytest.mark.parametrize("form", machine_code.FORMS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses_are_written(kernel, form, dtype, weighted):
+    """All that NumPy computes and nothing else, from any row on; sums stay, but for counts."""
+    call = kernel(form, dtype)
+    mode = MulticlassMode("one-vs-all" if form == "one-vs-all" else "crammer-singer")
+    for classes in [1] if form == "binary" else CLASSES:
+        for rows, squared in zip(ROWS[1:], cycle((False, True))):
+            given = batch(form, dtype, classes, rows, weighted)
+            wanted = losses(*given[:2], mode, squared, given[2] if weighted else None)
+            out, untouched = guarded(np.full(wanted.shape, -1.0))
+            digits, wide = sums_of(form, classes)
+            start = rows // 3
+            assert call(*given, squared, start, digits, wide[:0], out) == rows
+            assert np.array_equal(out[start:], wanted[start:], equal_nan=True)
+            assert (out[:start] == -1).all(), (classes, rows)
+            assert untouched(), (classes, rows)
+            assert digits[SAMPLES] == rows - start
+            assert not digits[COUNTERS:].any()
+
+
+@pytest.mark.parametrize("form", machine_code.FORMS)
+@pytest.mark.parametrize("bad", ["target", "weight"])
+def test_losses_of_invalid_rows(kernel, form, bad):
+    """The kernel stops before the block that has one."""
+    preds, target, weight = batch(form, np.dtype(float), 2, 600, True)
+    (target if bad == "target" else weight)[300] = -7
+    out = np.empty(600 if form != "one-vs-all" else (600, 2))
+    done = kernel(form, np.dtype(float))(preds, target, weight, False, 0, *sums_of(form, 2), out)
+    assert done <= 300
 
 
 @pytest.mark.parametrize("dtype", machine_code.DTYPES, ids=str)

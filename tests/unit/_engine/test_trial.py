@@ -53,9 +53,31 @@ def test_right_code(key, kernel):
 def test_wrong_sums(key, kernel, fault):
     change = FAULTS[fault]
 
-    def wrong(preds, target, weight, squared, start, digits, wide):
-        arrays = preds, target, weight, squared, start, digits, wide
-        return change(arrays, kernel(*arrays))
+    def wrong(*arrays):
+        done = kernel(*arrays)
+        return done if len(arrays) > 7 else change(arrays, done)
+
+    assert not gives_known_sums(wrong, *key)
+
+
+WRITTEN_FAULTS = {
+    "a row too few": lambda arrays, done: done - 1,
+    "the first loss": lambda arrays, done: add(arrays[7], (0, 0), done),
+    "the last loss": lambda arrays, done: add(arrays[7], (-1, -1), done),
+    "too far": lambda arrays, done: add(arrays[7].base, arrays[7].size, done),
+    "samples": lambda arrays, done: add(arrays[5], SAMPLES, done),
+    "zeros": lambda arrays, done: add(arrays[5], ZEROS, done),
+    "unweighted": lambda arrays, done: add(arrays[5], UNWEIGHTED, done),
+}
+
+
+@pytest.mark.parametrize("fault", WRITTEN_FAULTS)
+def test_wrong_losses(key, kernel, fault):
+    change = WRITTEN_FAULTS[fault]
+
+    def wrong(*arrays):
+        done = kernel(*arrays)
+        return change(arrays, done) if len(arrays) > 7 else done
 
     assert not gives_known_sums(wrong, *key)
 
@@ -81,10 +103,10 @@ def test_the_code_of_another_kernel(key):
 def test_code_that_writes_too_far(key, kernel):
     """There is room behind, so that it can be told."""
 
-    def wrong(preds, target, weight, squared, start, digits, wide):
-        for array in (digits, wide):
+    def wrong(*arrays):
+        for array in arrays[5:7]:
             assert array.base is not None
             array.base[len(array) :] += 1
-        return kernel(preds, target, weight, squared, start, digits, wide)
+        return kernel(*arrays)
 
     assert gives_known_sums(wrong, *key)
