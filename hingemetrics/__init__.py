@@ -10,6 +10,7 @@ from hingemetrics._engine.backend import (
     warmup,
 )
 from hingemetrics._engine.installation import show_config
+from hingemetrics.comparison import Comparison, ComparisonState
 from hingemetrics.functional import hinge_loss
 from hingemetrics.metrics.bootstrap import (
     BootstrapHingeLoss,
@@ -17,12 +18,16 @@ from hingemetrics.metrics.bootstrap import (
     bootstrap_interval,
     leave_one_out,
 )
+from hingemetrics.metrics.comparison import HingeComparison, compare, loss_interval
 from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.metrics.running import RunningHingeLoss
 from hingemetrics.state import HingeState
 
 __all__ = [
     "BootstrapHingeLoss",
+    "Comparison",
+    "ComparisonState",
+    "HingeComparison",
     "HingeLoss",
     "HingeState",
     "Interval",
@@ -30,10 +35,12 @@ __all__ = [
     "RunningHingeLoss",
     "__version__",
     "bootstrap_interval",
+    "compare",
     "get_backend",
     "get_num_threads",
     "hinge_loss",
     "leave_one_out",
+    "loss_interval",
     "set_backend",
     "set_num_threads",
     "show_config",
@@ -43,16 +50,21 @@ __all__ = [
 # Pickles, reprs and documentation show the public path, wherever the code lives.
 for _public in (
     BootstrapHingeLoss,
+    Comparison,
+    ComparisonState,
+    HingeComparison,
     HingeLoss,
     HingeState,
     Interval,
     MulticlassMode,
     RunningHingeLoss,
     bootstrap_interval,
+    compare,
     get_backend,
     get_num_threads,
     hinge_loss,
     leave_one_out,
+    loss_interval,
     set_backend,
     set_num_threads,
     show_config,

@@ -1,6 +1,8 @@
-"""Exact sums, divided and rounded once, many at a time."""
+"""Exact sums, rounded once: quotients, many at a time, and square roots."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from hingemetrics._core.typing import Bools, Floats, Ints
 
 _RECIPROCAL_DIGITS = 4
 _NORMAL = 1000  # exponents below it are well within the range of normal doubles
+_ROOT_BITS = 64  # more than a double has
 _NO_WIDE: Ints = np.empty(0, np.int64)
 
 
@@ -60,3 +63,17 @@ def _rounded(digits: Ints, exponent: int) -> tuple[Floats, Bools]:
     mantissa = ((head >> np.uint64(2)) | last).astype(np.int64).astype(np.float64)
     normal = (abs(power + 62) < _NORMAL) | (mantissa == 0)
     return np.ldexp(mantissa, np.where(normal, power, 0)), normal
+
+
+def root(numerator: int, denominator: int) -> float:
+    """Return the square root of a fraction >= 0, correctly rounded, half to even."""
+    shift = max(2 * _ROOT_BITS - numerator.bit_length() + denominator.bit_length(), 0)
+    shift += shift % 2
+    floor, rest = divmod(numerator << shift, denominator)
+    head = math.isqrt(floor)
+    # One bit more says whether anything was cut off: there is no tie that it does not break.
+    last = rest != 0 or head * head != floor
+    try:
+        return (2 * head + last) / (1 << shift // 2 + 1)
+    except OverflowError:
+        return math.inf

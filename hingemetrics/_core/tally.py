@@ -136,22 +136,22 @@ class Tally:
         ] or [None]
 
     def __add__(self, other: Tally) -> Tally:
-        self._check_config(other)
+        check_same_config(self.config, other.config)
         if other.sums is None:
             return self
         if self.sums is None:
             return other
-        self._check_classes(other)
+        check_same_classes(self.num_classes, other.num_classes)
         return Tally.of(self.config, self.num_classes, self.sums + other.sums)
 
     def __sub__(self, other: Tally) -> Tally:
-        self._check_config(other)
+        check_same_config(self.config, other.config)
         if other.sums is None:
             return self
         if self.sums is None:
             rest = other.sums - other.sums - other.sums
         else:
-            self._check_classes(other)
+            check_same_classes(self.num_classes, other.num_classes)
             rest = self.sums - other.sums
         try:
             _check_rest(other.num_classes, rest)
@@ -160,24 +160,6 @@ class Tally:
                 f"cannot subtract a state that was never added: the rest would have {error}"
             ) from None
         return Tally.of(self.config, other.num_classes, rest)
-
-    def _check_config(self, other: Tally) -> None:
-        if self.config != other.config:
-            raise ValueError(
-                f"states must have the same configuration, got {self.config} and {other.config}"
-            )
-
-    def _check_classes(self, other: Tally) -> None:
-        """Raise unless both are binary, or both have the same number of classes."""
-        if self.num_classes != other.num_classes:
-            kinds = [
-                "binary data" if n == BINARY else f"{n} classes"
-                for n in (self.num_classes, other.num_classes)
-            ]
-            raise ValueError(
-                f"preds must have one form and number of classes throughout, "
-                f"got {kinds[1]} after {kinds[0]}"
-            )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tally):
@@ -188,6 +170,22 @@ class Tally:
 
     def __hash__(self) -> int:
         return hash((self.config, self.num_classes, self.totals()))
+
+
+def check_same_config(config: Config, other: Config) -> None:
+    """Raise unless what is to be merged has the same configuration."""
+    if config != other:
+        raise ValueError(f"states must have the same configuration, got {config} and {other}")
+
+
+def check_same_classes(num_classes: int, other: int) -> None:
+    """Raise unless both are binary, or both have the same number of classes."""
+    if num_classes != other:
+        kinds = ["binary data" if n == BINARY else f"{n} classes" for n in (num_classes, other)]
+        raise ValueError(
+            f"preds must have one form and number of classes throughout, "
+            f"got {kinds[1]} after {kinds[0]}"
+        )
 
 
 def check_reduction(reduction: object) -> None:

@@ -31,7 +31,8 @@ def measure(batch: Batch, onto: Tally) -> Tally:
             return _measure_spans(batch, onto)
         return _measure_span(batch, onto, 0, batch.rows) if batch.rows else onto
     except MixedCodingsError:
-        raise _mixed_codings(batch, onto) from None
+        before = bool(onto.counted(ZEROS)), bool(onto.counted(NEGATIVES))
+        raise mixed_codings(batch, *before) from None
 
 
 def per_sample(batch: Batch, config: Config) -> Floats:
@@ -46,15 +47,24 @@ def per_sample(batch: Batch, config: Config) -> Floats:
     return values if config.is_per_class(batch.num_classes) else values[:, 0]
 
 
-def loss_blocks(batch: Batch, config: Config, rows: int) -> Iterator[tuple[Floats, Floats | None]]:
-    """Yield the (weighted) losses (n, k) and weights of so many rows at a time."""
+def loss_blocks(
+    batch: Batch, config: Config, rows: int, counted: Accumulator | None = None
+) -> Iterator[tuple[Floats, Floats | None]]:
+    """Yield the (weighted) losses (n, k) and weights of so many rows at a time; count samples.
+
+    The next losses are written over the ones before.
+    """
     check_float_unit()
-    counted = Accumulator.empty(1)
+    if counted is None:
+        counted = Accumulator.empty(1)
+    out = np.empty((min(rows, batch.rows), config.losses_per_sample(batch.num_classes)))
     for start in range(0, batch.rows, rows):
         tier = tiers.whose_turn(config, batch)
-        yield tier.losses(batch, start, min(start + rows, batch.rows), config, counted)
+        stop = min(start + rows, batch.rows)
+        kept, weight = tier.write_losses(batch, start, stop, config, counted, out)
+        yield out[:kept], weight
     if counted.digits[ZEROS] and counted.digits[NEGATIVES]:
-        raise _mixed_codings(batch, Tally(config))
+        raise mixed_codings(batch, False, False)
 
 
 def _measure_spans(batch: Batch, onto: Tally) -> Tally:
@@ -83,13 +93,11 @@ def _measure_span(batch: Batch, onto: Tally, start: int, stop: int, threads: int
     return Tally.of(config, batch.num_classes, sums.sums())
 
 
-def _mixed_codings(batch: Batch, onto: Tally) -> ValueError:
+def mixed_codings(batch: Batch, zeros_before: bool, negatives_before: bool) -> ValueError:
     """Return the error that names the row where a second coding of the negatives begins."""
     zero, negative = batch.first(0), batch.first(-1)
-    if onto.counted(ZEROS):
-        row = negative
-    else:
-        row = zero if onto.counted(NEGATIVES) else max(zero, negative)
+    second = zero if negatives_before else max(zero, negative)
+    row = negative if zeros_before else second
     return row_error(MixedCodingsError.problem, row, MixedCodingsError.hint)
 
 

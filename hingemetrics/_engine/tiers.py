@@ -32,10 +32,13 @@ class Tier(Protocol):
         An invalid label or weight is refused.
         """
 
-    def losses(
-        self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator
-    ) -> tuple[Floats, Floats | None]:
-        """Return the (weighted) losses (n, k) of rows, and their weights; only count in `sums`."""
+    def write_losses(
+        self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator, out: Floats
+    ) -> tuple[int, Floats | None]:
+        """Write the (weighted) losses of the rows not ignored, (n, k), and count them in `sums`.
+
+        Return how many there are, and their weights.
+        """
 
 
 class NumpyTier:
@@ -56,13 +59,15 @@ class NumpyTier:
             sums.add(weight[:, np.newaxis], first=loss.shape[1])
         return end
 
-    def losses(
-        self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator
-    ) -> tuple[Floats, Floats | None]:
+    def write_losses(
+        self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator, out: Floats
+    ) -> tuple[int, Floats | None]:
         """Compute them in one pass after another: better if the rows stay in a cache."""
         preds, target, weight = batch.checked_block(start, stop)
         count(target, weight, batch.num_classes, sums)
-        return losses(preds, target, config.multiclass_mode, config.squared, weight), weight
+        rows = len(target)
+        out[:rows] = losses(preds, target, config.multiclass_mode, config.squared, weight)
+        return rows, weight
 
 
 class CompiledTier:
@@ -96,19 +101,18 @@ class CompiledTier:
             return end
         raise _refusal(batch, start, end)
 
-    def losses(
-        self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator
-    ) -> tuple[Floats, Floats | None]:
+    def write_losses(
+        self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator, out: Floats
+    ) -> tuple[int, Floats | None]:
         """Have the kernel write them."""
         preds, target, weight = batch.block(start, stop)
-        found = np.empty((len(target), config.losses_per_sample(batch.num_classes)))
+        rows = len(target)
         given = _NO_WEIGHT if weight is None else weight
-        done = len(target) and self._kernel(
-            preds, target, given, config.squared, 0, sums.digits, sums.wide, found
-        )
-        if done != len(target):
+        if rows and rows != self._kernel(
+            preds, target, given, config.squared, 0, sums.digits, sums.wide, out
+        ):
             raise _refusal(batch, start, stop)
-        return found, weight
+        return rows, weight
 
 
 def _refusal(batch: Batch, start: int, stop: int) -> Exception:

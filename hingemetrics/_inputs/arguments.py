@@ -52,6 +52,15 @@ def checked_int(value: object, name: str, least: int, bits: int | None = None) -
     return number
 
 
+def checked_confidence_level(value: object) -> float:
+    """Return a float between 0 and 1, or raise."""
+    if not isinstance(value, (float, np.floating)):
+        raise TypeError(f"confidence_level must be a float between 0 and 1, got {value!r}")
+    if not 0.0 < value < 1.0:
+        raise ValueError(f"confidence_level must be between 0 and 1, got {value}")
+    return float(value)
+
+
 def _as_int(value: Any) -> int | None:
     """Return anything with __index__ as an int; None for a bool and everything else."""
     if isinstance(value, (bool, np.bool_)):

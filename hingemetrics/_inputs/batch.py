@@ -42,7 +42,12 @@ class Batch:
     )
 
     def __init__(
-        self, preds: object, target: object, sample_weight: object, ignore_index: int | None
+        self,
+        preds: object,
+        target: object,
+        sample_weight: object,
+        ignore_index: int | None,
+        name: str = "preds",
     ) -> None:
         self.target = as_array(target, "target")
         if self.target.ndim != 1:
@@ -50,7 +55,7 @@ class Batch:
         if ignore_index is not None:
             _check_unrounded(target, self.target, ignore_index)
         self.rows = len(self.target)
-        self.preds = _checked_preds(as_array(preds, "preds"), self.rows)
+        self.preds = _checked_preds(as_array(preds, name), self.rows, name)
         self.dtype = _FLOAT32 if self.preds.dtype == _FLOAT32 else _FLOAT64
         self.num_classes = BINARY if self.preds.ndim == 1 else self.preds.shape[1]
         self.weight = None
@@ -167,7 +172,7 @@ def _checked_vector(array: Array, name: str, rows: int | None = None) -> Array:
     return array
 
 
-def _checked_preds(preds: Array, rows: int) -> Array:
+def _checked_preds(preds: Array, rows: int, name: str) -> Array:
     """Return preds as (N,) or (N, C): dimensions of size 1 are dropped.
 
     One exception: if the first dimension is 1 and one other is left, it is one sample of C classes.
@@ -181,7 +186,7 @@ def _checked_preds(preds: Array, rows: int) -> Array:
         shape = (1, *shape)
     if preds.ndim == 0 or len(shape) > 2 or shape[0] != rows or 0 in shape[1:]:
         raise ValueError(
-            f"preds must have shape (N,) or (N, C), C >= 2, with target of shape (N,), "
+            f"{name} must have shape (N,) or (N, C), C >= 2, with target of shape (N,), "
             f"got {preds.shape} with ({rows},)"
         )
     return preds.reshape(shape)

@@ -14,7 +14,7 @@ from hingemetrics._core.resampling import RESAMPLED_ROWS, resampled, sample_coun
 from hingemetrics._core.totals import Total
 from hingemetrics._core.typing import Array, Floats
 from hingemetrics._engine.measure import loss_blocks
-from hingemetrics._inputs.arguments import checked_int
+from hingemetrics._inputs.arguments import checked_confidence_level, checked_int
 from hingemetrics._inputs.batch import Batch
 from hingemetrics.metrics._base import Metric, locked
 from hingemetrics.state import HingeState, tally_of, updated
@@ -272,12 +272,7 @@ class _Options(NamedTuple):
     def checked(cls, n_resamples: Any, confidence_level: Any, seed: Any) -> _Options:
         """Return valid options, or raise."""
         n_resamples = checked_int(n_resamples, "n_resamples", least=1, bits=32)
-        if not isinstance(confidence_level, (float, np.floating)):
-            raise TypeError(
-                f"confidence_level must be a float between 0 and 1, got {confidence_level!r}"
-            )
-        if not 0.0 < confidence_level < 1.0:
-            raise ValueError(f"confidence_level must be between 0 and 1, got {confidence_level}")
+        confidence_level = checked_confidence_level(confidence_level)
         least = math.ceil(2.0 / (1.0 - confidence_level) - 1.0 - 1e-9)
         if n_resamples < least:
             raise ValueError(
@@ -285,7 +280,7 @@ class _Options(NamedTuple):
                 f"got {n_resamples}"
             )
         seed = checked_int(seed, "seed", least=0, bits=128)
-        return cls(n_resamples, float(confidence_level), seed)
+        return cls(n_resamples, confidence_level, seed)
 
     def interval(self, state: HingeState, resamples: list[tuple[int, Any]]) -> Interval:
         """Return a state's value and the quantiles of its resamples, each a weight and columns."""

@@ -27,11 +27,11 @@ def test_nothing_is_found(python, target):
 FAULTS = {
     # A sum is taken in any form, and whatever it is.
     "bytes": """
-from hingemetrics._core import wire
-def any_sum(self, samples):
+from hingemetrics._core import encoding
+def any_sum(self, samples, factors=1):
     exponent, mantissa = self.number(), self.number()
     return mantissa << min(exponent, 2000)
-wire._Reader.sum = any_sum
+encoding.Reader.sum = any_sum
 """,
     # The state is replaced before the rest is checked.
     "state_dict": """

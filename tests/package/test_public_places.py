@@ -13,6 +13,9 @@ from hingemetrics.plot import HingeLossDisplay
 PLACES = {
     "hingemetrics": {
         "BootstrapHingeLoss",
+        "Comparison",
+        "ComparisonState",
+        "HingeComparison",
         "HingeLoss",
         "HingeState",
         "Interval",
@@ -20,10 +23,12 @@ PLACES = {
         "RunningHingeLoss",
         "__version__",
         "bootstrap_interval",
+        "compare",
         "get_backend",
         "get_num_threads",
         "hinge_loss",
         "leave_one_out",
+        "loss_interval",
         "set_backend",
         "set_num_threads",
         "show_config",
@@ -48,7 +53,7 @@ NAMES = [
     (place, name) for place, names in PLACES.items() for name in sorted(names - {"__version__"})
 ]
 # Shown where they are used, or by what sets them.
-WITHOUT_EXAMPLE = {"Interval", "MulticlassMode", "get_backend", "get_num_threads"}
+WITHOUT_EXAMPLE = {"Comparison", "Interval", "MulticlassMode", "get_backend", "get_num_threads"}
 
 
 def modules_named(pickled):

@@ -9,7 +9,7 @@ LAYERS = [  # from the bottom up: what stands in one may import what stands belo
     {"_core"},
     {"_inputs"},
     {"_engine"},
-    {"state"},
+    {"state", "comparison"},
     {"metrics", "functional"},
     {"plot"},
     {"cli", "sklearn", "distributed"},

@@ -1,0 +1,204 @@
+"""Everything seen of two losses of the same samples, as a value, and what follows from it.
+
+With the weighted losses x and y of a sample, of weight w, the difference of the means and its
+standard error are
+
+    D = sum(x - y) / sum(w),    sqrt(n / (n - 1) * sum((x - y - w * D)**2)) / sum(w)
+
+The second sum is expanded into those of (x - y)**2, w * (x - y) and w**2, each of which is exact.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from hingemetrics._core.config import BINARY, Config
+from hingemetrics._core.float_unit import check_float_unit
+from hingemetrics._core.moments import NO_MOMENTS, Moments
+from hingemetrics._core.rounding import root
+from hingemetrics._core.tally import (
+    TOO_MANY_SAMPLES,
+    MixedCodingsError,
+    check_same_classes,
+    check_same_config,
+)
+from hingemetrics._core.totals import Total
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+_SEVERAL = 2  # fewer samples have no standard error
+
+
+class Counts(NamedTuple):
+    """Numbers of samples, and of binary targets 0 and -1."""
+
+    samples: int
+    zeros: int
+    negatives: int
+
+
+class PairedTally(NamedTuple):
+    """The exact moments of two losses of the same samples: `+` merges, `-` unmerges.
+
+    Before any data there are no columns, and `num_classes` is 0.
+    """
+
+    config: Config
+    num_classes: int = 0
+    counts: Counts = Counts(0, 0, 0)
+    columns: tuple[Moments, ...] = ()  # one for each loss
+    weights: Moments = NO_MOMENTS  # of w and 0: the sums of w and of w**2
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        num_classes: int,
+        counts: Counts,
+        columns: tuple[Moments, ...],
+        weights: Moments,
+    ) -> PairedTally:
+        """Return the tally with these moments, or raise if no data can have them."""
+        if counts.zeros and counts.negatives and num_classes == BINARY:
+            raise MixedCodingsError
+        if counts.samples >= TOO_MANY_SAMPLES:
+            raise ValueError(f"a state must be of fewer than 2**128 samples, got {counts.samples}")
+        if not counts.samples:
+            return cls(config)
+        return cls(config, num_classes, counts, columns, weights)
+
+    def plus(self, other: PairedTally) -> PairedTally:
+        """Return the tally of all samples of both."""
+        check_same_config(self.config, other.config)
+        if not other.num_classes:
+            return self
+        if not self.num_classes:
+            return other
+        check_same_classes(self.num_classes, other.num_classes)
+        return PairedTally.of(
+            self.config,
+            self.num_classes,
+            Counts(*map(int.__add__, self.counts, other.counts)),
+            tuple(map(Moments.plus, self.columns, other.columns)),
+            self.weights.plus(other.weights),
+        )
+
+    def minus(self, other: PairedTally) -> PairedTally:
+        """Return the tally of the samples that are not in `other`, or raise."""
+        check_same_config(self.config, other.config)
+        if not other.num_classes:
+            return self
+        if self.num_classes:
+            check_same_classes(self.num_classes, other.num_classes)
+        counts = Counts(*map(int.__sub__, self.counts, other.counts))
+        columns = self.columns or (NO_MOMENTS,) * len(other.columns)
+        columns = tuple(map(Moments.minus, columns, other.columns))
+        weights = self.weights.minus(other.weights)
+        try:
+            check_moments(other.num_classes, counts, columns, weights)
+        except ValueError as error:
+            raise ValueError(
+                f"cannot subtract a state that was never added: the rest would have {error}"
+            ) from None
+        return PairedTally.of(self.config, other.num_classes, counts, columns, weights)
+
+
+def check_moments(
+    num_classes: int, counts: Counts, columns: tuple[Moments, ...], weights: Moments
+) -> None:
+    """Raise for moments that no data could have."""
+    samples, zeros, negatives = counts
+    if samples < 0:
+        raise ValueError(f"a negative count ({samples})")
+    if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
+        raise ValueError(f"{zeros} targets 0 and {negatives} targets -1 in {samples} samples")
+    total, nothing, squares, products = weights
+    if total.nan or total.inf or nothing != Total(0, 0, 0) or products:
+        raise ValueError("an impossible total weight")
+    _check_squares("weights", total.finite, squares, samples)
+    for first, second, squares, products in columns:
+        for losses in (first, second):
+            finite = samples - losses.nan - losses.inf
+            if min(losses.nan, losses.inf, finite) < 0 or (losses.finite and not finite):
+                raise ValueError("an impossible sum of losses")
+            if losses.finite < 0:
+                raise ValueError("an impossible sum of losses")
+        _check_squares("differences", first.finite - second.finite, squares, samples)
+        if products**2 > squares * weights.squares:  # Cauchy and Schwarz
+            raise ValueError("an impossible sum of products")
+
+
+def _check_squares(what: str, total: int, squares: int, samples: int) -> None:
+    """Raise for a sum of squares that is too small for the sum: Cauchy and Schwarz."""
+    if squares < 0 or total**2 > squares * samples:
+        raise ValueError(f"an impossible sum of squares of {what}")
+
+
+class Estimate(NamedTuple):
+    """The means of two losses, their difference, and its standard error."""
+
+    value: float
+    baseline: float
+    difference: float
+    stderr: float
+
+
+def estimates(tally: PairedTally) -> list[Estimate]:
+    """Return an estimate for each column, each number rounded once from the exact sums."""
+    check_float_unit()
+    weight = tally.weights.first.finite
+    found = []
+    for moments in tally.columns:
+        first, second = moments.first, moments.second
+        variance = _variance(moments, tally.weights, tally.counts.samples)
+        stderr = math.nan if variance is None else root(*variance)
+        difference = _difference(first, second, weight)
+        found.append(Estimate(first.over(weight), second.over(weight), difference, stderr))
+    return found
+
+
+def fractions(tally: PairedTally) -> list[tuple[Fraction, Fraction, Fraction, Fraction]]:
+    """Return value, baseline, difference and the standard error's square of each column."""
+    from fractions import Fraction  # takes 2 ms to import
+
+    weight = tally.weights.first.finite
+    exact = []
+    for index, moments in enumerate(tally.columns):
+        variance = _variance(moments, tally.weights, tally.counts.samples)
+        if variance is None:
+            if weight and tally.counts.samples >= _SEVERAL:
+                raise ValueError(f"exact losses must be finite, got another one at index {index}")
+            break
+        totals = moments.first.finite, moments.second.finite
+        value, baseline = (Fraction(total, weight) for total in totals)
+        exact.append((value, baseline, value - baseline, Fraction(*variance)))
+    if not exact:
+        raise ValueError(
+            f"an exact comparison must be of at least two samples with a weight, "
+            f"got {tally.counts.samples}{'' if weight else ' without'}"
+        )
+    return exact
+
+
+def _variance(moments: Moments, weights: Moments, samples: int) -> tuple[int, int] | None:
+    """Return numerator and denominator of the square of the difference's standard error."""
+    first, second, squares, products = moments
+    weight = weights.first.finite
+    if samples < _SEVERAL or not weight or any((first.nan, first.inf, second.nan, second.inf)):
+        return None
+    total = first.finite - second.finite
+    spread = squares * weight**2 - 2 * total * products * weight + total**2 * weights.squares
+    return samples * spread, (samples - 1) * weight**4
+
+
+def _difference(first: Total, second: Total, weight: int) -> float:
+    """Return the difference of two means, rounded once; inf - inf is NaN."""
+    if first.nan or second.nan or weight == 0 or (first.inf and second.inf):
+        return math.nan
+    if first.inf or second.inf:
+        return math.inf if first.inf else -math.inf
+    total = first.finite - second.finite
+    size = Total(0, 0, abs(total)).over(weight)
+    return -size if total < 0 else size

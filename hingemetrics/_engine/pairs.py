@@ -1,0 +1,65 @@
+"""Two predictions of the same samples added to a paired tally: their losses, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import repeat
+
+import numpy as np
+
+from hingemetrics._core.config import Config
+from hingemetrics._core.exact import Accumulator
+from hingemetrics._core.moments import MOMENT_ROWS, MomentSums, moments_of_ones
+from hingemetrics._core.paired import Counts, PairedTally
+from hingemetrics._core.tally import NEGATIVES, SAMPLES, ZEROS, MixedCodingsError
+from hingemetrics._core.typing import Floats
+from hingemetrics._engine.measure import loss_blocks, mixed_codings
+from hingemetrics._inputs.batch import Batch
+
+_BLOCK_ELEMENTS = 1 << 14  # two blocks of losses take 256 KiB, half of a usual L2 cache
+_BLOCK_ROWS = 1 << 8  # at least
+
+
+def measure_pair(batch: Batch, baseline: Batch | None, onto: PairedTally) -> PairedTally:
+    """Return a paired tally with a batch added; without a baseline its losses are zero."""
+    if not batch.rows:
+        return onto
+    config = onto.config
+    columns = config.losses_per_sample(batch.num_classes)
+    sums, counted = MomentSums(columns + 1), Accumulator.empty(1)
+    rows = max(_BLOCK_ELEMENTS // columns, _BLOCK_ROWS)
+    of_baseline = _zeros(rows, columns) if baseline is None else _losses(baseline, config, rows)
+    for (x, weight), y in zip(loss_blocks(batch, config, rows, counted), of_baseline, strict=False):
+        _add(x, y[: len(x)], weight, config, sums)
+    counts = counted.counters()
+    *moments, weights = sums.moments(weighted=batch.weight is not None)
+    if batch.weight is None:
+        weights = moments_of_ones(counts[SAMPLES])
+    added = PairedTally.of(
+        config,
+        batch.num_classes,
+        Counts(counts[SAMPLES], counts[ZEROS], counts[NEGATIVES]),
+        tuple(moments),
+        weights,
+    )
+    try:
+        return onto.plus(added)
+    except MixedCodingsError:
+        before = onto.counts
+        raise mixed_codings(batch, bool(before.zeros), bool(before.negatives)) from None
+
+
+def _losses(batch: Batch, config: Config, rows: int) -> Iterator[Floats]:
+    return (loss for loss, _ in loss_blocks(batch, config, rows))
+
+
+def _zeros(rows: int, columns: int) -> Iterator[Floats]:
+    return repeat(np.zeros((rows, columns)))
+
+
+def _add(x: Floats, y: Floats, weight: Floats | None, config: Config, sums: MomentSums) -> None:
+    """Add a block of losses."""
+    plain = weight is None and not config.squared
+    for start in range(0, len(x), MOMENT_ROWS):
+        part = slice(start, start + MOMENT_ROWS)
+        sums.add(x[part], y[part], None if weight is None else weight[part], plain)
