@@ -7,7 +7,6 @@ all of it where it is huge or not finite, goes to the wide grid of the few group
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +51,7 @@ class GroupSums(NamedTuple):
     @property
     def columns(self) -> int:
         """Number of columns."""
-        return self.digits.shape[1]
+        return int(self.digits.shape[1])
 
     def plus(self, other: GroupSums, places: Ints, groups: int) -> GroupSums:
         """Return the sums of so many groups, where group g of `other` is group `places[g]`."""
@@ -104,7 +103,16 @@ class GroupAccumulator:
     rows + 2**32 * marked rows.
     """
 
-    __slots__ = ("_digits", "_counts", "_pending", "_room", "_unusual", "columns", "levels", "table")
+    __slots__ = (
+        "_counts",
+        "_digits",
+        "_pending",
+        "_room",
+        "_unusual",
+        "columns",
+        "levels",
+        "table",
+    )
 
     def __init__(self, slots: int, columns: int, levels: int) -> None:
         self.columns, self.levels = columns, levels
@@ -116,7 +124,7 @@ class GroupAccumulator:
         self._unusual: dict[tuple[int, int], Total] = {}
 
     def make_room(self, rows: int) -> None:
-        """Empty the table into digits if so many rows more, at most _TABLE_ROWS, could overflow it."""
+        """Empty the table if so many rows more, at most _TABLE_ROWS, could overflow it."""
         if rows > self._room:
             self._empty_table()
         self._room -= rows
@@ -125,21 +133,22 @@ class GroupAccumulator:
         """Add a block of doubles (n,) to each column, each to its row's slot."""
         self.make_room(len(slots))
         width, table = self.table.shape[1], self.table.reshape(-1)
-        first = slots * width
-        for column, values in enumerate(columns):
-            ordinary = np.abs(values) < SCATTER_LIMIT  # False for NaN
-            rest = values if ordinary.all() else np.where(ordinary, values, 0.0)
-            for level in range(self.levels):
-                rounded = rest + SCATTER_MAGIC[level]
-                amount = rounded.view(np.int64) - SCATTER_BITS[level]
-                np.add.at(table, first + (column * self.levels + level), amount)
-                rounded -= SCATTER_MAGIC[level]
-                rest = np.subtract(rest, rounded, out=rounded)  # exact
-            self._wait(column, np.where(ordinary, rest, values), slots)
-        counted = np.ones(len(slots), np.int64)
-        if marked is not None:
-            counted += marked.astype(np.int64) << DIGIT_BITS
-        np.add.at(table, first + (width - 1), counted)
+        with np.errstate(all="ignore"):  # of NaN and inf
+            first = slots * width
+            for column, values in enumerate(columns):
+                ordinary = np.abs(values) < SCATTER_LIMIT  # False for NaN
+                rest = values if ordinary.all() else np.where(ordinary, values, 0.0)
+                for level in range(self.levels):
+                    rounded = rest + SCATTER_MAGIC[level]
+                    amount = rounded.view(np.int64) - SCATTER_BITS[level]
+                    np.add.at(table, first + (column * self.levels + level), amount)
+                    rounded -= SCATTER_MAGIC[level]
+                    rest = np.subtract(rest, rounded, out=rounded)  # exact
+                self._wait(column, np.where(ordinary, rest, values), slots)
+            counted = np.ones(len(slots), np.int64)
+            if marked is not None:
+                counted += marked.astype(np.int64) << DIGIT_BITS
+            np.add.at(table, first + (width - 1), counted)
 
     def _wait(self, column: int, left: Floats, slots: Ints) -> None:
         """Let what is left of a block's doubles wait until it is worth a wide grid."""

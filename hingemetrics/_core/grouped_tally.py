@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
-from hingemetrics._core.config import BINARY, Config
+from hingemetrics._core.config import Config
 from hingemetrics._core.float_unit import check_float_unit
-from hingemetrics._core.grid import DIGIT_BITS, NARROW_ROWS
+from hingemetrics._core.grid import DIGIT_BITS, NARROW_ROWS, ONE
 from hingemetrics._core.group_keys import Key, kind_of
 from hingemetrics._core.group_sums import GroupSums, weight_digits
 from hingemetrics._core.rounding import quotients_by_counts
 from hingemetrics._core.tally import NEGATIVES, Tally
 from hingemetrics._core.totals import Total, Totals
-from hingemetrics._core.typing import Floats, Ints
+from hingemetrics._core.typing import Floats
 from hingemetrics._core.warn import warn_caller
 
 
@@ -44,10 +43,9 @@ class GroupedTally:
         if not keys:
             return cls(Tally(config))
         rows, marked = (int(count) for count in sums.counts.sum(axis=1))
-        columns = config.losses_per_sample(num_classes)
         totals = [sums.total_of(column) for column in range(sums.columns)]
         counters = _counters(rows, marked, negative)
-        total = _tally(config, num_classes, counters, totals, columns)
+        total = _tally(config, num_classes, counters, totals)
         return cls(total, {key: place for place, key in enumerate(keys)}, sums)
 
     @classmethod
@@ -128,7 +126,7 @@ class GroupedTally:
         negative = -1 if self.total.counted(NEGATIVES) else 0
         counts = sums.counts.T.tolist()
         return {
-            key: Totals(_counters(*counts[place], negative), columns[place])
+            key: Totals(_counters(counts[place][0], counts[place][1], negative), columns[place])
             for key, place in sorted(self.places.items())
         }
 
@@ -168,8 +166,7 @@ class GroupedTally:
             totals = self.sums.totals(column)
             for k, group in unsure:
                 if k == column:
-                    weight = Total(0, 0, int(counts[group]) << _ONE_BITS)
-                    means[k, group] = totals[group].over(weight.finite)
+                    means[k, group] = totals[group].over(int(counts[group]) * ONE)
         return means
 
     def _weighted_means(self, losses: int) -> Floats:
@@ -191,3 +188,16 @@ class GroupedTally:
 def _counters(rows: int, marked: int, negative: int) -> tuple[int, int, int]:
     """Return samples, zeros and negatives."""
     return (rows, 0, marked) if negative else (rows, marked, 0)
+
+
+def _tally(
+    config: Config,
+    num_classes: int,
+    counters: tuple[int, ...],
+    columns: Iterable[Total],
+) -> Tally:
+    """Return a tally of these totals; without a column of weights, every sample weighs 1."""
+    totals = tuple(columns)
+    if len(totals) == config.losses_per_sample(num_classes):
+        totals = (*totals, Total(0, 0, counters[0] * ONE))
+    return Tally.of_totals(config, num_classes, Totals(counters, totals))
