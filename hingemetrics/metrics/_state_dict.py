@@ -75,12 +75,12 @@ def parsed_grouped_state_dict(
             f"state_dict['states'] must have a state for each of {len(groups)} groups, "
             f"got {len(texts)}"
         )
-    kinds = KINDS if groups else (None,)
-    if not any(kind is one or (type(kind) is str and kind == one) for one in kinds):
+    kinds: tuple[str | None, ...] = KINDS if groups else (None,)
+    if kind not in kinds:
         choices = ", ".join(map(repr, kinds))
         raise ValueError(f"state_dict['group_type'] must be one of {choices}, got {kind!r}")
     try:
-        keys = decoded(kind, groups)
+        keys: list[Any] = decoded(kind, groups)
     except ValueError as error:
         raise ValueError(f"state_dict['groups'] is corrupt: {error}") from None
     if any(b <= a for a, b in itertools.pairwise(keys)):
