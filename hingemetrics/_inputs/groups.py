@@ -71,7 +71,11 @@ def checked_groups(groups: Any, rows: int) -> Groups:
     if found is None and isinstance(groups, Sequence) and not isinstance(groups, (str, bytes)):
         found = _groups_of_objects(list(groups))  # before NumPy makes integers of bools
     if found is None:
-        found = _groups_of_array(label_array(groups, "groups"))
+        array = label_array(groups, "groups")
+        if array.ndim != 1:
+            got = array.shape if array.ndim else type(groups).__name__
+            raise ValueError(f"groups must have shape ({rows},) like target, got {got}")
+        found = _groups_of_array(array)
     if len(found) != rows:
         raise ValueError(f"groups must have shape ({rows},) like target, got ({len(found)},)")
     return found
@@ -118,8 +122,6 @@ def _groups_by_category(codes: Array, categories: Array) -> Groups:
 
 def _groups_of_array(array: Array) -> Groups:
     """Return the groups of an array of one of the types that keys have."""
-    if array.ndim != 1:
-        raise ValueError(f"groups must have shape (N,), got {array.shape}")
     kind = array.dtype.kind
     if kind in "iu":
         return Groups(array, lambda chosen: chosen.tolist())
