@@ -10,6 +10,7 @@ Key = str | int | float | datetime.date
 """A key of one of KINDS; datetime.date includes datetime.datetime, and int bool."""
 
 AWARE = "datetime with a time zone"
+LEAST_INT, LARGEST_INT = -(1 << 63), (1 << 64) - 1
 KINDS = ("str", "int", "bool", "float", "date", "datetime", AWARE)
 
 
@@ -49,16 +50,26 @@ def _same(item: Any) -> Any:
     return item
 
 
+def _int(item: int) -> int:
+    if not LEAST_INT <= item <= LARGEST_INT:
+        raise ValueError
+    return item
+
+
 def _float(item: str) -> float:
     return float.fromhex(item) + 0.0  # -0.0 is no key
 
 
+def _utc(item: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(item).astimezone(datetime.timezone.utc)
+
+
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "str": _same,
-    "int": _same,
+    "int": _int,
     "bool": _same,
     "float": _float,
     "date": datetime.date.fromisoformat,
     "datetime": datetime.datetime.fromisoformat,
-    AWARE: datetime.datetime.fromisoformat,
+    AWARE: _utc,
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hingemetrics._core.group_keys import Key, kind_of
+from hingemetrics._core.group_keys import LARGEST_INT, LEAST_INT, Key, kind_of
 from hingemetrics._core.typing import Array, Bools, Ints
 from hingemetrics._inputs.arguments import row_error
 from hingemetrics._inputs.labels import label_array, missing_mask
@@ -201,7 +201,7 @@ def _canonical(item: Any, items: list[Any]) -> Key:
     if isinstance(item, (bool, np.bool_)):
         return bool(item)
     if isinstance(item, (int, np.integer)):
-        if not -_INT64_LIMIT <= item < 2 * _INT64_LIMIT:
+        if not LEAST_INT <= item <= LARGEST_INT:
             row = items.index(item)
             bits = int(item).bit_length()
             raise row_error(f"groups must be integers of 64 bits, got one of {bits} bits", row)
