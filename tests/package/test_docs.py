@@ -28,7 +28,9 @@ NEEDS = {  # what of a page's code needs more than it imports
     "matplotlib": r"HingeLossDisplay\.from_|\.plot\(|--plot\b",
     "pyarrow": r"\.parquet\b",
 }
-OPTIONAL = re.compile(r"^(?:from|import) (fairlearn|lightgbm|xgboost)\b", re.M)  # of single blocks
+OPTIONAL = re.compile(  # what single blocks need
+    r"^(?:from|import) (dask|duckdb|fairlearn|lightgbm|polars|xgboost)\b", re.M
+)
 NOT_RUN = [  # what would change the environment, take minutes or do this very thing
     r"pip install [-\w.\[\],\" ]+",
     r"pytest",
@@ -186,7 +188,8 @@ def reader(tmp_path, monkeypatch):
     ids=page_name,
 )
 def test_page(page, reader):
-    code = "".join(block.code for block in of_language(page, "python", "sh", "yaml"))
+    found = of_language(page, "python", "sh", "yaml")
+    code = "".join(block.code for block in found if not OPTIONAL.search(block.code))
     imported = re.findall(r"^ *(?:from|import) (\w+)", code, re.M)
     for module in {*imported, *(module for module, need in NEEDS.items() if re.search(need, code))}:
         pytest.importorskip(module)
