@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import yaml
 from cases import forms, name
 from oracle import exact_sum, expected
 from places import ROOT
@@ -74,6 +75,11 @@ def commands_of_yaml(code):
     """What a workflow's `run:` lines and blocks hold."""
     for match in re.finditer(r"^( *(?:- )?)run: *(?:\|\n((?:\1  .*\n|\n)+)|(.+)\n)", code, re.M):
         yield textwrap.dedent(match[2]) if match[2] else f"{match[3]}\n"
+
+
+def actions(code):
+    """Which actions a workflow uses."""
+    return re.findall(r"^ *(?:- )?uses: *(.+)$", code, re.M)
 
 
 def to_run(script):
@@ -169,7 +175,7 @@ class Reader:
 
     def yaml(self, block, following):
         scripts = [*map(to_run, commands_of_yaml(block.code))]
-        assert any("hingemetrics" in script for script in scripts), str(block)
+        assert any("hingemetrics" in used for used in [*scripts, *actions(block.code)]), str(block)
         for script in filter(None, scripts):
             run = self.run("bash", "-ec", script)
             assert (run.returncode, run.stderr) == (0, ""), f"{block}\n{run.stdout}\n{run.stderr}"
@@ -216,7 +222,6 @@ YAML = [block for page in PAGES for block in of_language(page, "yaml")]
 
 @pytest.mark.parametrize("block", YAML, ids=str)
 def test_workflow(block):
-    yaml = pytest.importorskip("yaml")
     workflow = yaml.safe_load(block.code)
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     runs = [step["run"] for step in steps if "run" in step]
