@@ -4,7 +4,7 @@ import re
 
 import pyarrow
 import pytest
-from command import PREDS, TARGET, printed, refused
+from command import PREDS, TARGET, json_of, printed, refused
 from oracle import expected
 from pyarrow import feather, parquet
 
@@ -12,6 +12,33 @@ import hingemetrics
 from hingemetrics import _files
 from hingemetrics._engine import backend
 from hingemetrics.cli import run
+
+OPTIONS = [
+    "--preds",
+    "--target",
+    "--sample-weight",
+    "--ignore-index",
+    "--merge",
+    "--expect",
+    "--squared",
+    "--multiclass-mode",
+    "--threads",
+    "--backend",
+    "--json",
+    "--format",
+    "--fail-above",
+    "--baseline",
+    "--max-increase",
+    "--same-rows",
+    "--update-baseline",
+    "--accept-worse",
+    "--worst",
+    "--per-class",
+    "--state-out",
+    "--plot",
+    "--version",
+    "--help",
+]
 
 
 def test_version(command):
@@ -23,27 +50,7 @@ def test_version(command):
 def test_help(command):
     run = command("--help")
     assert (run.returncode, run.stderr) == (0, "")
-    for word in (
-        "PREDS",
-        "TARGET",
-        "--squared",
-        "--multiclass-mode",
-        "--sample-weight",
-        "--ignore-index",
-        "--json",
-        "--fail-above",
-        "--preds",
-        "--target",
-        "--merge",
-        "--worst",
-        "--per-class",
-        "--state-out",
-        "--plot",
-        "--threads",
-        "--backend",
-        "--version",
-        "examples:",
-    ):
+    for word in ("PREDS", "TARGET", *OPTIONS, "examples:"):
         assert word in run.stdout
 
 
@@ -61,30 +68,10 @@ class TestWhatIsMissing:
         whole = loss(PREDS, TARGET, "--json")
         files = [tmp_path / "preds.npy", tmp_path / "target.npy"]
         assert command(files[0], "--json", files[1]) == whole
-        assert command("--json", files[0], "--fail-above", "9", files[1]) == whole
+        gated = json_of(command("--json", files[0], "--fail-above", "9", files[1]))
+        assert gated == {**json_of(whole), "gates": gated["gates"]}
         refused(command(files[0], "--json", *files), "unrecognized", "target.npy")
         refused(command(*files, "--json", "third.npy"), "unrecognized", "third.npy")
-
-
-OPTIONS = [
-    "--preds",
-    "--target",
-    "--sample-weight",
-    "--ignore-index",
-    "--merge",
-    "--squared",
-    "--multiclass-mode",
-    "--threads",
-    "--backend",
-    "--json",
-    "--fail-above",
-    "--worst",
-    "--per-class",
-    "--state-out",
-    "--plot",
-    "--version",
-    "--help",
-]
 
 
 class TestDidYouMean:
@@ -117,6 +104,8 @@ class TestDidYouMean:
             ("--multiclass-mode", "one-vs-al", "one-vs-all"),
             ("--multiclass-mode", "onevsall", "one-vs-all"),
             ("--multiclass-mode", "cramer-singer", "crammer-singer"),
+            ("--format", "markdwon", "markdown"),
+            ("--format", "xunit", "junit"),
             ("--backend", "numpi", "numpy"),
             ("--backend", "NumPy", "numpy"),
             ("--backend", "nunba", "numba"),
