@@ -47,10 +47,16 @@ class _Run:
     def outcome(self):
         assert self.action["runs"]["using"] == "composite"
         for step in self.action["runs"]["steps"]:
-            if self.evaluated(step["if"]) if "if" in step else not self.failed:
+            if self.is_due(step.get("if", "")):
                 self.run(step)
         outputs = {name: self.filled(out["value"]) for name, out in self.action["outputs"].items()}
         return Outcome(self.failed, outputs, "".join(self.summaries), self.log, self.used)
+
+    def is_due(self, condition):
+        """Whether a step runs: without a word on failures, only after none."""
+        if "failure()" not in condition and self.failed:
+            return False
+        return not condition or self.evaluated(condition)
 
     def run(self, step):
         if "uses" in step:
