@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from dataclasses import replace
 
 import numpy as np
 
 from hingemetrics._core.config import BINARY
 from hingemetrics._core.typing import Floats
-from hingemetrics.cli.console import note
 from hingemetrics.cli.formats.json_object import VERSION, as_json, state_fields
 from hingemetrics.cli.gate import Gate, part_names
 from hingemetrics.cli.increase import Change, Increase, baseline_gate, first_gate
@@ -130,23 +130,22 @@ def gate_of(baseline: Baseline, value: float | Floats, accept: bool) -> Gate:
 def updated(report: Report, baseline: Baseline, accept: bool) -> Baseline:
     """Write the loss of a report as the new baseline, if all gates are open and it is no worse.
 
-    With `accept` it may be worse. If the file is kept, a note says why.
+    With `accept` it may be worse.
     """
-    reason = _reason_to_keep(report, baseline, accept)
-    if reason is not None:
-        note(f"{baseline.path} is kept: {reason}")
-        return baseline
-    data = report.state.to_bytes()
-    if baseline.path.endswith(_JSON):
-        plain = Report(report.data, report.state, report.value, report.rows, report.ignore_index)
-        data = f"{as_json(plain)}\n".encode()
-    write(baseline.path, data)
-    if any(change.is_worse for change in baseline.changes):
-        note(f"{baseline.path} now holds a loss that is worse: it was accepted")
-    return baseline._replace(is_updated=True)
+    is_worse = any(change.is_worse for change in baseline.changes)
+    if is_worse and not accept:
+        reason = "the loss is worse, and is written only with --accept-worse"
+        return replace(baseline, note=f"{baseline.path} is kept: {reason}")
+    if not report.is_open:
+        return replace(baseline, note=f"{baseline.path} is kept: a gate is closed")
+    write(baseline.path, _written(report, baseline.path))
+    note = f"{baseline.path} holds a worse loss now, which was accepted" if is_worse else None
+    return replace(baseline, is_updated=True, note=note)
 
 
-def _reason_to_keep(report: Report, baseline: Baseline, accept: bool) -> str | None:
-    if not accept and any(change.is_worse for change in baseline.changes):
-        return "the loss is worse, and is written only with --accept-worse"
-    return None if report.is_open else "a gate is closed"
+def _written(report: Report, path: str) -> bytes:
+    """The state of a report, in the format of a file's ending."""
+    if not path.endswith(_JSON):
+        return report.state.to_bytes()
+    plain = Report(report.data, report.state, report.value, report.rows, report.ignore_index)
+    return f"{as_json(plain)}\n".encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from hingemetrics._core.typing import Floats
 from hingemetrics.cli.breakdown import ClassLoss, WorstSample
@@ -12,7 +12,8 @@ from hingemetrics.cli.increase import Change, Increase
 from hingemetrics.state import HingeState
 
 
-class Baseline(NamedTuple):
+@dataclass(frozen=True)
+class Baseline:
     """What the loss was compared with."""
 
     path: str
@@ -20,9 +21,11 @@ class Baseline(NamedTuple):
     changes: Sequence[Change]  # one per class (one-vs-all), else one; none without a state
     allowed: Increase
     is_updated: bool = False
+    note: str | None = None  # for people: why the file was kept, or what was accepted
 
 
-class Report(NamedTuple):
+@dataclass(frozen=True)
+class Report:
     """The results of one run."""
 
     data: str  # what was read, for people

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 
 from hingemetrics._core.typing import Floats
@@ -84,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
                 write(options.state_out, report.state.to_bytes())
             if report.baseline is not None and options.update_baseline:
                 baseline = updated(report, report.baseline, options.accept_worse)
-                report = report._replace(baseline=baseline)
+                report = replace(report, baseline=baseline)
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             fail(reason(error))
         return _print_report(report, picture, options)
@@ -96,6 +97,8 @@ def _print_report(report: Report, picture: Picture | None, options: argparse.Nam
     for gate in report.gates:
         if not gate.is_open:
             say(gate.sentence)
+    if report.baseline is not None and report.baseline.note is not None:
+        note(report.baseline.note)
     if picture is not None:
         _draw(picture, options.plot)
     return 0 if report.is_open else GATE_CLOSED
@@ -185,7 +188,7 @@ def _judged(report: Report, before: HingeState | None, options: argparse.Namespa
         allowed = options.max_increase or Increase.parsed("0")
         baseline = compared(options.baseline, before, report, allowed, options.same_rows)
         gates.append(gate_of(baseline, report.value, options.accept_worse))
-    return report._replace(baseline=baseline, gates=gates)
+    return replace(report, baseline=baseline, gates=gates)
 
 
 def _update(metric: HingeLoss, block: Block) -> None:

@@ -128,7 +128,7 @@ def test_the_command_is_read_from_the_top_down():
         {"cli.formats"},
         {"cli.formats.junit"},
         {"cli.formats.json_object", "cli.formats.markdown", "cli.formats.text"},
-        {"cli.formats.tables"},
+        {"cli.formats.characters", "cli.formats.tables"},
         {"cli.report"},
         {"cli.increase"},
         {"cli.breakdown", "cli.console", "cli.gate", "cli.outputs", "cli.state_files"},

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from hingemetrics.cli.formats.characters import valid
 from hingemetrics.cli.formats.tables import class_table, loss_table, worst_table
 from hingemetrics.cli.report import Report
 
 _MARKED = re.compile(r"[\\`*_~#$@&<>|{}\[\]]|[^ -~]")  # also what a terminal's encoding may lack
-_SURROGATE = re.compile("[\ud800-\udfff]")  # of a file name that is not UTF-8
 
 
 def as_markdown(report: Report) -> str:
@@ -50,5 +50,5 @@ def _table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     """Return a text in one line and in ASCII, with nothing that Markdown would read as markup."""
-    line = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+    line = valid(" ".join(text.split()))
     return _MARKED.sub(lambda match: f"&#{ord(match[0])};", line)

@@ -74,6 +74,54 @@ class TestWhatIsMissing:
         refused(command(*files, "--json", "third.npy"), "unrecognized", "third.npy")
 
 
+class TestTogether:
+    """Options that do nothing alone, or contradict each other, are refused before files are."""
+
+    @pytest.mark.parametrize(
+        ("option", "other"),
+        [
+            (["--expect", "2"], "--merge"),
+            (["--max-increase", "0"], "--baseline"),
+            (["--same-rows"], "--baseline"),
+            (["--update-baseline"], "--baseline"),
+            (["--accept-worse"], "--update-baseline"),
+            (["--accept-worse", "--baseline", "a.state"], "--update-baseline"),
+        ],
+    )
+    def test_one_without_the_other(self, command, option, other):
+        words = f"error: {option[0]} must be given with {other}, got {option[0]} alone\n"
+        refused(command("no.npy", "no.npy", *option), words)
+        if other != "--merge":
+            refused(command("--merge", "no.state", *option), words)
+
+    @pytest.mark.parametrize("name", ["text", "markdown", "junit"])
+    def test_two_formats(self, command, name):
+        words = f"--json is --format json, got --format {name} too\n"
+        refused(command("no.npy", "no.npy", "--json", "--format", name), words)
+
+    def test_one_format_by_two_names(self, loss):
+        short = loss(PREDS, TARGET, "--json")
+        assert loss(PREDS, TARGET, "--json", "--format", "json") == short
+        assert loss(PREDS, TARGET, "--format", "json") == short
+
+    @pytest.mark.parametrize("path", ["a.npy", "a", "a.state.bak", "json"])
+    def test_what_a_baseline_is_written_to(self, command, path):
+        run = command("no.npy", "no.npy", "--baseline", path, "--update-baseline")
+        refused(run, f"--baseline must end in .state or .json to be updated, got {path}\n")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("-1", "-0.1%", "x", "", "%", "1%%", "1 %", "nan", "inf", "1/3", "1_0", "0x1"),
+            *("1e9999", ".", "٣", "9" * 5000, "-" + "9" * 5000),
+        ],
+    )
+    def test_no_increase(self, command, text):
+        run = command("no.npy", "no.npy", "--baseline", "a.state", f"--max-increase={text}")
+        refused(run, "--max-increase: must be a decimal number >= 0, or one and a %, got ")
+        assert len(run.stderr) < 200
+
+
 class TestDidYouMean:
     def test_these_are_all_options(self, command):
         shown = re.findall(r"^  (?:-h, )?(--[-a-z]+)", command("--help").stdout, re.M)

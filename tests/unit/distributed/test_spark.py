@@ -20,7 +20,8 @@ from hingemetrics.distributed import spark_hinge_loss, spark_hinge_state
 
 SPARK = "spark.createDataFrame("
 CODE = re.compile(r"^```(?:\{code-block\} )?python\n(.*?)^```$", re.M | re.S)
-PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if SPARK in page.read_text("utf-8")]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+WITH_SPARK = [page for page in DOCS if SPARK in page.read_text("utf-8")]
 MIXED = "target must use one coding of the negative class, got 0 and -1 mixed"
 
 
@@ -152,7 +153,7 @@ class TestSpark:
         with pytest.raises((PythonException, ValueError), match=MIXED):
             spark_hinge_state(df, "score", "label")
 
-    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+    @pytest.mark.parametrize("page", WITH_SPARK, ids=lambda page: page.name)
     def test_page(self, page, spark, tmp_path, monkeypatch):
         """A page's Spark code, which needs Java, runs here, after what the page begins with."""
         shutil.copytree(EXAMPLES, tmp_path / "examples")
