@@ -124,8 +124,14 @@ def test_the_command_is_read_from_the_top_down():
     levels = [
         {"cli"},
         {"cli.run"},
-        {"cli.arguments", "cli.merging", "cli.report"},
-        {"cli.breakdown", "cli.console", "cli.gate", "cli.outputs"},
+        {"cli.arguments", "cli.baseline", "cli.merging"},
+        {"cli.formats"},
+        {"cli.formats.junit"},
+        {"cli.formats.json_object", "cli.formats.markdown", "cli.formats.text"},
+        {"cli.formats.characters", "cli.formats.tables"},
+        {"cli.report"},
+        {"cli.increase"},
+        {"cli.breakdown", "cli.console", "cli.gate", "cli.outputs", "cli.state_files"},
     ]
     assert set().union(*levels) == {m for m in house.PATHS if house.room(m) == "cli"}
     for k, level in enumerate(levels):
