@@ -286,6 +286,18 @@ class TestWhy:
         first, *_ = against(now, before).stderr.partition(";")
         assert first.rstrip() == f"hingemetrics: {line}"
 
+    def test_worst_is_by_what_is_allowed(self, against):
+        """Class 0 rose most, but class 1 most above its 110 %; --json tells both limits."""
+        before = Case(np.array([[-3.0, 0.0]]), np.array([0]), mode="one-vs-all")  # 4, 1
+        now = replace(before, preds=np.array([[-3.75, 0.5]]))  # 4.75, 1.5
+        run = against(now, before, "--max-increase", "10%", "--json")
+        assert run.stderr == (
+            "hingemetrics: loss 1.5 of class 1 is above the baseline's 1 by 0.5 (50%), "
+            "more than 10%; 1 more class fails too\n"
+        )
+        (gate,) = json.loads(run.stdout)["gates"]
+        assert [verdict["limit"] for verdict in gate["verdicts"]] == [4.4, 1.1]
+
     def test_what_is_printed(self, against):
         run = against(MORE, AGAIN)
         assert run.stdout == (
