@@ -112,12 +112,15 @@ def _changes(before: HingeState, report: Report) -> list[Change]:
     fields = zip(
         names,
         np.broadcast_to(report.value, len(names)).tolist(),
-        exact,
         np.atleast_1d(value_before).tolist(),
         exact_before if isinstance(exact_before, tuple) else [exact_before],
+        exact,
         strict=True,
     )
-    return [Change(*change) for change in fields]
+    return [
+        Change(name, value, base, exact_base, None if now is None else now - exact_base)
+        for name, value, base, exact_base, now in fields
+    ]
 
 
 def gate_of(baseline: Baseline, value: float | Floats, accept: bool) -> Gate:

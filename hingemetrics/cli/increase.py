@@ -34,11 +34,9 @@ class Increase(NamedTuple):
             raise ValueError(text)
         return cls(text, Fraction(match[1]), bool(match[2]))
 
-    def limit(self, baseline: Fraction) -> Fraction:
-        """The greatest loss that is allowed."""
-        if self.is_percentage:
-            return baseline + baseline * self.number / 100
-        return baseline + self.number
+    def over(self, baseline: Fraction) -> Fraction:
+        """How much it is for this baseline."""
+        return baseline * self.number / 100 if self.is_percentage else self.number
 
 
 class Change(NamedTuple):
@@ -46,19 +44,19 @@ class Change(NamedTuple):
 
     name: str  # of the loss, as in a verdict
     value: float
-    exact: Fraction | None  # None: NaN or infinite
     baseline: float
     exact_baseline: Fraction
+    increase: Fraction | None  # exact; None: the loss is NaN or infinite
 
     @property
     def difference(self) -> float:
         """The loss minus the baseline, rounded once; as the loss if that is NaN or infinite."""
-        return self.value if self.exact is None else rounded(self.exact - self.exact_baseline)
+        return self.value if self.increase is None else rounded(self.increase)
 
     @property
     def is_worse(self) -> bool:
         """Whether the loss is above the baseline at all, or NaN."""
-        return self.exact is None or self.exact > self.exact_baseline
+        return self.increase is None or self.increase > 0
 
 
 def baseline_gate(changes: Sequence[Change], allowed: Increase, accept: bool) -> Gate:
@@ -66,8 +64,10 @@ def baseline_gate(changes: Sequence[Change], allowed: Increase, accept: bool) ->
 
     With `accept` it is open for any finite loss.
     """
-    verdicts = [_verdict(change, allowed, accept) for change in changes]
-    worst = max(range(len(changes)), key=lambda k: _badness(changes[k], allowed))
+    excesses = [_excess(change, allowed) for change in changes]
+    pairs = list(zip(changes, excesses, strict=True))
+    verdicts = [_verdict(change, excess, allowed, accept) for change, excess in pairs]
+    worst = max(range(len(pairs)), key=lambda k: _badness(*pairs[k]))
     return Gate(_GATE, verdicts, worst)
 
 
@@ -79,64 +79,71 @@ def first_gate(names: Sequence[str], values: Sequence[float]) -> Gate:
 
 
 def rounded(number: Fraction) -> float:
-    """The double nearest to a fraction >= 0, or its negative; infinite if it is too large."""
+    """The double nearest to a fraction; infinite if it is too large for any."""
     try:
         return float(number)
     except OverflowError:
         return math.inf if number > 0 else -math.inf
 
 
-def _badness(change: Change, allowed: Increase) -> tuple[int, Fraction | int]:
-    """How far a loss is above what is allowed: NaN is worst, then infinity."""
-    if change.exact is None:
+def _excess(change: Change, allowed: Increase) -> Fraction | None:
+    """How far a loss is above what is allowed; negative below, None for NaN and infinity."""
+    if change.increase is None or not allowed.number:
+        return change.increase
+    return change.increase - allowed.over(change.exact_baseline)
+
+
+def _badness(change: Change, excess: Fraction | None) -> tuple[int, Fraction | int]:
+    """A key to sort by: NaN is worst, then infinity."""
+    if excess is None:
         return (2 if math.isnan(change.value) else 1), 0
-    return 0, change.exact - allowed.limit(change.exact_baseline)
+    return 0, excess
 
 
-def _verdict(change: Change, allowed: Increase, accept: bool) -> Verdict:
-    limit = allowed.limit(change.exact_baseline)
-    is_within = change.exact is not None and change.exact <= limit
-    is_accepted = accept and change.exact is not None and not is_within
-    sentence = _sentence(change, allowed) + ", which is accepted" * is_accepted
-    is_open = is_within or is_accepted
-    return Verdict(change.name, is_open, sentence, change.value, rounded(limit))
+def _verdict(change: Change, excess: Fraction | None, allowed: Increase, accept: bool) -> Verdict:
+    is_within = excess is not None and excess <= 0
+    is_accepted = accept and excess is not None and not is_within
+    sentence = _sentence(change, excess, allowed) + ", which is accepted" * is_accepted
+    limit = change.baseline
+    if allowed.number:
+        limit = rounded(change.exact_baseline + allowed.over(change.exact_baseline))
+    return Verdict(change.name, is_within or is_accepted, sentence, change.value, limit)
 
 
-def _sentence(change: Change, allowed: Increase) -> str:
+def _sentence(change: Change, excess: Fraction | None, allowed: Increase) -> str:
     """What is above, or below, what by how much."""
+    if math.isnan(change.value):
+        baseline = shown(change.baseline, math.inf)
+        return f"{of_part(change.name)} is NaN, not at most the baseline's {baseline}"
     gap = abs(change.difference)
     baseline = f"the baseline's {shown(change.baseline, gap)}"
-    if math.isnan(change.value):
-        return f"{of_part(change.name)} is NaN, not at most {baseline}"
     found = f"{of_part(change.name, shown(change.value, gap))} is"
-    if change.exact is None:
+    if change.increase is None or excess is None:
         return f"{found} above {baseline}"
-    increase = change.exact - change.exact_baseline
-    if not increase:
+    if not change.increase:
         return f"{found} that of the baseline"
-    side = "above" if increase > 0 else "below"
-    sentence = f"{found} {side} {baseline} by {_amount(change, allowed)}"
-    if increase <= 0 or not allowed.number:
+    side = "above" if change.is_worse else "below"
+    sentence = f"{found} {side} {baseline} by {_amount(change, change.increase, excess, allowed)}"
+    if not change.is_worse or not allowed.number:
         return sentence
-    is_within = change.exact <= allowed.limit(change.exact_baseline)
-    return f"{sentence}, {'at most' if is_within else 'more than'} {allowed.text}"
+    return f"{sentence}, {'at most' if excess <= 0 else 'more than'} {allowed.text}"
 
 
-def _amount(change: Change, allowed: Increase) -> str:
-    """By how much a loss differs from the baseline; of one above zero also in percent, if asked."""
-    assert change.exact is not None
-    difference = abs(change.exact - change.exact_baseline)
-    if allowed.is_percentage and change.exact_baseline:
-        percentage = 100 * difference / change.exact_baseline
-        in_percent = _near(percentage, allowed.number)
-        return f"{_near(difference, 0)} ({in_percent}%)"
-    return _near(difference, 0 if allowed.is_percentage else allowed.number)
+def _amount(change: Change, increase: Fraction, excess: Fraction, allowed: Increase) -> str:
+    """By how much a loss differs from the baseline; of one above zero also in percent, if asked.
+
+    In as few digits as show by how much that is too much.
+    """
+    difference, gap = abs(rounded(increase)), abs(rounded(excess))
+    if not allowed.is_percentage or not change.exact_baseline:
+        return _shown(difference, gap)
+    percent = 100 / change.exact_baseline
+    percentage, gap_percentage = abs(rounded(increase * percent)), abs(rounded(excess * percent))
+    return f"{_shown(difference, difference)} ({_shown(percentage, gap_percentage)}%)"
 
 
-def _near(number: Fraction, limit: Fraction | int) -> str:
-    """A positive number in as few digits as show its distance from the limit."""
-    text = shown(rounded(number), abs(rounded(number - limit)))
-    return text if float(text) else "less than 5e-324"
+def _shown(number: float, gap: float) -> str:
+    return shown(number, gap) if number else "less than 5e-324"
 
 
 def _first_verdict(name: str, value: float) -> Verdict:

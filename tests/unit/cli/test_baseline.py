@@ -272,6 +272,32 @@ class TestWhy:
             run = against(now, before, *options)
             assert (run.returncode, run.stderr) == (1, f"hingemetrics: {line}\n")
 
+    @pytest.mark.parametrize(
+        ("losses", "line"),
+        [
+            ([5.0, 2.0, 1.0], "loss 2 of class 1 is above the baseline's 1 by 1"),
+            ([4.5, 1.0, np.inf], "loss inf of class 2 is above the baseline's 1"),
+            ([np.inf, np.nan, 9.0], "loss of class 1 is NaN, not at most the baseline's 1"),
+        ],
+    )
+    def test_worst_is_what_is_furthest_above_its_own(self, against, losses, line):
+        before = Case(np.array([[-3.5, 0.0, 0.0]]), np.array([0]), mode="one-vs-all")  # 4.5, 1, 1
+        now = replace(before, preds=np.array([[1 - losses[0], losses[1] - 1, losses[2] - 1]]))
+        first, *_ = against(now, before).stderr.partition(";")
+        assert first.rstrip() == f"hingemetrics: {line}"
+
+    def test_worst_is_by_what_is_allowed(self, against):
+        """Class 0 rose most, but class 1 most above its 110 %; --json tells both limits."""
+        before = Case(np.array([[-3.0, 0.0]]), np.array([0]), mode="one-vs-all")  # 4, 1
+        now = replace(before, preds=np.array([[-3.75, 0.5]]))  # 4.75, 1.5
+        run = against(now, before, "--max-increase", "10%", "--json")
+        assert run.stderr == (
+            "hingemetrics: loss 1.5 of class 1 is above the baseline's 1 by 0.5 (50%), "
+            "more than 10%; 1 more class fails too\n"
+        )
+        (gate,) = json.loads(run.stdout)["gates"]
+        assert [verdict["limit"] for verdict in gate["verdicts"]] == [4.4, 1.1]
+
     def test_what_is_printed(self, against):
         run = against(MORE, AGAIN)
         assert run.stdout == (

@@ -62,6 +62,15 @@ class TestRatchet:
         )
         assert ratchet.holds(AGAIN)
 
+    def test_worse_by_less_than_a_rounding(self, ratchet):
+        preds = np.zeros(1000)
+        before, now = Case(preds.copy(), np.ones(1000, int)), Case(preds, np.ones(1000, int))
+        preds[3] = -(2.0**-52)
+        assert before.expected() == now.expected() == 1.0
+        ratchet(before)
+        assert ratchet(now, "--max-increase", "1").returncode == 0
+        assert ratchet.holds(before)
+
     @pytest.mark.parametrize("options", [[], ["--max-increase", "50%"]])
     def test_a_worse_one_that_is_accepted(self, ratchet, options):
         ratchet(AGAIN)
