@@ -114,9 +114,10 @@ class GroupAccumulator:
         "table",
     )
 
-    def __init__(self, slots: int, columns: int, levels: int) -> None:
-        self.columns, self.levels = columns, levels
-        self.table: Ints = np.zeros((slots, columns * levels + 1), np.int64)
+    def __init__(self, slots: int, losses: int, weighted: bool, plain: bool) -> None:
+        self.columns = losses + weighted
+        self.levels = PLAIN_SCATTER_LEVELS if plain else len(SCATTER_MAGIC)
+        self.table: Ints = np.zeros((slots, self.columns * self.levels + 1), np.int64)
         self._room = _TABLE_ROWS
         self._counts = _NO_COUNTS
         self._digits: Ints | None = None
@@ -129,9 +130,12 @@ class GroupAccumulator:
             self._empty_table()
         self._room -= rows
 
-    def add(self, columns: list[Floats], slots: Ints, marked: Bools | None) -> None:
-        """Add a block of doubles (n,) to each column, each to its row's slot."""
-        self.make_room(len(slots))
+    def add(self, losses: Floats, weight: Floats | None, slots: Ints, marked: Bools | None) -> None:
+        """Add a block of losses (n, k) and weights (n,), each row to its slot.
+
+        Plain losses are multiples of 2**-53. Room was made for the rows.
+        """
+        columns = [*losses.T] if weight is None else [*losses.T, weight]
         width, table = self.table.shape[1], self.table.reshape(-1)
         with np.errstate(all="ignore"):  # of NaN and inf
             first = slots * width

@@ -38,9 +38,9 @@ _Keys = Callable[[Ints], list[Key]]
 
 
 class Groups:
-    """The groups of rows, as numbers of slots; a slot may be no row's."""
+    """The groups of rows: codes from `lowest` on, of so many slots; a slot may be no row's."""
 
-    __slots__ = ("_codes", "_keys_of_codes", "_lowest", "slots")
+    __slots__ = ("_codes", "_keys_of_codes", "lowest", "slots")
 
     def __init__(self, codes: Array, keys_of_codes: _Keys) -> None:
         lowest, highest = _bounds(codes)
@@ -50,19 +50,20 @@ class Groups:
             lowest, highest = 0, len(distinct) - 1
         self._codes = codes
         self._keys_of_codes = keys_of_codes
-        self._lowest = lowest
+        self.lowest = lowest
         self.slots = highest - lowest + 1
 
     def __len__(self) -> int:
         return len(self._codes)
 
-    def block(self, start: int, stop: int) -> Ints:
-        """Return the slots of some rows."""
-        return self._codes[start:stop].astype(np.int64) - self._lowest
+    def codes(self, start: int, stop: int) -> Ints:
+        """Return the codes of some rows: their slots, counted from `lowest`."""
+        codes = self._codes[start:stop]
+        return np.require(codes, np.int64, ["C", "A"])
 
     def keys(self, slots: Ints) -> list[Key]:
         """Return the keys of slots that rows have."""
-        return self._keys_of_codes(slots + self._lowest)
+        return self._keys_of_codes(slots + self.lowest)
 
 
 def checked_groups(groups: Any, rows: int) -> Groups:
@@ -114,7 +115,7 @@ def _groups_by_category(codes: Array, categories: Array) -> Groups:
         found = _groups_of_array(categories)
     except (TypeError, ValueError):  # perhaps for a category that no row has
         return _groups_of_array(categories[codes])
-    slots = found.block(0, len(categories))
+    slots = found.codes(0, len(categories)) - found.lowest
     if len(np.unique(slots)) < len(slots):
         return Groups(slots[codes], found.keys)
     return Groups(codes, lambda chosen: found.keys(slots[chosen]))
