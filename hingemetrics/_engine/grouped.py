@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hingemetrics._core.config import BINARY
+from hingemetrics._core.config import BINARY, Config
 from hingemetrics._core.exact import Accumulator
 from hingemetrics._core.group_sums import GroupAccumulator
 from hingemetrics._core.grouped_tally import GroupedTally
@@ -21,11 +21,32 @@ _FLOAT64 = np.dtype(np.float64)
 _NO_WEIGHT = np.empty(0)
 
 
+class _NoSlotError(Exception):
+    """A code has no slot."""
+
+
 def measure_groups(batch: Batch, groups: Groups, onto: GroupedTally) -> GroupedTally:
     """Return a tally by group with a batch added."""
     if not batch.rows:
         return onto
-    config, weighted = onto.config, batch.weight is not None
+    try:
+        try:
+            added = _measured(batch, groups, onto.config)
+        except _NoSlotError:
+            added = _measured(batch, groups.without_guess(), onto.config)
+    except _NoSlotError:
+        raise RuntimeError("groups changed while they were read") from None
+    try:
+        return onto + added
+    except MixedCodingsError:
+        total = onto.total
+        before = bool(total.counted(ZEROS)), bool(total.counted(NEGATIVES))
+        raise mixed_codings(batch, *before) from None
+
+
+def _measured(batch: Batch, groups: Groups, config: Config) -> GroupedTally:
+    """Return the tally by group of a batch."""
+    weighted = batch.weight is not None
     losses = config.losses_per_sample(batch.num_classes)
     plain = not (config.squared or weighted)
     sums = GroupAccumulator(groups.slots, losses, weighted, plain)
@@ -40,13 +61,7 @@ def measure_groups(batch: Batch, groups: Groups, onto: GroupedTally) -> GroupedT
         _add(loss, weight, labels, codes, groups.lowest, batch.num_classes == BINARY, plain, sums)
     found, by_group = sums.sums()
     negative = -1 if counted.digits[NEGATIVES] else 0
-    added = GroupedTally.of(config, batch.num_classes, groups.keys(found), by_group, negative)
-    try:
-        return onto + added
-    except MixedCodingsError:
-        total = onto.total
-        before = bool(total.counted(ZEROS)), bool(total.counted(NEGATIVES))
-        raise mixed_codings(batch, *before) from None
+    return GroupedTally.of(config, batch.num_classes, groups.keys(found), by_group, negative)
 
 
 def _add(
@@ -68,13 +83,16 @@ def _add(
         if kernel is not None:
             part = slice(start, None)
             rest = lowest, binary, plain, sums.table
-            start += kernel(loss[part], given[part], labels[part], codes[part], *rest)
+            done = kernel(loss[part], given[part], labels[part], codes[part], *rest)
+            if done < 0:
+                raise _NoSlotError
+            start += done
         if start >= len(loss):
             return
         part = slice(start, start + rows)
         slots = codes[part] - lowest
         if slots.min() < 0 or slots.max() >= len(sums.table):
-            raise RuntimeError("groups changed while they were read")
+            raise _NoSlotError
         marked = labels[part] < 1 if binary else None
         sums.add(loss[part], None if weight is None else weight[part], slots, marked)
         start += rows
