@@ -86,7 +86,10 @@ def _bound_moments(function: Any, owner: object) -> Kernel:
 
 
 def _bound_groups(function: Any, owner: object) -> Kernel:
-    """Return the kernel that adds losses, (n, k), to the table of a `GroupAccumulator`."""
+    """Return the kernel that adds losses, (n, k), to the table of a `GroupAccumulator`.
+
+    Given counters, it reads binary predictions instead, (n,), and adds to the pairs.
+    """
     pack = frame.pack_groups
 
     def kernel(
@@ -98,8 +101,10 @@ def _bound_groups(function: Any, owner: object) -> Kernel:
         binary: bool,
         plain: bool,
         table: Ints,
+        digits: Ints | None = None,
         owner: object = owner,
     ) -> int:
+        of_preds = digits is not None
         rows: int = function(
             pack(
                 id(losses) + _DATA,
@@ -107,12 +112,15 @@ def _bound_groups(function: Any, owner: object) -> Kernel:
                 id(labels) + _DATA,
                 id(codes) + _DATA,
                 id(table) + _DATA,
-                *losses.shape,
+                id(digits if of_preds else table) + _DATA,
+                len(losses),
+                1 if of_preds else losses.shape[1],
                 len(table),
                 lowest,
                 weight.size > 0,
                 binary,
                 plain,
+                of_preds,
             )
         )
         return rows
