@@ -44,7 +44,7 @@ MARK = 1 << 32
 SIGN = np.int64(-1 << 63)
 PAIR_LIMIT, UNITS = 2.0**10, 2.0**53  # a loss below it is an integer below 2**63
 PAIR_ROW, PAIR_MARK = np.uint64(1 << 20), np.uint64(1 << 42)
-SAMPLES, ZEROS, NEGATIVES, COUNTERS = 0, 1, 2, 4
+ZEROS, NEGATIVES, COUNTERS = 1, 2, 4
 
 ONE = np.uint64(1)  # with a signed number, Numba would make a double of an unsigned one
 
@@ -96,12 +96,13 @@ def _counted(label, mark):
 
 @helper
 def _scatter_binary(preds, labels, codes, lowest, slots, digits, pairs):
-    """Add plain losses of binary predictions; return where it stopped, or -1 for a code without a slot.
+    """Add plain losses of binary predictions; return where it stopped, or -1 as `_scatter`.
 
-    A loss is an integer times 2**-53. The first word of a pair has the low 64 bits of their sum, the
-    second one the rest of it, rows and marked rows: half the memory of a table, and one pass.
+    A loss is an integer times 2**-53. The first word of a pair has the low 64 bits of their sum,
+    the second one the rest of it, rows and marked rows: less memory than a table, and one pass.
+    Labels 0 and -1 are not counted but noted: any label 0 is even, any -1 negative.
     """
-    zeros = negatives = np.int64(0)
+    common, any_of = np.int64(-1), np.int64(0)
     row, stop = 0, len(codes)
     while row < stop:
         slot, label = np.uint64(codes[row] - lowest), labels[row]
@@ -119,12 +120,11 @@ def _scatter_binary(preds, labels, codes, lowest, slots, digits, pairs):
         pairs[at] = low
         marked = np.int64(label - 1 >> 63).view(np.uint64)
         pairs[at + ONE] += np.uint64(low < amount) + PAIR_ROW + (PAIR_MARK & marked)
-        zeros += np.int64(label == 0)
-        negatives += np.int64(label < 0)
+        common &= label
+        any_of |= label
         row += 1
-    digits[SAMPLES] += row
-    digits[ZEROS] += zeros
-    digits[NEGATIVES] += negatives
+    digits[ZEROS] |= ~common & 1
+    digits[NEGATIVES] |= -(any_of >> 63)
     return row
 
 

@@ -17,6 +17,7 @@ from hingemetrics._inputs.groups import Groups
 
 _BLOCK_ELEMENTS = 1 << 15  # losses, groups and what they are made of stay in the L2 cache
 _BLOCK_ROWS = 1 << 8  # at least
+_IN_PLACE_ROWS = 1 << 18  # that are read once: Ctrl-C is heard after a millisecond
 _FLOAT64 = np.dtype(np.float64)
 _NO_WEIGHT = np.empty(0)
 
@@ -79,16 +80,19 @@ class _Scatter:
         The kernel takes the predictions if it can, else losses; where it stops, NumPy goes on for a
         few rows.
         """
-        batch = self._batch
-        stop = min(start + self._rows, batch.rows)
-        self.sums.make_room(stop - start)
+        batch, rows = self._batch, self._rows
         kernel = backend.kernel(machine_code.GROUPS, _FLOAT64)
-        if kernel is not None and self._binary and self._plain and batch.is_all_float64:
+        of_preds = kernel is not None and self._binary and self._plain and batch.is_all_float64
+        if of_preds and batch.in_place:
+            rows = _IN_PLACE_ROWS
+        stop = min(start + rows, batch.rows)
+        self.sums.make_room(stop - start)
+        if kernel is not None and of_preds:
             preds, labels, _ = batch.block(start, stop)
             codes = self._groups.codes(start, stop)
             rest = self._groups.lowest, True, True, self.sums.pairs, self.counted.digits
             start += _done(kernel(preds, _NO_WEIGHT, labels, codes, *rest))
-            stop = min(start + frame.GROUP_BLOCK, stop)
+            stop = min(start + min(frame.GROUP_BLOCK, self._rows), stop)
         if start < stop:
             self._add_losses(kernel, start, stop)
         return stop
