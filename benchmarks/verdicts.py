@@ -1,7 +1,8 @@
-"""What a verdict costs: comparing two models, and intervals, beside the loss of the same data."""
+"""What a verdict costs: two models, intervals and groups, beside the loss of the same data."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -43,9 +44,18 @@ DATA = [
 ]
 
 
+GROUPED, MOST_GROUPED = "hinge_loss_by", 4.0
+GROUPS = {  # what there are so many of, and the most times as long as the loss
+    "10,000 integers": (10_000, None, MOST_GROUPED),
+    "10,000 strings": (10_000, "U", math.inf),
+    "10,000 codes of 16 bits": (10_000, "i2", MOST_GROUPED),
+    "1,000,000 integers": (1_000_000, None, math.inf),
+}
+
+
 def experiments() -> list[Experiment]:
     """Return the experiments."""
-    return [experiment(data) for data in DATA]
+    return [*map(experiment, DATA), *map(group_experiment, GROUPS)]
 
 
 def experiment(data: Data) -> Experiment:
@@ -84,3 +94,29 @@ def measured(data: Data, scale: Scale) -> Measurements:
     if found["numpy"] != found["numba"] or wanted != found["numba"][0]:
         raise SystemExit(f"{data.title}: all should have the same bits")
     return medians(calls, scale.rounds)
+
+
+def group_experiment(name: str) -> Experiment:
+    """Compare the losses of groups with the loss of all rows."""
+    title = f"binary float64, groups: {name}"
+    row = Row(title, "x hinge_loss", GROUPED, LOSS, at_most=GROUPS[name][2])
+    return Experiment(title, partial(measured_groups, name), [row])
+
+
+def measured_groups(name: str, scale: Scale) -> Measurements:
+    """Return the medians of both; stop unless all groups together have all samples."""
+    preds, target = large_data("binary", 2, "float64", scale)
+    number, dtype, _ = GROUPS[name]
+    groups = np.random.default_rng(3).integers(0, number, len(target))
+    groups = groups if dtype is None else groups.astype(dtype)
+    metric = hingemetrics.GroupedHingeLoss()
+    metric.update(preds, target, groups)
+    if metric.state.value() != hingemetrics.hinge_loss(preds, target):
+        raise SystemExit(f"{name}: the groups should add up to all samples")
+    return medians(
+        {
+            LOSS: lambda: hingemetrics.hinge_loss(preds, target),
+            GROUPED: lambda: hingemetrics.hinge_loss_by(preds, target, groups),
+        },
+        scale.rounds,
+    )
