@@ -14,10 +14,17 @@ from hingemetrics._inputs.estimators import decisions
 from hingemetrics._inputs.labelled import labelled, labelled_by_classes
 from hingemetrics.functional import hinge_loss as loss_of_indices
 from hingemetrics.metrics.hinge import HingeLoss
-from hingemetrics.plot import HingeLossDisplay
+from hingemetrics.plot import ComparisonDisplay, HingeLossDisplay
 from hingemetrics.state import HingeState
 
-__all__ = ["HingeLossDisplay", "HingeScorer", "hinge_loss", "hinge_scorer", "make_hinge_scorer"]
+__all__ = [
+    "ComparisonDisplay",
+    "HingeLossDisplay",
+    "HingeScorer",
+    "hinge_loss",
+    "hinge_scorer",
+    "make_hinge_scorer",
+]
 
 
 def hinge_loss(
