@@ -17,7 +17,12 @@ from hingemetrics._inputs.labelled import (
     labelled_by_classes,
 )
 from hingemetrics._inputs.labels import Classes
-from hingemetrics.plot._comparison_drawing import Bill, Intervals, draw_bill, draw_intervals
+from hingemetrics.plot._comparison_drawing import (
+    MeanContents,
+    ClassContents,
+    draw_mean,
+    draw_classes,
+)
 from hingemetrics.plot._differences import (
     Pair,
     edges_of_differences,
@@ -322,7 +327,7 @@ class ComparisonDisplay:
         self.edges_ = self.counts_ = self.outside_ = None
         if self._is_per_class:
             panels = Panels(ax, tallest_curve=12.0)
-            draw_intervals(panels, self._intervals())
+            draw_classes(panels, self._class_contents())
             self.interval_ax_ = ax
         else:
             self.edges_ = edges_of_differences(self.differences, bins)
@@ -330,13 +335,13 @@ class ComparisonDisplay:
             left, right = map(self._pair.part, outside)
             self.outside_ = left, right
             panels = Panels(ax, shared=False, tallest_curve=30.0)
-            draw_bill(panels, self._bill(self.edges_, self.counts_, self.outside_))
+            draw_mean(panels, self._mean_contents(self.edges_, self.counts_, self.outside_))
             self.interval_ax_ = panels.curve
         self.ax_, self.figure_ = ax, ax.figure
 
-    def _bill(self, edges: Floats, counts: Array, outside: Any) -> Bill:
+    def _mean_contents(self, edges: Floats, counts: Array, outside: Any) -> MeanContents:
         undefined = np.isnan(self.differences)
-        return Bill(
+        return MeanContents(
             comparison=self.comparison,
             confidence_level=self.confidence_level,
             names=(self.name, self.baseline_name),
@@ -350,8 +355,8 @@ class ComparisonDisplay:
             squared=self._pair.config.squared,
         )
 
-    def _intervals(self) -> Intervals:
-        return Intervals(
+    def _class_contents(self) -> ClassContents:
+        return ClassContents(
             comparison=self.comparison,
             confidence_level=self.confidence_level,
             names=(self.name, self.baseline_name),

@@ -44,13 +44,14 @@ _COLORS = (SKY_BLUE, GREY, VERMILION)  # of better, unchanged or undecided, and 
 _SIDES = (("better", "d < 0"), ("unchanged", "d = 0"), ("worse", "d > 0"))
 _CLASSES = (("better", "below 0"), ("undecided", "contains 0"), ("worse", "above 0"))
 _NAMED_ROWS = 100  # ticks are slow
+_THICKEST = 5.0  # points, of an interval
 _ROOM = 0.04  # of an axis, at either end
 
 Column = tuple[float, float, float]
 """The mean difference of a class, and the ends of its interval."""
 
 
-class Bill(NamedTuple):
+class MeanContents(NamedTuple):
     """The numbers and names of the picture that leads from the baseline's loss to the model's."""
 
     comparison: Comparison
@@ -66,7 +67,7 @@ class Bill(NamedTuple):
     squared: bool
 
 
-class Intervals(NamedTuple):
+class ClassContents(NamedTuple):
     """The numbers and names of the picture of classes."""
 
     comparison: Comparison
@@ -76,20 +77,21 @@ class Intervals(NamedTuple):
     squared: bool
 
 
-def draw_bill(panels: Panels, shown: Bill) -> None:
-    """Draw the bill, the interval of the mean difference and the histogram, and place them."""
+def draw_mean(panels: Panels, shown: MeanContents) -> None:
+    """Draw the table, the interval of the mean difference and the histogram, and place them."""
     found: Any = shown.comparison
     _draw_histogram(panels, shown)
     ax = panels.curve
-    _draw_intervals(ax, [0.0], [(found.difference, found.low, found.high)])
+    _draw_intervals(ax, [0.0], [(found.difference, found.low, found.high)], _THICKEST)
     ax.set_ylim(-1, 1)
     ax.set_yticks([0.0], ["mean"])
+    ax.tick_params(axis="y", length=0)
     _style(ax, panels.font)
     spec = _format_of(found)
     difference = panels.write_beside(ax, 0.5, signed(found.difference, spec), va="center")
     panels.place(
         above=[
-            panels.head.add_artist(_bill(shown, spec, panels.font)),
+            panels.head.add_artist(_table_of_sides(shown, spec, panels.font)),
             _legend(panels, _interval_in_words(shown, spec)),
         ],
         beside=[difference],
@@ -97,12 +99,13 @@ def draw_bill(panels: Panels, shown: Bill) -> None:
     )
 
 
-def draw_intervals(panels: Panels, shown: Intervals) -> None:
+def draw_classes(panels: Panels, shown: ClassContents) -> None:
     """Draw the interval of each class's mean difference, and place the panels."""
     ax, last = panels.rows, len(shown.classes) - 1
     found: Any = shown.comparison
     columns = list(zip(found.difference, found.low, found.high, strict=True))
-    _draw_intervals(ax, [last - c + 0.5 for c in range(last + 1)], columns)
+    thickness = min(_THICKEST, 0.4 * panels.height / len(columns))
+    _draw_intervals(ax, [last - c + 0.5 for c in range(last + 1)], columns, thickness)
     ax.set_ylim(0, last + 1)
     ax.set_xlabel("difference of the mean losses", fontsize=panels.font)
     _style(ax, panels.font)
@@ -119,53 +122,58 @@ def draw_intervals(panels: Panels, shown: Intervals) -> None:
     )
 
 
-def _draw_histogram(panels: Panels, shown: Bill) -> None:
+def _draw_histogram(panels: Panels, shown: MeanContents) -> None:
     """Draw the histogram of differences, and in it their mean and its interval."""
     ax, edges, found = panels.rows, shown.edges, shown.comparison
     better, worse = shown.counts
     low, mean, high = (float(end) for end in (found.low, found.difference, found.high))
     if _is_drawable(low, high):
         color = _COLORS[side_of_interval(low, high)]
-        ax.axvspan(low, high, color=color, alpha=0.25, linewidth=0)
+        ax.axvspan(low, high, color=color, alpha=0.15 if color == GREY else 0.25, linewidth=0)
     ax.stairs(better, edges, fill=True, color=SKY_BLUE)
     ax.stairs(better + worse, edges, baseline=better, fill=True, color=VERMILION)
-    ax.axvline(0.0, color=GREY, linewidth=0.8, linestyle=":")
+    ax.axvline(0.0, color=BLACK, linewidth=0.8)
     if _is_drawable(mean):
         ax.axvline(mean, color=BLACK, linewidth=1, linestyle="--")
     highest = (better + worse).max()
-    ax.set(xlim=_with_room(edges[0], edges[-1]), ylim=(0, 1.05 * (highest or 1)))
+    low, high = _with_room(edges[0], edges[-1])  # where 0 would be at the end, and no sample is
+    ax.set_xlim(low if edges[0] == 0 else edges[0], high if edges[-1] == 0 else edges[-1])
+    ax.set(ylim=(0, 1.05 * (highest or 1)))
     ax.locator_params(axis="y", nbins=3, integer=not shown.weighted)
     ax.set_xlabel("difference d of a sample's losses", fontsize=panels.font)
     ax.set_ylabel("weight" if shown.weighted else "samples", fontsize=panels.font)
     if not highest:
+        style: Any = {"transform": ax.transAxes, "fontsize": panels.font, "color": GREY}
+        ax.text(0.52, 0.5, "no difference on this axis", **style)
         ax.set_yticks([0])
     _style(ax, panels.font)
 
 
-def _draw_intervals(ax: Axes, places: list[float], columns: list[Column]) -> None:
+def _draw_intervals(ax: Axes, places: list[float], columns: list[Column], thickness: float) -> None:
     """Draw intervals with their means, in the colours of their sides, against 0."""
     values = np.ravel(columns)
     ends = _with_room(*range_around_zero(values[np.abs(values) <= LARGEST_DRAWN]))
-    ax.axvline(0.0, color=GREY, linewidth=0.8, linestyle=":")
+    ax.axvline(0.0, color=BLACK, linewidth=0.8)
     for y, (mean, low, high) in zip(places, columns, strict=True):
         color = _COLORS[side_of_interval(low, high)]
         if _is_drawable(low, high):
-            ax.plot([low, high], [y, y], color=color, linewidth=5, solid_capstyle="butt")
+            ax.plot([low, high], [y, y], color=color, linewidth=thickness, solid_capstyle="butt")
         if not ends[0] <= mean <= ends[1]:  # an arrow at the end; nothing for NaN
             end, marker = (0, "<") if mean < 0 else (1, ">")
             if not np.isnan(mean):
-                ax.plot([ends[end]], [y], marker, color=color, markersize=5, clip_on=False)
+                ax.plot([ends[end]], [y], marker, color=color, markersize=thickness, clip_on=False)
         else:
-            ax.plot([mean], [y], "|", color=BLACK, markersize=9, markeredgewidth=1.5)
+            ax.plot([mean], [y], "|", color=BLACK, markersize=2 * thickness, markeredgewidth=1.5)
     ax.set_xlim(ends)
 
 
 def _style(ax: Axes, font: str) -> None:
     ax.tick_params(labelsize=font)
+    ax.xaxis.set_major_formatter(_tick)  # matplotlib's puts exponents on labels of small axes
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _bill(shown: Bill, spec: str, font: str) -> AnchoredOffsetbox:
+def _table_of_sides(shown: MeanContents, spec: str, font: str) -> AnchoredOffsetbox:
     """Return the table that leads from the baseline's loss to the model's, under a verdict."""
     found: Any = shown.comparison
     name, baseline = (one_line(name, LONGEST_NAME[font]) for name in shown.names)
@@ -191,7 +199,7 @@ def _bill(shown: Bill, spec: str, font: str) -> AnchoredOffsetbox:
     return table(lines, ("left", "left", "right", "right"), font, [_verdict(shown)])
 
 
-def _verdict(shown: Bill) -> str:
+def _verdict(shown: MeanContents) -> str:
     """Say what the interval says."""
     found: Any = shown.comparison
     level = percentage(shown.confidence_level)
@@ -207,7 +215,7 @@ def _verdict(shown: Bill) -> str:
     }[side_of_interval(found.low, found.high)]
 
 
-def _interval_in_words(shown: Bill, spec: str) -> str:
+def _interval_in_words(shown: MeanContents, spec: str) -> str:
     """Return the ends of the interval, for the legend."""
     found: Any = shown.comparison
     if np.isnan(found.low):
@@ -216,10 +224,10 @@ def _interval_in_words(shown: Bill, spec: str) -> str:
     return f"difference, {percentage(shown.confidence_level)} interval {low} to {high}"
 
 
-def _table_of_classes(shown: Intervals, columns: list[Column], font: str) -> AnchoredOffsetbox:
+def _table_of_classes(shown: ClassContents, columns: list[Column], font: str) -> AnchoredOffsetbox:
     """Return the table of how many classes are better and worse."""
     name, baseline = (one_line(name, LONGEST_NAME[font]) for name in shown.names)
-    sides = [side_of_interval(low, high) for _, low, high in columns]
+    sides = [None if np.isnan(low) else side_of_interval(low, high) for _, low, high in columns]
     lines = [
         Line((what, where, str(sides.count(side))), BLACK, color)
         for side, (what, where), color in zip(
@@ -227,10 +235,12 @@ def _table_of_classes(shown: Intervals, columns: list[Column], font: str) -> Anc
         )
     ]
     lines.insert(0, Line(("", "interval", "classes"), GREY))
+    if unknown := sides.count(None):
+        lines.append(Line(("unknown", "none", str(unknown)), GREY))
     return table(lines, ("left", "left", "right"), font, [f"{name} against {baseline}"])
 
 
-def _row_texts(panels: Panels, shown: Intervals) -> list[RowTexts]:
+def _row_texts(panels: Panels, shown: ClassContents) -> list[RowTexts]:
     """Write each class's name, difference and both losses beside its row."""
     ax, last = panels.rows, len(shown.classes) - 1
     found: Any = shown.comparison
@@ -253,8 +263,10 @@ def _legend(panels: Panels, words: str) -> Legend:
     from matplotlib.legend_handler import HandlerTuple
     from matplotlib.lines import Line2D
 
-    band = Line2D([], [], color=GREY, linewidth=5, solid_capstyle="butt")
-    mark = Line2D([], [], color=BLACK, marker="|", markersize=9, markeredgewidth=1.5, linestyle="")
+    band = Line2D([], [], color=GREY, linewidth=_THICKEST, solid_capstyle="butt")
+    mark = Line2D(
+        [], [], color=BLACK, marker="|", markersize=2 * _THICKEST, markeredgewidth=1.5, linestyle=""
+    )
     return panels.head.legend(
         [(band, mark)],
         [words],
@@ -269,12 +281,16 @@ def _legend(panels: Panels, words: str) -> Legend:
 
 
 def _format_of(found: Any) -> str:
-    """Return the format of all losses of a bill."""
-    return common_format(found.difference, found.stderr, max(found.value, found.baseline))
+    """Return the format of all losses in the table."""
+    return common_format(found.difference, found.value, found.baseline)
 
 
 def _number(loss: float, spec: str) -> str:
     return f"{loss:{spec}}".replace("-", "\N{MINUS SIGN}")
+
+
+def _tick(place: float, position: object) -> str:
+    return f"{place:.6g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _is_drawable(*numbers: float) -> bool:

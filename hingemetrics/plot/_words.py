@@ -46,14 +46,14 @@ def signed(number: float, spec: str = "#.3g") -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def common_format(difference: float, stderr: float, largest: float) -> str:
-    """Return a format for losses up to `largest` that shows how they differ.
+def common_format(difference: float, *losses: float) -> str:
+    """Return a format for losses and their difference.
 
-    It has as many decimals as three digits of the difference, or of its standard error, need; or
-    four digits of each number, if that were too many.
+    It has as many decimals as three digits of each need; or it is that of four digits of each
+    number, if those were too many.
     """
-    scale = max(abs(difference), 0.0 if np.isnan(stderr) else stderr) or 1.0
-    if not (np.isfinite(scale) and largest < _FIXED_BELOW):
+    numbers = abs(difference), *losses
+    if not all(number < _FIXED_BELOW for number in numbers):  # nor if one is NaN
         return ".4g"
-    decimals = 2 - math.floor(math.log10(scale))
-    return f".{max(decimals, 0)}f" if decimals <= _MOST_DECIMALS else ".4g"
+    most = max((2 - math.floor(math.log10(number)) for number in numbers if number), default=0)
+    return f".{max(most, 0)}f" if most <= _MOST_DECIMALS else ".4g"
