@@ -18,10 +18,10 @@ from hingemetrics._inputs.labelled import (
 )
 from hingemetrics._inputs.labels import Classes
 from hingemetrics.plot._comparison_drawing import (
-    MeanContents,
     ClassContents,
-    draw_mean,
+    MeanContents,
     draw_classes,
+    draw_mean,
 )
 from hingemetrics.plot._differences import (
     Pair,

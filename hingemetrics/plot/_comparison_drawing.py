@@ -152,7 +152,8 @@ def _draw_histogram(panels: Panels, shown: MeanContents) -> None:
 def _draw_intervals(ax: Axes, places: list[float], columns: list[Column], thickness: float) -> None:
     """Draw intervals with their means, in the colours of their sides, against 0."""
     values = np.ravel(columns)
-    ends = _with_room(*range_around_zero(values[np.abs(values) <= LARGEST_DRAWN]))
+    shown = range_around_zero(values[np.abs(values) <= LARGEST_DRAWN])
+    ends = _with_room(*shown)
     ax.axvline(0.0, color=BLACK, linewidth=0.8)
     for y, (mean, low, high) in zip(places, columns, strict=True):
         color = _COLORS[side_of_interval(low, high)]
@@ -161,7 +162,7 @@ def _draw_intervals(ax: Axes, places: list[float], columns: list[Column], thickn
         if not ends[0] <= mean <= ends[1]:  # an arrow at the end; nothing for NaN
             end, marker = (0, "<") if mean < 0 else (1, ">")
             if not np.isnan(mean):
-                ax.plot([ends[end]], [y], marker, color=color, markersize=thickness, clip_on=False)
+                ax.plot([shown[end]], [y], marker, color=color, markersize=thickness)
         else:
             ax.plot([mean], [y], "|", color=BLACK, markersize=2 * thickness, markeredgewidth=1.5)
     ax.set_xlim(ends)
