@@ -85,15 +85,15 @@ def comparison() -> Figure:
 
 
 def comparison_one_vs_all() -> Figure:
-    """Return the picture of what doubling all decision values does to each digit."""
+    """Return the picture of two ways to scale decision values, digit by digit."""
     preds, target = example("digits")
     return ComparisonDisplay.from_predictions(
         target,
-        2 * preds,
-        preds,
+        2 * preds / np.abs(preds).max(axis=1, keepdims=True),
+        preds / 2,
         multiclass_mode="one-vs-all",
-        name="doubled",
-        baseline_name="as they are",
+        name="scaled row by row",
+        baseline_name="halved",
     ).figure_
 
 

@@ -125,9 +125,11 @@ class ComparisonDisplay:
     ) -> None:
         config = Config.checked(squared, multiclass_mode)
         self.confidence_level = checked_confidence_level(confidence_level)
-        self._pair = Pair.checked(preds, baseline_preds, target, sample_weight, config)
-        self.comparison = self._pair.compared(self.confidence_level)
-        self.differences = self._pair.differences()
+        pair = Pair.checked(preds, baseline_preds, target, sample_weight, config)
+        self.comparison = pair.compared(self.confidence_level)
+        self.differences = pair.differences()
+        *self._arrays, self.sample_weight = pair[:4]
+        self.squared, self.multiclass_mode = config
         columns = self.differences.shape[1] if self._is_per_class else 0
         self.classes = list(range(columns)) if classes is None else classes
         if columns and len(self.classes) != columns:
@@ -136,7 +138,7 @@ class ComparisonDisplay:
             )
         self.name, self.baseline_name = name, baseline_name
         self.fractions, self.parts = zip(
-            *map(self._pair.part, sides_of_differences(self.differences)), strict=True
+            *map(pair.part, sides_of_differences(self.differences)), strict=True
         )
 
     @classmethod
@@ -331,8 +333,8 @@ class ComparisonDisplay:
             self.interval_ax_ = ax
         else:
             self.edges_ = edges_of_differences(self.differences, bins)
-            self.counts_, outside = histograms(self.differences, self._pair.weight, self.edges_)
-            left, right = map(self._pair.part, outside)
+            self.counts_, outside = histograms(self.differences, self.sample_weight, self.edges_)
+            left, right = map(self._pair().part, outside)
             self.outside_ = left, right
             panels = Panels(ax, shared=False, tallest_curve=30.0)
             draw_mean(panels, self._mean_contents(self.edges_, self.counts_, self.outside_))
@@ -347,12 +349,12 @@ class ComparisonDisplay:
             names=(self.name, self.baseline_name),
             fractions=self.fractions,
             parts=self.parts,
-            undefined=self._pair.part(undefined)[0],
+            undefined=self._pair().part(undefined)[0],
             edges=edges,
             counts=counts,
             outside=outside,
-            weighted=self._pair.weight is not None,
-            squared=self._pair.config.squared,
+            weighted=self.sample_weight is not None,
+            squared=self.squared,
         )
 
     def _class_contents(self) -> ClassContents:
@@ -361,8 +363,11 @@ class ComparisonDisplay:
             confidence_level=self.confidence_level,
             names=(self.name, self.baseline_name),
             classes=self.classes,
-            squared=self._pair.config.squared,
         )
+
+    def _pair(self) -> Pair:
+        config = Config(self.squared, self.multiclass_mode)
+        return Pair(*self._arrays, self.sample_weight, config)
 
     @property
     def _is_per_class(self) -> bool:

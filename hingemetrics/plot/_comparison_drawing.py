@@ -74,7 +74,6 @@ class ClassContents(NamedTuple):
     confidence_level: float
     names: tuple[str, str]
     classes: Classes
-    squared: bool
 
 
 def draw_mean(panels: Panels, shown: MeanContents) -> None:
