@@ -128,7 +128,8 @@ class ComparisonDisplay:
         pair = Pair.checked(preds, baseline_preds, target, sample_weight, config)
         self.comparison = pair.compared(self.confidence_level)
         self.differences = pair.differences()
-        *self._arrays, self.sample_weight = pair[:4]
+        self._arrays = pair[:3]
+        self.sample_weight = pair.weight
         self.squared, self.multiclass_mode = config
         columns = self.differences.shape[1] if self._is_per_class else 0
         self.classes = list(range(columns)) if classes is None else classes
