@@ -364,6 +364,7 @@ class ComparisonDisplay:
             confidence_level=self.confidence_level,
             names=(self.name, self.baseline_name),
             classes=self.classes,
+            squared=self.squared,
         )
 
     def _pair(self) -> Pair:

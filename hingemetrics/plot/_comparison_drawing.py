@@ -74,6 +74,7 @@ class ClassContents(NamedTuple):
     confidence_level: float
     names: tuple[str, str]
     classes: Classes
+    squared: bool
 
 
 def draw_mean(panels: Panels, shown: MeanContents) -> None:
@@ -106,7 +107,7 @@ def draw_classes(panels: Panels, shown: ClassContents) -> None:
     thickness = min(_THICKEST, 0.4 * panels.height / len(columns))
     _draw_intervals(ax, [last - c + 0.5 for c in range(last + 1)], columns, thickness)
     ax.set_ylim(0, last + 1)
-    ax.set_xlabel("difference of the mean losses", fontsize=panels.font)
+    ax.set_xlabel(f"difference of mean {loss_name(shown.squared)}es", fontsize=panels.font)
     _style(ax, panels.font)
     panels.curve.tick_params(labelbottom=False, labelleft=False, length=0)
     panels.curve.set_axis_off()  # only its place is needed, for the head of the right column
@@ -138,13 +139,13 @@ def _draw_histogram(panels: Panels, shown: MeanContents) -> None:
     low, high = _with_room(edges[0], edges[-1])  # where 0 would be at the end, and no sample is
     ax.set_xlim(low if edges[0] == 0 else edges[0], high if edges[-1] == 0 else edges[-1])
     ax.set(ylim=(0, 1.05 * (highest or 1)))
-    ax.locator_params(axis="y", nbins=3, integer=not shown.weighted)
-    ax.set_xlabel("difference d of a sample's losses", fontsize=panels.font)
+    ticks = [0, highest] if highest else [0]  # more would not fit low axes
+    ax.set_yticks(ticks, [f"{tick:.3g}" if shown.weighted else str(tick) for tick in ticks])
+    ax.set_xlabel(f"d: difference of {loss_name(shown.squared)}es", fontsize=panels.font)
     ax.set_ylabel("weight" if shown.weighted else "samples", fontsize=panels.font)
     if not highest:
         style: Any = {"transform": ax.transAxes, "fontsize": panels.font, "color": GREY}
         ax.text(0.52, 0.5, "no difference on this axis", **style)
-        ax.set_yticks([0])
     _style(ax, panels.font)
 
 
@@ -179,7 +180,7 @@ def _table_of_sides(shown: MeanContents, spec: str, font: str) -> AnchoredOffset
     name, baseline = (one_line(name, LONGEST_NAME[font]) for name in shown.names)
     whole = "of weight" if shown.weighted else "of samples"
     lines = [
-        Line(("", "", whole, f"mean {loss_name(shown.squared)}"), GREY),
+        Line(("", "", whole, "mean loss"), GREY),
         Line((baseline, "", "", _number(found.baseline, spec)), BLACK),
     ]
     for (side, where), color, share, part in zip(

@@ -146,11 +146,11 @@ class TestWords:
         *start, end = map(float, texts)
         assert abs(sum(start) - end) < 2e-3 * found.value
         assert f"difference, 95% interval {found.low:+{spec}} to {found.high:+{spec}}" in said
-        assert {"of samples", "mean hinge loss", "samples"} <= set(said)
+        assert {"of samples", "d: difference of hinge losses", "samples"} <= set(said)
 
     def test_weights(self):
         said = written(display("weighted"))
-        assert {"of weight", "mean squared hinge loss", "weight"} <= set(said)
+        assert {"of weight", "d: difference of squared hinge losses", "weight"} <= set(said)
 
     def test_what_is_not_drawn_is_told(self):
         shown = display("outlier")
