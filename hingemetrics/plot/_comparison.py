@@ -71,8 +71,8 @@ class ComparisonDisplay:
         The fractions of the samples, by weight, that are better, unchanged and worse; correctly
         rounded.
     parts : tuple of three floats, or of three ndarrays, shape (C,), for one-vs-all
-        The parts of the mean difference from these samples: each correctly rounded, together the
-        difference.
+        The parts of the mean difference that come from these samples, each correctly rounded; they
+        add up to it.
     edges_ : ndarray of float64, shape (B + 1,)
         Edges of the bins, after `plot`. None for one-vs-all, like the next two.
     counts_ : ndarray, shape (2, B)

@@ -27,7 +27,7 @@ class Pair(NamedTuple):
     preds: Floats
     baseline_preds: Floats
     target: Array
-    weight: Array | None
+    weight: Floats | None
     config: Config
 
     @classmethod
@@ -44,10 +44,11 @@ class Pair(NamedTuple):
         baseline = Batch(baseline_preds, batch.target, None, None, "baseline_preds")
         if not batch.rows:
             raise ValueError("preds must hold at least one sample, got none")
-        if batch.weight is not None and not batch.weight.any():
+        weight = None if batch.weight is None else as_float64(batch.weight)
+        if weight is not None and not weight.any():
             raise ValueError("sample_weight must have a sum above 0, got only zeros")
         both = as_float64(batch.preds), as_float64(baseline.preds)
-        return cls(*both, batch.target, batch.weight, config)
+        return cls(*both, batch.target, weight, config)
 
     def compared(self, confidence_level: float = 0.95) -> Comparison:
         """Return the comparison of the mean losses."""

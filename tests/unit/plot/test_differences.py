@@ -113,6 +113,16 @@ class TestNumbers:
         assert shown.outside_ == (left, right)
         assert (left == right == (0, 0)) == (bins != BINS["some"])
 
+    @pytest.mark.parametrize("dtype", ["u1", "?", "f4", "g"])
+    def test_weights_of_any_dtype(self, dtype):
+        """What sums of them cannot hold does not wrap around."""
+        weight = np.full(300, 200).astype(dtype)
+        shown = ComparisonDisplay(
+            np.ones(300), np.zeros(300), np.ones(300, int), sample_weight=weight
+        ).plot()
+        assert shown.counts_.sum() == 300.0 * float(weight[0])
+        assert shown.fractions == (1.0, 0.0, 0.0)
+
     def test_order(self):
         """All but the weights in bins have the same bits in any order."""
         rng = np.random.default_rng(0)
