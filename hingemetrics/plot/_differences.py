@@ -73,6 +73,8 @@ class Pair(NamedTuple):
         That is their part of the mean difference, correctly rounded. For one-vs-all, the mask is
         (N, C) and both are arrays (C,).
         """
+        if mask.ndim == 1 and not mask.any():
+            return 0.0, 0.0
         chosen = mask if mask.ndim == self.preds.ndim else mask[:, np.newaxis]
         ours, theirs = (np.where(chosen, preds, 0.0) for preds in self[:2])  # of the others, equal
         difference = self._replace(preds=ours, baseline_preds=theirs).compared().difference

@@ -201,6 +201,13 @@ class TestMarks:
         assert not shown.counts_[0, zero:].any()
         assert not shown.counts_[1, :zero].any()
 
+    def test_samples_that_did_not_change_do_not_shorten_the_axis(self):
+        worse = np.arange(0.1, 1.1, 0.1)
+        ours = np.append(np.zeros(1000), -worse)
+        shown = ComparisonDisplay(ours, np.zeros(1010), np.ones(1010, int)).plot()
+        assert shown.counts_.sum() == 10
+        assert shown.outside_ == ((0.0, 0.0), (0.0, 0.0))
+
     def test_intervals(self):
         for case, rows in (("two", 1), ("three classes", 3)):
             shown = display(case)

@@ -12,7 +12,8 @@ from hingemetrics import compare
 from hingemetrics.plot import ComparisonDisplay
 
 CASES = {name(case): case for case in forms(120)}
-BINS = {"default": 40, "one": 1, "some": (-0.5, -0.125, 0.25, 0.75), "sturges": "sturges"}
+SOME, POSITIVE = (-0.5, -0.125, 0.25, 0.75), (0.125, 0.25, 0.75)
+BINS = {"default": 40, "one": 1, "some": SOME, "positive": POSITIVE, "sturges": "sturges"}
 
 
 @cache
@@ -111,7 +112,7 @@ class TestNumbers:
         left = part(column, lambda d: d and d < edges[0])
         right = part(column, lambda d: d and d > edges[-1])
         assert shown.outside_ == (left, right)
-        assert (left == right == (0, 0)) == (bins != BINS["some"])
+        assert (left == right == (0, 0)) == (bins not in (SOME, POSITIVE))
 
     @pytest.mark.parametrize("dtype", ["u1", "?", "f4", "g"])
     def test_weights_of_any_dtype(self, dtype):
