@@ -125,7 +125,8 @@ def draw_classes(panels: Panels, shown: ClassContents) -> None:
 def _draw_histogram(panels: Panels, shown: MeanContents) -> None:
     """Draw the histogram of differences, and in it their mean and its interval."""
     ax, edges, found = panels.rows, shown.edges, shown.comparison
-    better, worse = shown.counts
+    highest = shown.counts.sum(axis=0).max()
+    better, worse = shown.counts / (highest or 1)  # weights may be too large, or small, to draw
     low, mean, high = (float(end) for end in (found.low, found.difference, found.high))
     if _is_drawable(low, high):
         color = _COLORS[side_of_interval(low, high)]
@@ -135,12 +136,11 @@ def _draw_histogram(panels: Panels, shown: MeanContents) -> None:
     ax.axvline(0.0, color=BLACK, linewidth=0.8)
     if _is_drawable(mean):
         ax.axvline(mean, color=BLACK, linewidth=1, linestyle="--")
-    highest = (better + worse).max()
     low, high = _with_room(edges[0], edges[-1])  # where 0 would be at the end, and no sample is
     ax.set_xlim(low if edges[0] == 0 else edges[0], high if edges[-1] == 0 else edges[-1])
-    ax.set(ylim=(0, 1.05 * (highest or 1)))
-    ticks = [0, highest] if highest else [0]  # more would not fit low axes
-    ax.set_yticks(ticks, [f"{tick:.3g}" if shown.weighted else str(tick) for tick in ticks])
+    ax.set_ylim(0, 1.05)
+    most = f"{highest:.3g}" if shown.weighted else str(highest)
+    ax.set_yticks([0, 1] if highest else [0], ["0", most] if highest else ["0"])  # fits low axes
     ax.set_xlabel(f"d: difference of {loss_name(shown.squared)}es", fontsize=panels.font)
     ax.set_ylabel("weight" if shown.weighted else "samples", fontsize=panels.font)
     if not highest:
@@ -204,7 +204,7 @@ def _verdict(shown: MeanContents) -> str:
     """Say what the interval says."""
     found: Any = shown.comparison
     level = percentage(shown.confidence_level)
-    if shown.fractions[UNCHANGED] == 1.0:
+    if not (shown.fractions[BETTER] or shown.fractions[WORSE] or shown.undefined):
         return "equal: no sample's loss differs"
     if np.isnan(found.low):
         why = "one sample" if found.count == 1 else "losses that are not finite"

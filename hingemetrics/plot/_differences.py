@@ -18,7 +18,6 @@ from hingemetrics.plot._figures import LARGEST_DRAWN
 from hingemetrics.plot._margins import fraction
 
 BETTER, UNCHANGED, WORSE = range(3)  # sides of differences, and of intervals
-_SMALLEST_RANGE = 1e-100  # of an axis: in smaller ones, matplotlib's scales underflow
 
 
 class Pair(NamedTuple):
@@ -101,11 +100,10 @@ def edges_of_differences(differences: Floats, bins: Any) -> Floats:
 
 
 def range_around_zero(values: Floats) -> tuple[float, float]:
-    """Return the range of an axis of differences: it contains 0, and is not too small to draw."""
+    """Return the range of an axis of differences, which contains 0."""
     if not values.any():
         return -1.0, 1.0
-    low, high = shown_range(values, [np.arange(len(values))], boundary=0.0)
-    return (low, high) if high - low >= _SMALLEST_RANGE else (-_SMALLEST_RANGE, _SMALLEST_RANGE)
+    return shown_range(values, [np.arange(len(values))], boundary=0.0)
 
 
 def histograms(
