@@ -26,7 +26,7 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^(`{3,})([^\n]*)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
 NEEDS = {  # what of a page's code needs more than it imports
-    "matplotlib": r"HingeLossDisplay\.from_|\.plot\(|--plot\b",
+    "matplotlib": r"Display\.from_|\.plot\(|--plot\b",
     "pyarrow": r"\.parquet\b",
 }
 OPTIONAL = re.compile(  # what single blocks need
