@@ -64,6 +64,11 @@ def test_quotients_by_counts():
                 for shift in (0, 31, 90):
                     counts.append(count)
                     numbers.append((quotient * count << shift) + beside)
+    # 1 / count, of 54 bits up to a tie that only what follows 11 zeros after it breaks
+    hard = [c for c in range(2**31 + 1, 2**31 + 2**16, 2) if 2**85 // c % 4 == 1]
+    hard = [c for c in hard if 0 < 2**85 % c < c >> 11]
+    assert hard
+    counts, numbers = counts + hard, numbers + [1] * len(hard)
     digits = np.array([[n >> 32 * k & 0xFFFFFFFF for n in numbers] for k in range(7)])
     unit = Fraction(1, 2**149)
     wanted = [float(Fraction(n, c) * unit) for n, c in zip(numbers, counts, strict=True)]
