@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hingemetrics._core.exact import Sums
 from hingemetrics._core.grid import NARROW_ROWS, ONE
-from hingemetrics._core.rounding import quotients
+from hingemetrics._core.rounding import quotients, quotients_by_counts
 from hingemetrics._core.totals import Total, Totals
 
 
@@ -53,3 +53,23 @@ def test_ordinary_quotients_need_no_integers():
     digits = rng.integers(0, 2**32, (NARROW_ROWS, 1000))
     for divisor in (ONE, 7 * ONE, 12345 * ONE, int(2.0**53 * 0.1) << 1030):
         assert quotients(digits, divisor)[1].all()
+
+
+def test_quotients_by_counts():
+    """Ties, what lies just beside them, and counts of 32 bits, against fractions."""
+    counts, numbers = [], []
+    for count in (1, 2, 3, 7, 1000, 2**31 + 1, 2**32 - 1):
+        for quotient in (2**53 + 1, 2**53 + 3, 2**60 + 2**7, 3 * 2**52 + 1, 1):
+            for beside in (-1, 0, 1):
+                for shift in (0, 31, 90):
+                    counts.append(count)
+                    numbers.append((quotient * count << shift) + beside)
+    # 1 / count, of 54 bits up to a tie that only what follows 11 zeros after it breaks
+    hard = [c for c in range(2**31 + 1, 2**31 + 2**16, 2) if 2**85 // c % 4 == 1]
+    hard = [c for c in hard if 0 < 2**85 % c < c >> 11]
+    assert hard
+    counts, numbers = counts + hard, numbers + [1] * len(hard)
+    digits = np.array([[n >> 32 * k & 0xFFFFFFFF for n in numbers] for k in range(7)])
+    unit = Fraction(1, 2**149)
+    wanted = [float(Fraction(n, c) * unit) for n, c in zip(numbers, counts, strict=True)]
+    assert quotients_by_counts(digits, np.array(counts)).tolist() == wanted
