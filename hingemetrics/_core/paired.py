@@ -194,11 +194,11 @@ def _variance(moments: Moments, weights: Moments, samples: int) -> tuple[int, in
 
 
 def _difference(first: Total, second: Total, weight: int) -> float:
-    """Return the difference of two means, rounded once; inf - inf is NaN."""
+    """Return the difference of two means, rounded once; inf - inf is NaN, and a zero is +0.0."""
     if first.nan or second.nan or weight == 0 or (first.inf and second.inf):
         return math.nan
     if first.inf or second.inf:
         return math.inf if first.inf else -math.inf
     total = first.finite - second.finite
     size = Total(0, 0, abs(total)).over(weight)
-    return -size if total < 0 else size
+    return 0.0 - size if total < 0 else size
