@@ -50,7 +50,7 @@ class TestOneTier:
         assert (bits(found.value), bits(found.baseline)) == tuple(map(bits, losses))
 
     @given(pairs(cells=600), st.sampled_from([0.5, 0.8, 0.99]), st.booleans())
-    @examples(20)
+    @examples(30)
     def test_ignored_rows_are_not_there(self, pair, level, at_all):
         # One of the labels, or one that no row has.
         ignored = int(pair.case.target[0]) if len(pair) and at_all else -100
@@ -173,9 +173,9 @@ class TestOneTier:
         mixed = ones.rows(half[1]).feed(plain.rows(half[0]).feed(plain.metric()))
         assert fingerprint(mixed.state) == fingerprint(plain.state())
 
-    @pytest.mark.parametrize("pair", ordinary(1200), ids=name)
+    @pytest.mark.parametrize("pair", ordinary(300), ids=name)
     def test_many_threads_lose_nothing(self, pair):
-        metric, parts = pair.metric(), [pair.rows(slice(k, None, 60)) for k in range(60)]
+        metric, parts = pair.metric(), [pair.rows(slice(k, None, 30)) for k in range(30)]
         start = threading.Barrier(6)
 
         def work(worker):
@@ -222,10 +222,8 @@ def test_blocks(rows, kind):
 
 
 @pytest.mark.usefixtures("backend")
-@pytest.mark.parametrize("layout", LAYOUTS)
-@given(pair=float_pairs(cells=1000))
-@examples(10)
-def test_layout(layout, pair):
+@given(float_pairs(), st.sampled_from(sorted(LAYOUTS)))
+def test_layout(pair, layout):
     if layout == "nested lists" and not len(pair):  # which cannot say how many columns it has
         return
     other = pair.arrays(LAYOUTS[layout])
@@ -354,6 +352,7 @@ class TestTextbook:
         assert found.difference == pytest.approx(d.mean(), rel=1e-12)
         assert found.stderr == pytest.approx(d.std(ddof=1) / np.sqrt(500), rel=1e-12)
 
+    @pytest.mark.more  # importing it takes a second
     def test_scipy(self):
         stats = pytest.importorskip("scipy.stats")
         found = check(binary(self.X, self.Y))
@@ -438,11 +437,11 @@ class TestCodings:
         assert metric.state is seen
 
     def test_mixed_states(self):
-        states = []
-        for negative in (0, -1):
-            states.append(Pair(Case(np.zeros(1), np.array([negative])), np.zeros(1)).state())
+        zero, negative = (
+            Pair(Case(np.zeros(1), np.array([label])), np.zeros(1)).state() for label in (0, -1)
+        )
         with pytest.raises(ValueError, match="0 and -1 mixed"):
-            states[0] + states[1]
+            zero + negative
 
 
 def test_the_oracle_can_tell():
