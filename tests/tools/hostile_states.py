@@ -3,9 +3,9 @@
 import zlib
 
 
-def spelt(*numbers, flags=0):
+def spelt(*numbers, flags=0, magic=b"hinge\x01"):
     """Bytes of the format, with a checksum that is right whatever they say."""
-    body = b"hinge\x01" + bytes([flags])
+    body = magic + bytes([flags])
     for number in numbers:
         length = rest = (number.bit_length() + 7) // 8
         while rest > 0x7F:
