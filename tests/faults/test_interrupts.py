@@ -288,7 +288,7 @@ def test_an_error_anywhere_in_a_comparison(set_backend, other_thread, name, erro
     before, after, seen = start.state, whole.state, []
     assert before != after
     last = max(steps.number - 60, 0)
-    for k in (*range(0, last, 997), *range(last, steps.number)):
+    for k in (*range(0, last, 1999), *range(last, steps.number)):
         metric = start.clone()
         found = inject(raiser(error), k, lambda metric=metric: run(metric))
         if not other_thread(lambda: is_free(room._lock)):
