@@ -114,8 +114,8 @@ def spelt_pair(*numbers, flags=0):
 
 
 # Classes, samples, targets 0 and -1; weight and its square; NaN, inf and sum of each of both
-# losses; the sum of squares; sign, exponent and mantissa of the sum of products. 1077 is the exponent of 1,
-# 2154 that of a product of ones. One sample of losses 1 and 2.
+# losses; the sum of squares; sign, exponent and mantissa of the sum of products. 1077 is the
+# exponent of 1, 2154 that of a product of ones. One sample of losses 1 and 2.
 HEAD, WEIGHTS = (1, 1, 0, 0), (1077, 1, 2154, 1)
 LOSSES, SQUARE, PRODUCT = (0, 0, 1077, 1, 0, 0, 1078, 1), (2154, 1), (1, 2154, 1)
 ONE_PAIR = (*HEAD, *WEIGHTS, *LOSSES, *SQUARE, *PRODUCT)
