@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from itertools import groupby
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -93,8 +94,8 @@ def without_folders(command):
 def compiled(folder, levels, machine_code):
     """Return the paths of the objects of all kernels for all levels; forms run side by side."""
     processes, environment = [], machine_code.compiler_environment()
-    for form in machine_code.FORMS:
-        kernels = [f"{form}/{dtype}" for dtype in machine_code.DTYPES]
+    for _, keys in groupby(machine_code.KEYS, lambda key: key[0]):
+        kernels = [f"{form}/{dtype}" for form, dtype in keys]
         command = machine_code.compiler_command(folder, levels, kernels)
         processes.append(
             subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)

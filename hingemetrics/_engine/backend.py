@@ -146,9 +146,8 @@ def warmup() -> None:
     >>> import hingemetrics
     >>> hingemetrics.warmup()
     """
-    for form in machine_code.FORMS:
-        for dtype in machine_code.DTYPES:
-            machine_code.compiled(form, dtype)
+    for key in machine_code.KEYS:
+        machine_code.compiled(*key)
 
 
 @contextmanager

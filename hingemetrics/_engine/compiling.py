@@ -11,6 +11,7 @@ kernel before its eyes. In an object is one function that needs nothing but libc
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ import numpy as np
 from numba import njit, types
 
 from hingemetrics._engine import levels
-from hingemetrics._engine.kernels import KERNELS, entry
+from hingemetrics._engine.kernels import entry
+from hingemetrics._engine.machine_code import KEYS, MOMENTS
+from hingemetrics._engine.moment_kernel import moment_entry
 
 # What Numba counts references with: no array of a kernel owns memory, so there is none to count.
 _REFERENCES = re.compile(
@@ -34,12 +37,17 @@ _RAISING = re.compile(
 def lowered(form: str, dtype: np.dtype[Any]) -> tuple[str, str]:
     """Return a kernel in LLVM's language, with all it calls, and the name of its function."""
     signature = types.int64(types.CPointer(types.int64))
-    kernel = njit(signature, error_model="numpy", no_cpython_wrapper=True)(entry(form, dtype))
+    kernel = njit(signature, error_model="numpy", no_cpython_wrapper=True)(_entry(form, dtype))
     (overload,) = kernel.overloads.values()
     names = overload.fndesc
     text = _REFERENCES.sub(r"\1{ ret void }", overload.library.get_llvm_str())
     text = _RAISING.sub(r"\1 \2", text)
     return _inlined(text, names.llvm_func_name), names.llvm_cfunc_wrapper_name
+
+
+def _entry(form: str, dtype: np.dtype[Any]) -> Callable[[Any], int]:
+    """Return the function of one argument, a frame, that is compiled."""
+    return moment_entry() if form == MOMENTS else entry(form, dtype)
 
 
 def _inlined(text: str, name: str) -> str:
@@ -71,7 +79,7 @@ def main(folder: str, chosen_levels: str, *kernels: str) -> None:
     """Write the objects of kernels for levels into a folder, a file each."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    for form, dtype in KERNELS:
+    for form, dtype in KEYS:
         if f"{form}/{dtype}" in kernels:
             text, name = lowered(form, dtype)
             for level in chosen_levels.split(","):

@@ -39,6 +39,20 @@ WORDS = 15
 
 pack = struct.Struct(f"{WORDS}q").pack
 
+MOMENT_BLOCK = 128  # losses: with their pieces, all that moments are made of stays on the stack
+MOMENT_WORDS = 8
+(
+    FIRST_LOSSES,  # where the address of the data is, as above
+    SECOND_LOSSES,
+    LOSS_WEIGHT,
+    SUMS,
+    LOSS_ROWS,
+    LOSS_COLUMNS,
+    LOSSES_WEIGHTED,  # flags
+    PLAIN,
+) = range(MOMENT_WORDS)
+
+pack_moments = struct.Struct(f"{MOMENT_WORDS}q").pack
 
 STACK_DOUBLES = 1 << 12  # of a kernel's own scratch, 32 KiB; for more the caller lends memory
 

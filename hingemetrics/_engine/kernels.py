@@ -19,9 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray, njit, types  # type: ignore[attr-defined]
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import carray  # type: ignore[attr-defined]
 
 from hingemetrics._engine.frame import (
     BLOCK,
@@ -48,6 +46,7 @@ from hingemetrics._engine.frame import (
     scratch_doubles,
     short_tile,
 )
+from hingemetrics._engine.intrinsics import bits_of, data, helper, pointer, stack
 
 STREAMED = 128  # from so many classes on, PASSES rows are not buffered; fewer are faster joined
 FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay below 2**62
@@ -76,38 +75,27 @@ FULL = 1 << 62  # a chunk that is less has room for the mantissas of a block
 SIGN = np.uint64(63)
 
 
-# Helpers are only called by kernels, and a quarter quicker to compile for knowing it.
-_helper = njit(  # type: ignore[call-overload]
-    error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
-
-_short_tile = _helper(short_tile)
-_joined_tile = _helper(joined_tile)
+_short_tile = helper(short_tile)
+_joined_tile = helper(joined_tile)
 
 
 # Exact integers
 
 
-@_helper
-def _pattern(x):
-    """Return the bit pattern of a double."""
-    return np.float64(x).view(np.uint64)
-
-
-@_helper
+@helper
 def _level(x, magic):
     """Return the pattern that holds the integer which a level takes off x, and what it leaves."""
     rounded = x + magic
-    return _pattern(rounded), x - (rounded - magic)
+    return bits_of(rounded), x - (rounded - magic)
 
 
-@_helper
+@helper
 def _signed(patterns):
     """Return a sum of integers from patterns as a signed integer."""
     return np.uint64(patterns).view(np.int64)
 
 
-@_helper
+@helper
 def _is_big(patterns):
     """Whether the first level met too big a double, given the OR of its patterns.
 
@@ -116,13 +104,13 @@ def _is_big(patterns):
     return _signed(patterns) >> 51 != TOP0
 
 
-@_helper
+@helper
 def _is_fine(patterns):
     """Whether the last level left anything but zeros of either sign, given the OR of patterns."""
     return _signed(patterns << np.uint64(1)) != 0
 
 
-@_helper
+@helper
 def _fold(digits, at, columns, place, amount):
     """Add amount * 2**(place + LOWEST) to a column of digits; digit 0 of it would be at `at`."""
     at += (place >> 5) * columns
@@ -133,7 +121,7 @@ def _fold(digits, at, columns, place, amount):
     digits[at + 2 * columns] += high >> 32
 
 
-@_helper
+@helper
 def _fold_levels(digits, column, columns, levels):
     """Add the sums of the three levels to a column of narrow digits."""
     first, second, third = levels
@@ -144,7 +132,7 @@ def _fold_levels(digits, column, columns, levels):
         _fold(digits, at, columns, PLACE2, third)
 
 
-@_helper
+@helper
 def _add_wide(x, wide, column):
     """Add a double of any size and sign to the wide grid."""
     columns = len(wide) // WIDE_ROWS
@@ -160,7 +148,7 @@ def _add_wide(x, wide, column):
     _fold(wide, column, columns, exponent + 2, -mantissa if bits < 0 else mantissa)
 
 
-@_helper
+@helper
 def _add_levels(sums, x, deep):
     """Add the patterns of a double to their sums, one a level, and to what tells if all fit.
 
@@ -176,11 +164,11 @@ def _add_levels(sums, x, deep):
     if deep:
         pattern, rest = _level(rest, MAGIC2)
         third += pattern
-        fine |= _pattern(rest)
+        fine |= bits_of(rest)
     return first, second, third, big, fine
 
 
-@_helper
+@helper
 def _integers(n, sums, deep):
     """Return the sums of the integers that n doubles left, and if any was too big or too fine.
 
@@ -196,7 +184,7 @@ def _integers(n, sums, deep):
     return levels, _is_big(big), _is_fine(fine)
 
 
-@_helper
+@helper
 def _peel(x, n, deep):
     """Return the sums of two or three levels over n doubles, and if any is too big or too fine."""
     sums = NO_SUMS
@@ -205,7 +193,7 @@ def _peel(x, n, deep):
     return _integers(n, sums, deep)
 
 
-@_helper
+@helper
 def _move_big(x, n, wide, width):
     """Move NaN, inf and what is too big for the first level from rows of doubles to the grid."""
     for i in range(n):
@@ -214,7 +202,7 @@ def _move_big(x, n, wide, width):
             x[i] = 0.0
 
 
-@_helper
+@helper
 def _add_rests(x, n, wide, width):
     """Add what the third level leaves of rows of doubles to the wide grid."""
     for i in range(n):
@@ -225,7 +213,7 @@ def _add_rests(x, n, wide, width):
             _add_wide(rest, wide, i % width)
 
 
-@_helper
+@helper
 def _is_unusual(x, n):
     """Whether any of n doubles >= 0 is too big or too small, not zero, for the three levels."""
     unusual = np.int64(0)
@@ -234,7 +222,7 @@ def _is_unusual(x, n):
     return unusual != 0
 
 
-@_helper
+@helper
 def _cleared_chunks(scratch, wide):
     """Return chunks in scratch, one for each exponent; none where there is no wide grid."""
     chunks = scratch[: CHUNKS if len(wide) else 0].view(np.int64)
@@ -243,7 +231,7 @@ def _cleared_chunks(scratch, wide):
     return chunks
 
 
-@_helper
+@helper
 def _fold_chunks(chunks, least, wide, column):
     """Move chunks of at least that much to the wide grid."""
     columns = len(wide) // WIDE_ROWS
@@ -253,7 +241,7 @@ def _fold_chunks(chunks, least, wide, column):
             chunks[exponent] = 0
 
 
-@_helper
+@helper
 def _add_chunks(x, n, chunks, wide, column):
     """Add a block of doubles, of any size and >= 0, to chunks: Neal's large superaccumulator.
 
@@ -280,7 +268,7 @@ def _add_chunks(x, n, chunks, wide, column):
         _fold_chunks(chunks, FULL >> 2, wide, column)  # also those that soon would be
 
 
-@_helper
+@helper
 def _peel_all(x, n, deep, chunks, wide, column):
     """Return the sums of the levels over n doubles >= 0, if they fit, and if any is unusual.
 
@@ -296,7 +284,7 @@ def _peel_all(x, n, deep, chunks, wide, column):
 # Blocks
 
 
-@_helper
+@helper
 def _count(digits, n, weight):
     """Count n samples."""
     digits[SAMPLES] += n
@@ -304,7 +292,7 @@ def _count(digits, n, weight):
         digits[UNWEIGHTED] += n
 
 
-@_helper
+@helper
 def _copy_labels(target, classes, labels):
     """Copy labels, and return whether all are in [0, classes).
 
@@ -317,7 +305,7 @@ def _copy_labels(target, classes, labels):
     return outside == 0
 
 
-@_helper
+@helper
 def _loss(margin, squared):
     """Return max(0, 1 - margin), where NaN stays NaN, or its square."""
     loss = 1.0 - margin
@@ -325,14 +313,14 @@ def _loss(margin, squared):
     return loss * loss if squared else loss
 
 
-@_helper
+@helper
 def _weigh(x, weight, n):
     """Multiply n losses by their weights."""
     for i in range(n):
         x[i] *= weight[i]
 
 
-@_helper
+@helper
 def _copy_weights(weight, n, x):
     """Copy weights, -0.0 as 0.0, and return whether all are finite and >= 0."""
     outside = np.int64(0)
@@ -343,14 +331,14 @@ def _copy_weights(weight, n, x):
     return outside >= 0
 
 
-@_helper
+@helper
 def _add_weights(weight, n, x, digits, chunks, wide, column):
     """Add n weights to a column; False, and nothing added, if it cannot be or they need a grid."""
     fits = False
     if not len(wide):
         signs = np.uint64(0)
         for i in range(n):
-            signs |= _pattern(weight[i])
+            signs |= bits_of(weight[i])
         levels, big, fine = _peel(weight, n, True)
         fits = not (big or fine or signs >> SIGN)
     if not fits:  # some may be valid but huge, tiny or -0.0: now slowly
@@ -362,7 +350,7 @@ def _add_weights(weight, n, x, digits, chunks, wide, column):
     return fits
 
 
-@_helper
+@helper
 def _add_block(x, n, weights, deep, digits, loss_chunks, weight_chunks, wide):
     """Add the (weighted) losses of n rows and their weights, and return if any loss is unusual.
 
@@ -379,14 +367,14 @@ def _add_block(x, n, weights, deep, digits, loss_chunks, weight_chunks, wide):
 # Binary
 
 
-@_helper
+@helper
 def _binary_loss(x, positive, squared):
     """Return the loss if `positive` is 1 or 0: x itself or its negative is the margin."""
     flipped = np.float64(x).view(np.int64) ^ (positive << 63)
     return _loss(-np.int64(flipped).view(np.float64), squared)
 
 
-@_helper
+@helper
 def _binary_label(target):
     """Return 1 for a positive label and 0 for a negative one, and -1 for a negative one of -1.
 
@@ -396,7 +384,7 @@ def _binary_label(target):
     return target - negative, negative
 
 
-@_helper
+@helper
 def _binary_losses(preds, target, squared, x):
     """Compute the losses of rows; return the OR of what should be 0 or 1, and label counts."""
     outside = positives = negatives = np.int64(0)
@@ -409,7 +397,7 @@ def _binary_losses(preds, target, squared, x):
     return outside, positives, negatives
 
 
-@_helper
+@helper
 def _peel_binary(preds, target, weight, squared, weighted):
     """Do what _binary_losses, _weigh and _peel do, in one loop, a quarter faster than in three.
 
@@ -431,7 +419,7 @@ def _peel_binary(preds, target, weight, squared, weighted):
     return outside, positives, negatives, levels, not (big or fine or outside >> 1)
 
 
-@_helper
+@helper
 def _binary(preds, _, target, weight, squared, row, digits, wide, losses, scratch):
     """Add rows from `row` on; return where it stopped."""
     buffer, stop, writing = scratch[:BLOCK], len(target), len(losses) > 0
@@ -482,7 +470,7 @@ def _binary(preds, _, target, weight, squared, row, digits, wide, losses, scratc
 # Crammer-Singer
 
 
-@_helper
+@helper
 def _rival(patterns, own, infinity, lowest, integer):
     """Return the pattern of the greatest prediction but the own class's, and whether any is NaN.
 
@@ -504,7 +492,7 @@ def _rival(patterns, own, infinity, lowest, integer):
     return greatest if greatest >= 0 else smallest, below < 0
 
 
-@_helper
+@helper
 def _long_rows(preds, patterns, labels, n, squared, infinity, lowest, integer, rivals, x):
     """Compute the losses of n rows of many classes, one row at a time."""
     classes = len(preds) // n
@@ -518,7 +506,7 @@ def _long_rows(preds, patterns, labels, n, squared, infinity, lowest, integer, r
         x[i] = np.nan if nan else loss
 
 
-@_helper
+@helper
 def _copy_predictions(preds, copy, integer):
     """Copy predictions, and return whether any is NaN."""
     nan = integer(0)
@@ -529,7 +517,7 @@ def _copy_predictions(preds, copy, integer):
     return nan != 0
 
 
-@_helper
+@helper
 def _take_own(values, labels, n, classes, own):
     """Move each row's own prediction to `own`, and put -inf in its place."""
     first = np.uintp(0)  # unsigned: no test for an index from the end
@@ -540,7 +528,7 @@ def _take_own(values, labels, n, classes, own):
         first += np.uintp(classes)
 
 
-@_helper
+@helper
 def _widen_windows(maxima, wider, shift):
     """Turn maxima of `shift` predictions from each on into maxima of twice as many."""
     shifted = maxima[shift:]
@@ -548,7 +536,7 @@ def _widen_windows(maxima, wider, shift):
         wider[i] = maxima[i] if maxima[i] > shifted[i] else shifted[i]
 
 
-@_helper
+@helper
 def _row_maxima(heads, tails, n, classes, maxima):
     """Compute the maxima of n rows from those of the windows at both ends of each."""
     first = np.uintp(0)
@@ -558,7 +546,7 @@ def _row_maxima(heads, tails, n, classes, maxima):
         first += np.uintp(classes)
 
 
-@_helper
+@helper
 def _pair_maxima(values, maxima, integer):
     """Write the greater of each two values, and return whether any is NaN."""
     nan = integer(0)
@@ -569,7 +557,7 @@ def _pair_maxima(values, maxima, integer):
     return nan != 0
 
 
-@_helper
+@helper
 def _take_own_of_pairs(preds, labels, n, classes, maxima, own):
     """Copy each row's own prediction to `own`, and let its pair's other one be their maximum."""
     first = np.uintp(0)  # unsigned: no test for an index from the end
@@ -580,7 +568,7 @@ def _take_own_of_pairs(preds, labels, n, classes, maxima, own):
         first += np.uintp(classes)
 
 
-@_helper
+@helper
 def _short_rows(preds, labels, n, squared, integer, values, wider, own, x):
     """Compute the losses of n rows of few classes, all rows as one long row.
 
@@ -616,7 +604,7 @@ def _short_rows(preds, labels, n, squared, integer, values, wider, own, x):
                 x[i // classes] = np.nan
 
 
-@_helper
+@helper
 def _crammer_singer(
     preds,
     classes,
@@ -673,7 +661,7 @@ def _crammer_singer(
 # One-vs-all
 
 
-@_helper
+@helper
 def _row_losses(preds, labels, n, classes, squared, x):
     """Compute the losses of n rows, first as if every class were wrong."""
     for i in range(n * classes):
@@ -685,7 +673,7 @@ def _row_losses(preds, labels, n, classes, squared, x):
         first += np.uintp(classes)
 
 
-@_helper
+@helper
 def _weigh_rows(x, weight, n, classes):
     """Multiply the losses of n rows by their weights."""
     for i in range(n):
@@ -693,7 +681,7 @@ def _weigh_rows(x, weight, n, classes):
             x[j] *= weight[i]
 
 
-@_helper
+@helper
 def _add_column(losses, j, deep, first, second, third, big, fine):
     """Add the levels of PASSES losses of a column, and to what tells if all fit."""
     x0, x1, x2, x3 = losses
@@ -714,11 +702,11 @@ def _add_column(losses, j, deep, first, second, third, big, fine):
         c, x2 = _level(x2, MAGIC2)
         d, x3 = _level(x3, MAGIC2)
         third[j] += (a + b) + (c + d) - ALL2
-        fine |= (_pattern(x0) | _pattern(x1)) | (_pattern(x2) | _pattern(x3))
+        fine |= (bits_of(x0) | bits_of(x1)) | (bits_of(x2) | bits_of(x3))
     return big, fine
 
 
-@_helper
+@helper
 def _peel_rows(x, width, deep, first, second, third):
     """Add the levels of PASSES rows of losses to integers, one a column; tell what does not fit."""
     big = fine = np.uint64(0)
@@ -729,14 +717,14 @@ def _peel_rows(x, width, deep, first, second, third):
     return _is_big(big), _is_fine(fine)
 
 
-@_helper
+@helper
 def _weighed_loss(margin, squared, weight, weighted):
     """Return the loss times the weight, if there is one."""
     loss = _loss(margin, squared)
     return loss * weight if weighted else loss
 
 
-@_helper
+@helper
 def _correct(right, wrong, deep, j, first, second, third, big, fine):
     """Take a loss out of a column again, exactly, and add another one."""
     a, right = _level(right, MAGIC0)
@@ -750,11 +738,11 @@ def _correct(right, wrong, deep, j, first, second, third, big, fine):
         a, right = _level(right, MAGIC2)
         b, wrong = _level(wrong, MAGIC2)
         third[j] += a - b
-        fine |= _pattern(right)
+        fine |= bits_of(right)
     return big, fine
 
 
-@_helper
+@helper
 def _peel_streamed(preds, labels, weights, squared, weighted, first, second, third):
     """Do what _row_losses, _weigh_rows and _peel_rows do for PASSES long rows, without a buffer.
 
@@ -783,7 +771,7 @@ def _peel_streamed(preds, labels, weights, squared, weighted, first, second, thi
     return _is_big(big), _is_fine(fine)
 
 
-@_helper
+@helper
 def _fold_rows(digits, classes, first, second, third):
     """Fold the integers of joined rows into the digits of their classes, and clear them."""
     for j in range(len(first)):
@@ -792,7 +780,7 @@ def _fold_rows(digits, classes, first, second, third):
         first[j] = second[j] = third[j] = 0
 
 
-@_helper
+@helper
 def _add_tiles(preds, classes, target, weight, squared, row, digits, chunks, wide, scratch):
     """Add rows from `row` on; return where it stopped, which is where the last fold ended."""
     stop = len(target)
@@ -870,7 +858,7 @@ def _add_tiles(preds, classes, target, weight, squared, row, digits, chunks, wid
     return row
 
 
-@_helper
+@helper
 def _write_rows(preds, classes, target, weight, squared, row, digits, losses, scratch):
     """Write the losses of rows from `row` on, and count them; return where it stopped."""
     stop, rows = len(target), _joined_tile(classes)[1]
@@ -893,7 +881,7 @@ def _write_rows(preds, classes, target, weight, squared, row, digits, losses, sc
     return row
 
 
-@_helper
+@helper
 def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, losses, scratch):
     """Add rows from `row` on; return where it stopped."""
     if len(losses):
@@ -908,7 +896,7 @@ def _one_vs_all(preds, classes, target, weight, squared, row, digits, wide, loss
 # One function for each kind of loss and dtype
 
 
-@_helper
+@helper
 def _crammer_singer_float32(
     preds, classes, target, weight, squared, row, digits, wide, losses, scratch
 ):
@@ -917,7 +905,7 @@ def _crammer_singer_float32(
     return _crammer_singer(preds, classes, infinity, lowest, np.int32, target, weight, *rest)
 
 
-@_helper
+@helper
 def _crammer_singer_float64(
     preds, classes, target, weight, squared, row, digits, wide, losses, scratch
 ):
@@ -937,35 +925,6 @@ KERNELS: dict[tuple[str, np.dtype[Any]], Callable[..., int]] = {
 """Functions over arrays: what an entry calls, and what runs as it is under NUMBA_DISABLE_JIT=1."""
 
 
-@intrinsic
-def _pointer(context, address, number):
-    """Turn an address into a pointer to numbers of a type."""
-    pointer = types.CPointer(number.dtype)
-
-    def inttoptr(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(pointer))
-
-    return pointer(types.int64, number), inttoptr
-
-
-@_helper
-def _data(field, number):
-    """Return the pointer that a field holds, given the field's address."""
-    return _pointer(carray(_pointer(field, np.int64), 1)[0], number)
-
-
-@intrinsic
-def _stack(context):
-    """Return the address of scratch on the stack."""
-
-    def alloca(context, builder, signature, arguments):
-        kind = context.get_value_type(types.float64)
-        buffer = cgutils.alloca_once(builder, kind, size=STACK_DOUBLES)
-        return builder.ptrtoint(buffer, context.get_value_type(types.int64))
-
-    return types.int64(), alloca
-
-
 def entry(form: str, dtype: np.dtype[Any]) -> Callable[[Any], int]:
     """Return the function that calls a kernel with what a frame says (see `frame`)."""
     kernel, number = KERNELS[form, dtype], dtype.type
@@ -976,19 +935,19 @@ def entry(form: str, dtype: np.dtype[Any]) -> Callable[[Any], int]:
         rows, classes = words[ROWS], words[CLASSES]
         each = classes if per_class else 1
         columns = each + 1
-        scratch, doubles = _pointer(_stack(), np.float64), STACK_DOUBLES
+        scratch, doubles = pointer(stack(), np.float64), STACK_DOUBLES
         if words[SCRATCH_DOUBLES] > STACK_DOUBLES:
-            scratch, doubles = _data(words[SCRATCH], np.float64), words[SCRATCH_DOUBLES]
+            scratch, doubles = data(words[SCRATCH], np.float64), words[SCRATCH_DOUBLES]
         return kernel(
-            carray(_data(words[PREDS], number), rows * classes),
+            carray(data(words[PREDS], number), rows * classes),
             classes,
-            carray(_data(words[TARGET], np.int64), rows),
-            carray(_data(words[WEIGHT], np.float64), rows if words[WEIGHTED] else 0),
+            carray(data(words[TARGET], np.int64), rows),
+            carray(data(words[WEIGHT], np.float64), rows if words[WEIGHTED] else 0),
             words[SQUARED] != 0,
             words[START],
-            carray(_data(words[DIGITS], np.int64), COUNTERS + NARROW_ROWS * columns),
-            carray(_data(words[WIDE], np.int64), WIDE_ROWS * columns if words[WIDENED] else 0),
-            carray(_data(words[LOSSES], np.float64), rows * each if words[WRITING] else 0),
+            carray(data(words[DIGITS], np.int64), COUNTERS + NARROW_ROWS * columns),
+            carray(data(words[WIDE], np.int64), WIDE_ROWS * columns if words[WIDENED] else 0),
+            carray(data(words[LOSSES], np.float64), rows * each if words[WRITING] else 0),
             carray(scratch, doubles),
         )
 

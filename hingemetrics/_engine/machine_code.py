@@ -19,13 +19,20 @@ import numpy as np
 
 from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics._engine import frame, levels, sealed
-from hingemetrics._engine.trial import gives_known_sums
+from hingemetrics._engine.trial import gives_known_moments, gives_known_sums
 
 # Numba optimises nothing: LLVM does it later for a level, with all of a kernel before its eyes.
 _COMPILER_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED": "0"}
 
 FORMS = ("binary", "crammer-singer", "one-vs-all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+MOMENTS = "moments"
+KEYS: tuple[tuple[str, np.dtype[Any]], ...] = (
+    *((form, dtype) for form in FORMS for dtype in DTYPES),
+    (MOMENTS, np.dtype(np.float64)),
+)
+"""All kernels: what they compute, and the dtype of what they read."""
+
 LIBRARY = os.path.join(sealed.FOLDER, "kernels.bin")
 LIBRARY_SEAL = os.path.join(sealed.FOLDER, "kernels.seal")
 
@@ -45,8 +52,38 @@ Given an array more, it writes the losses there, and of the sums it changes but 
 """
 
 
-def _called(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Kernel:
-    """Return a kernel that calls a function of machine code, which is in its owner's memory."""
+def _bound(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Kernel:
+    """Return what calls a function of machine code, which is in its owner's memory."""
+    if form == MOMENTS:
+        return _bound_moments(function, owner)
+    return _bound_losses(function, form, dtype, owner)
+
+
+def _bound_moments(function: Any, owner: object) -> Kernel:
+    """Return the kernel that adds losses, (n, k), to the words of `MomentSums`."""
+    pack = frame.pack_moments
+
+    def kernel(
+        x: Floats, y: Floats, weight: Floats, plain: bool, words: Ints, owner: object = owner
+    ) -> int:
+        rows: int = function(
+            pack(
+                id(x) + _DATA,
+                id(y) + _DATA,
+                id(weight) + _DATA,
+                id(words) + _DATA,
+                *x.shape,
+                weight.size > 0,
+                plain,
+            )
+        )
+        return rows
+
+    return kernel
+
+
+def _bound_losses(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Kernel:
+    """Return a kernel that reads predictions."""
     pack = frame.pack
     scratch_doubles = lru_cache(maxsize=16)(partial(frame.scratch_doubles, form, dtype.itemsize))
 
@@ -105,7 +142,7 @@ def at_hand(form: str, dtype: np.dtype[Any]) -> Kernel | None:
         return None
     function = library[levels.symbol(form, dtype, level)]
     function.restype, function.argtypes = _RESULT, _ARGUMENTS
-    return _checked(_called(function, form, dtype, library), form, dtype)
+    return _checked(_bound(function, form, dtype, library), form, dtype)
 
 
 @cache
@@ -122,9 +159,7 @@ def in_objects(form: str, dtype: np.dtype[Any]) -> Kernel | None:
 def compiled(form: str, dtype: np.dtype[Any]) -> Kernel:
     """Return a kernel from wherever it is, or else compile and store it."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        from hingemetrics._engine.kernels import interpreted
-
-        return interpreted(form, dtype)
+        return _interpreted(form, dtype)
     kernel = at_hand(form, dtype) or in_objects(form, dtype)
     if kernel is None:
         level = next(iter(levels.of_processor()), None)
@@ -141,12 +176,24 @@ def compiled(form: str, dtype: np.dtype[Any]) -> Kernel:
     return kernel
 
 
+def _interpreted(form: str, dtype: np.dtype[Any]) -> Kernel:
+    """Return a kernel as plain Python."""
+    if form == MOMENTS:
+        from hingemetrics._engine.moment_kernel import interpreted_moments
+
+        moments: Kernel = interpreted_moments()
+        return moments
+    from hingemetrics._engine.kernels import interpreted
+
+    return interpreted(form, dtype)
+
+
 def origin() -> str:
     """Return where kernels come from, and for which level they are, in a few words."""
     if _library() is not None and (level := _library_level()):
         return f"{os.path.basename(LIBRARY)}, {level}"
     for level in levels.of_processor():
-        symbols = [levels.symbol(form, dtype, level) for form in FORMS for dtype in DTYPES]
+        symbols = [levels.symbol(form, dtype, level) for form, dtype in KEYS]
         found = sum(any(map(sealed.unsealed, _object_paths(symbol))) for symbol in symbols)
         if found:
             return f"{found} of {len(symbols)} as objects, {level}"
@@ -180,8 +227,8 @@ def _library() -> ctypes.CDLL | None:
 
 def _library_level() -> str | None:
     """Return the best level of this processor that the library has code for."""
-    library, form, dtype = _library(), FORMS[0], DTYPES[0]
-    found = (x for x in levels.of_processor() if hasattr(library, levels.symbol(form, dtype, x)))
+    library, key = _library(), KEYS[0]
+    found = (x for x in levels.of_processor() if hasattr(library, levels.symbol(*key, x)))
     return next(found, None)
 
 
@@ -208,13 +255,14 @@ def _loaded(content: bytes, symbol: str, form: str, dtype: np.dtype[Any]) -> Ker
         function = _PROTOTYPE(engine.get_function_address(symbol))
     except Exception:  # there is no llvmlite, or one that does not work
         return None
-    return _checked(_called(function, form, dtype, engine), form, dtype)
+    return _checked(_bound(function, form, dtype, engine), form, dtype)
 
 
 def _checked(kernel: Kernel, form: str, dtype: np.dtype[Any]) -> Kernel | None:
     """Return a kernel if it gives known sums: it may have been made by a compiler with a bug."""
     try:
-        return kernel if gives_known_sums(kernel, form, dtype) else None
+        trial = gives_known_moments if form == MOMENTS else gives_known_sums
+        return kernel if trial(kernel, form, dtype) else None
     except Exception:
         return None
 

@@ -15,7 +15,14 @@ from importlib import import_module
 from typing import Any
 
 FORMAT = b"hingemetrics machine code 1"
-SOURCES = ("compiling.py", "frame.py", "kernels.py", "levels.py")
+SOURCES = (
+    "compiling.py",
+    "frame.py",
+    "intrinsics.py",
+    "kernels.py",
+    "levels.py",
+    "moment_kernel.py",
+)
 FOLDER = os.path.dirname(__file__)  # of the sources, and of what was made with the package
 _SEAL_BYTES = 32
 

@@ -11,8 +11,9 @@ from hingemetrics._core.config import MulticlassMode
 from hingemetrics._core.exact import Accumulator
 from hingemetrics._core.grid import WIDE_ROWS
 from hingemetrics._core.losses import losses
+from hingemetrics._core.moments import MomentSums
 from hingemetrics._core.tally import SAMPLES, UNWEIGHTED, ZEROS
-from hingemetrics._engine.frame import BLOCK
+from hingemetrics._engine.frame import BLOCK, MOMENT_BLOCK
 
 
 def gives_known_sums(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
@@ -50,6 +51,24 @@ def gives_known_sums(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]
         if not (np.array_equal(out, loss, equal_nan=True) and (written[loss.size :] == -1).all()):
             return False
         if counters.counters() != known.counters():
+            return False
+    return True
+
+
+def gives_known_moments(kernel: Callable[..., int], *_: object) -> bool:
+    """Whether the kernel of moments agrees with NumPy, for plain losses and others."""
+    rows = np.arange(2 * MOMENT_BLOCK + 7)
+    x, y = np.outer(rows, (5, 6)) % 31 / 7, np.outer(rows, (3, 7)) % 29 / 3
+    for plain, weight in ((True, None), (False, None), (False, rows % 5 / 7)):
+        known, found = MomentSums(3), MomentSums(3)
+        first, second = (np.floor(z * 2.0**53) / 2.0**53 if plain else z for z in (x, y))
+        known.add(first, second, weight, plain)
+        words = _spacious(found.words.size).reshape(found.words.shape)
+        given = np.empty(0) if weight is None else weight
+        if kernel(first, second, given, plain, words) != len(rows):
+            return False
+        found.words[...] = words
+        if found.moments(weight is not None) != known.moments(weight is not None):
             return False
     return True
 

@@ -3,8 +3,12 @@
 From the top down:
 
 - run: from the arguments to the exit status
-- arguments, report: input and output, as text
-- breakdown, merging, gate, outputs: the work on rows, states, the loss and the files to write
+- arguments: the options, and what they name
+- merging, baseline: states that are read, and the baseline that is written
+- formats: the report as text, JSON, Markdown and JUnit XML
+- report: what was found, and what the gates say of it
+- gate, increase: the gates, with a verdict on each loss
+- breakdown, state_files, outputs: the work on rows, files of states and files to write
 - console: the standard streams
 """
 

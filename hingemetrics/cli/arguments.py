@@ -13,7 +13,10 @@ from hingemetrics._engine.backend import BACKENDS
 from hingemetrics._engine.installation import show_config
 from hingemetrics._files import Columns, columns, columns_of
 from hingemetrics.cli.console import fail
+from hingemetrics.cli.formats import FORMATS
+from hingemetrics.cli.increase import Increase
 
+_BASELINE_ENDINGS = (".state", ".json")
 _PLOT_ENDINGS = (".png", ".svg", ".pdf")
 _NEED_ROWS = {
     "squared": "--squared",
@@ -26,6 +29,13 @@ _NEED_ROWS = {
     "per_class": "--per-class",
     "plot": "--plot",
 }
+_NEED_ANOTHER = [  # what an option makes no sense without
+    ("expect", "merge"),
+    ("max_increase", "baseline"),
+    ("same_rows", "baseline"),
+    ("update_baseline", "baseline"),
+    ("accept_worse", "update_baseline"),
+]
 _EXAMPLES = """\
 files: .npy, .npz, .csv, .tsv, .parquet, .arrow or .feather; "-" is a CSV on standard input.
 FILE:COLUMN,COLUMN picks columns by name or 0-based number, FILE.npz:NAME an array.
@@ -37,7 +47,8 @@ examples:
   hingemetrics scores.parquet --preds cat,dog,owl --target label --worst 10
   hingemetrics scores.csv:1 labels.csv:y --sample-weight labels.csv:weight --json
   hingemetrics monday.npz:preds monday.npz:target --state-out monday.state
-  hingemetrics --merge monday.state tuesday.state
+  hingemetrics --merge monday.state tuesday.state --expect 2
+  hingemetrics preds.npy target.npy --baseline main.state --max-increase 1%
 """
 
 
@@ -79,6 +90,7 @@ def _build_parser() -> _Parser:
     )
     _add_input(parser.add_argument_group("input"))
     _add_loss(parser.add_argument_group("loss"))
+    _add_gates(parser.add_argument_group("gates"))
     _add_output(parser.add_argument_group("output"))
     _add_speed(parser.add_argument_group("speed"))
     return parser
@@ -106,6 +118,9 @@ def _add_input(group: Any) -> None:
         metavar="STATE",
         help="add up files that --state-out wrote",
     )
+    group.add_argument(
+        "--expect", type=_positive_int, metavar="N", help="refuse any other number of them"
+    )
 
 
 def _add_loss(group: Any) -> None:
@@ -118,14 +133,48 @@ def _add_loss(group: Any) -> None:
     )
 
 
-def _add_output(group: Any) -> None:
-    group.add_argument("--json", action="store_true", help="print a JSON object")
+def _add_gates(group: Any) -> None:
     group.add_argument(
         "--fail-above",
         type=_number,
         metavar="X",
         help="exit with status 1 if the loss, or that of any class, is above X or NaN",
     )
+    group.add_argument(
+        "--baseline",
+        type=_path,
+        metavar="FILE",
+        help="the same if it is above that in FILE, written by --state-out or --json",
+    )
+    group.add_argument(
+        "--max-increase",
+        type=_increase,
+        metavar="X",
+        help="let it be above the baseline by X, or by X%% of it (default: 0)",
+    )
+    group.add_argument(
+        "--same-rows", action="store_true", help="refuse a baseline of another number of samples"
+    )
+    group.add_argument(
+        "--update-baseline",
+        action="store_true",
+        help="write FILE anew if all gates are open and no loss is above it at all",
+    )
+    group.add_argument(
+        "--accept-worse",
+        action="store_true",
+        help="open the baseline's gate, and write FILE all the same",
+    )
+
+
+def _add_output(group: Any) -> None:
+    group.add_argument(
+        "--format",
+        type=_format,
+        metavar="NAME",
+        help="text (default), json, markdown (for a job's summary) or junit (XML)",
+    )
+    group.add_argument("--json", action="store_true", help="short for --format json")
     group.add_argument(
         "--worst",
         type=_positive_int,
@@ -186,6 +235,21 @@ def _backend(text: str) -> str:
     if text not in BACKENDS:
         raise _not_one_of(BACKENDS, text)
     return text
+
+
+def _format(text: str) -> str:
+    if text not in FORMATS:
+        raise _not_one_of(list(FORMATS), text)
+    return text
+
+
+def _increase(text: str) -> Increase:
+    try:
+        return Increase.parsed(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a decimal number >= 0, or one and a %, got {shortened(text)}"
+        ) from None
 
 
 def _not_one_of(choices: Sequence[str], text: str) -> argparse.ArgumentTypeError:
@@ -260,11 +324,43 @@ def input_columns(options: argparse.Namespace) -> tuple[Columns, Columns, Column
     )
 
 
-def check_merging(options: argparse.Namespace) -> None:
-    """Raise if --merge comes with options that need rows, which states do not hold."""
+def check_together(options: argparse.Namespace) -> None:
+    """Raise for options that need another one, or contradict each other."""
+    for name, other in _NEED_ANOTHER:
+        if _is_given(options, name) and not _is_given(options, other):
+            option, other_option = (f"--{text.replace('_', '-')}" for text in (name, other))
+            raise ValueError(f"{option} must be given with {other_option}, got {option} alone")
+    if options.json and options.format not in (None, "json"):
+        raise ValueError(f"--json is --format json, got --format {options.format} too")
+    if options.update_baseline and not options.baseline.endswith(_BASELINE_ENDINGS):
+        endings = " or ".join(_BASELINE_ENDINGS)
+        raise ValueError(f"--baseline must end in {endings} to be updated, got {options.baseline}")
+    if options.merge is not None:
+        _check_merging(options)
+
+
+def _check_merging(options: argparse.Namespace) -> None:
+    """Raise for another number of states than is expected, and for options that need rows."""
     if options.preds is not None:
         raise ValueError(f"--merge must be given without PREDS, got {options.preds}")
     for name, option in _NEED_ROWS.items():
-        value = getattr(options, name)
-        if value is not None and value is not False:  # --ignore-index 0 counts as given
+        if _is_given(options, name):
             raise ValueError(f"--merge must be given without {option}: states hold sums, not rows")
+    if options.expect not in (None, len(options.merge)):
+        raise ValueError(
+            f"--merge must be given as many states as --expect says, {options.expect}, "
+            f"got {len(options.merge)}"
+        )
+
+
+def _is_given(options: argparse.Namespace, name: str) -> bool:
+    value = getattr(options, name)
+    return value is not None and value is not False  # --ignore-index 0 counts as given
+
+
+def data_label(options: argparse.Namespace) -> str:
+    """What is read, in short: the decision values' file, or how many states."""
+    if options.merge is not None:
+        return f"{len(options.merge)} state{'s' * (len(options.merge) != 1)}"
+    columns = "" if options.preds_columns is None else f":{options.preds_columns}"
+    return f"{options.preds}{columns}"

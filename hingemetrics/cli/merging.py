@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
 from hingemetrics.cli.console import note
+from hingemetrics.cli.state_files import content, located_errors
 from hingemetrics.state import HingeState
-
-_STATE_BYTES = 1 << 26  # more than any state of 100,000 classes takes
 
 
 def merged_state(paths: Iterable[str]) -> HingeState:
@@ -17,7 +15,7 @@ def merged_state(paths: Iterable[str]) -> HingeState:
     states = _states(paths)
     _, total = next(states)
     for path, state in states:
-        with _located_errors(path):
+        with located_errors(path):
             total = total + state
     return total
 
@@ -37,28 +35,10 @@ def _states(paths: Iterable[str]) -> Iterator[tuple[str, HingeState]]:
                 f"which is the same file"
             )
         files[file] = path
-        data = _content(path)
-        with _located_errors(path):
+        data = content(path)
+        with located_errors(path):
             state = HingeState.from_bytes(data)
         first = contents.setdefault(hashlib.sha256(data).digest(), path)
         if first != path:
             note(f"{path} and {first} are two files of the same content; both are counted")
         yield path, state
-
-
-def _content(path: str) -> bytes:
-    """Return the bytes of a file, or raise if it is too large for a state."""
-    with open(path, "rb") as file:
-        data = file.read(_STATE_BYTES + 1)
-    if len(data) > _STATE_BYTES:
-        raise ValueError(f"{path} must be a state of at most {_STATE_BYTES} bytes, got more")
-    return data
-
-
-@contextmanager
-def _located_errors(path: str) -> Iterator[None]:
-    """Prefix errors about a state with its file."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error

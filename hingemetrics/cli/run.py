@@ -8,21 +8,27 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 
+from hingemetrics._core.typing import Floats
 from hingemetrics._engine.backend import changed_settings, get_backend, get_num_threads
 from hingemetrics._files import STDIN, Block, Blocks, Columns, blocks, paths_of, row_count
 from hingemetrics._inputs.arguments import shifted
-from hingemetrics.cli.arguments import check_merging, input_columns, parsed
+from hingemetrics.cli.arguments import check_together, data_label, input_columns, parsed
+from hingemetrics.cli.baseline import compared, gate_of, read_baseline, updated
 from hingemetrics.cli.breakdown import ClassLosses, Picture, WorstSamples, kept_rows
 from hingemetrics.cli.console import end_streams, fail, note, progress_bar, reason, say, show
-from hingemetrics.cli.gate import complaint
+from hingemetrics.cli.formats import FORMATS
+from hingemetrics.cli.gate import limit_gate
+from hingemetrics.cli.increase import Increase
 from hingemetrics.cli.merging import merged_state
 from hingemetrics.cli.outputs import check_outputs, write
-from hingemetrics.cli.report import Report, as_json, as_text
+from hingemetrics.cli.report import Report
 from hingemetrics.metrics.hinge import HingeLoss
+from hingemetrics.state import HingeState
 
-ABOVE_LIMIT = 1
+GATE_CLOSED = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 if the loss is above ``--fail-above`` or NaN. Bad usage or input exits with 2.
+        0, or 1 if the loss is NaN or above what ``--fail-above`` or ``--baseline`` let through. Bad
+        usage or input exits with 2.
 
     Raises
     ------
@@ -70,28 +77,31 @@ def _run(options: argparse.Namespace) -> int:
         try:
             settings.enter_context(changed_settings(options.backend, options.threads))
             _check_environment(options)
-            report = _report_of_states(options) if options.merge else _report_of_files(options)
+            check_together(options)
+            report, picture = (
+                _report_of_states(options) if options.merge else _report_of_files(options)
+            )
             if options.state_out is not None:
                 write(options.state_out, report.state.to_bytes())
+            if report.baseline is not None and options.update_baseline:
+                baseline = updated(report, report.baseline, options.accept_worse)
+                report = replace(report, baseline=baseline)
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             fail(reason(error))
-        return _print_report(report, options)
+        return _print_report(report, picture, options)
 
 
-def _print_report(report: Report, options: argparse.Namespace) -> int:
-    """Print a report, draw its picture, and return the exit status."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        value = report.state.value()
-    for warning in caught:
-        say(f"warning: {warning.message}")
-    show(as_json(report, value) if options.json else as_text(report, value))
-    wrong = None if options.fail_above is None else complaint(value, options.fail_above)
-    if wrong is not None:
-        say(wrong)
-    if report.picture is not None:
-        _draw(report.picture, options.plot)
-    return 0 if wrong is None else ABOVE_LIMIT
+def _print_report(report: Report, picture: Picture | None, options: argparse.Namespace) -> int:
+    """Print a report and what its gates say, draw the picture, and return the exit status."""
+    show(FORMATS["json" if options.json else options.format or "text"](report))
+    for gate in report.gates:
+        if not gate.is_open:
+            say(gate.sentence)
+    if report.baseline is not None and report.baseline.note is not None:
+        note(report.baseline.note)
+    if picture is not None:
+        _draw(picture, options.plot)
+    return 0 if report.is_open else GATE_CLOSED
 
 
 def _check_environment(options: argparse.Namespace) -> None:
@@ -103,22 +113,35 @@ def _check_environment(options: argparse.Namespace) -> None:
 
 
 def _check_outputs(options: argparse.Namespace, read: Sequence[str | int]) -> None:
-    """Raise if the files of --state-out and --plot cannot, or must not, be written."""
+    """Raise if a file that may be written cannot, or must not, be."""
     outputs = {"--state-out": options.state_out, "--plot": options.plot}
+    if options.update_baseline:
+        outputs["--baseline"] = options.baseline
+    elif options.baseline is not None:
+        read = [*read, options.baseline]
     check_outputs({option: path for option, path in outputs.items() if path is not None}, read)
 
 
-def _report_of_states(options: argparse.Namespace) -> Report:
-    check_merging(options)
+def _baseline_state(options: argparse.Namespace) -> HingeState | None:
+    """The state of the baseline, before any data are read: None if there is none, or none yet."""
+    if options.baseline is None:
+        return None
+    return read_baseline(options.baseline, may_be_missing=options.update_baseline)
+
+
+def _report_of_states(options: argparse.Namespace) -> tuple[Report, None]:
     _check_outputs(options, options.merge)
-    return Report(merged_state(options.merge))
+    before = _baseline_state(options)
+    state = merged_state(options.merge)
+    return _judged(Report(data_label(options), state, _value(state)), before, options), None
 
 
-def _report_of_files(options: argparse.Namespace) -> Report:
+def _report_of_files(options: argparse.Namespace) -> tuple[Report, Picture | None]:
     preds, target, weight = input_columns(options)
     parts = [part for part in (preds, target, weight) if part is not None]
     paths = [path for part in parts for path in paths_of(part.path)]
     _check_outputs(options, [0 if path == STDIN else path for path in paths])
+    before = _baseline_state(options)
     metric = HingeLoss(options.squared, options.multiclass_mode, ignore_index=options.ignore_index)
     worst = WorstSamples(options.worst, metric) if options.worst else None
     classes = ClassLosses(metric) if options.per_class else None
@@ -133,14 +156,39 @@ def _report_of_files(options: argparse.Namespace) -> Report:
                 kept = kept_rows(block, metric.ignore_index)
                 for breakdown in breakdowns:
                     breakdown.add(kept)
-    return Report(
+    report = Report(
+        data_label(options),
         metric.state,
+        _value(metric.state),
         rows,
         metric.ignore_index,
         None if worst is None else worst.samples(),
         None if classes is None else classes.losses(),
-        picture,
     )
+    return _judged(report, before, options), picture
+
+
+def _value(state: HingeState) -> float | Floats:
+    """The loss; a warning about it goes to standard error."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        value: float | Floats = state.value()
+    for warning in caught:
+        say(f"warning: {warning.message}")
+    return value
+
+
+def _judged(report: Report, before: HingeState | None, options: argparse.Namespace) -> Report:
+    """A report with the gates that were asked for."""
+    gates = []
+    baseline = None
+    if options.fail_above is not None:
+        gates.append(limit_gate(report.value, options.fail_above))
+    if options.baseline is not None:
+        allowed = options.max_increase or Increase.parsed("0")
+        baseline = compared(options.baseline, before, report, allowed, options.same_rows)
+        gates.append(gate_of(baseline, report.value, options.accept_worse))
+    return replace(report, baseline=baseline, gates=gates)
 
 
 def _update(metric: HingeLoss, block: Block) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import yaml
 from cases import forms, name
 from oracle import exact_sum, expected
 from places import ROOT
@@ -28,7 +29,9 @@ NEEDS = {  # what of a page's code needs more than it imports
     "matplotlib": r"HingeLossDisplay\.from_|\.plot\(|--plot\b",
     "pyarrow": r"\.parquet\b",
 }
-OPTIONAL = re.compile(r"^(?:from|import) (fairlearn|lightgbm|xgboost)\b", re.M)  # of single blocks
+OPTIONAL = re.compile(  # what single blocks need
+    r"^(?:from|import) (dask|duckdb|fairlearn|lightgbm|polars|xgboost)\b", re.M
+)
 NOT_RUN = [  # what would change the environment, take minutes or do this very thing
     r"pip install [-\w.\[\],\" ]+",
     r"pytest",
@@ -72,6 +75,11 @@ def commands_of_yaml(code):
     """What a workflow's `run:` lines and blocks hold."""
     for match in re.finditer(r"^( *(?:- )?)run: *(?:\|\n((?:\1  .*\n|\n)+)|(.+)\n)", code, re.M):
         yield textwrap.dedent(match[2]) if match[2] else f"{match[3]}\n"
+
+
+def actions(code):
+    """Which actions a workflow uses."""
+    return re.findall(r"^ *(?:- )?uses: *(.+)$", code, re.M)
 
 
 def to_run(script):
@@ -167,7 +175,7 @@ class Reader:
 
     def yaml(self, block, following):
         scripts = [*map(to_run, commands_of_yaml(block.code))]
-        assert any("hingemetrics" in script for script in scripts), str(block)
+        assert any("hingemetrics" in used for used in [*scripts, *actions(block.code)]), str(block)
         for script in filter(None, scripts):
             run = self.run("bash", "-ec", script)
             assert (run.returncode, run.stderr) == (0, ""), f"{block}\n{run.stdout}\n{run.stderr}"
@@ -186,7 +194,8 @@ def reader(tmp_path, monkeypatch):
     ids=page_name,
 )
 def test_page(page, reader):
-    code = "".join(block.code for block in of_language(page, "python", "sh", "yaml"))
+    found = of_language(page, "python", "sh", "yaml")
+    code = "".join(block.code for block in found if not OPTIONAL.search(block.code))
     imported = re.findall(r"^ *(?:from|import) (\w+)", code, re.M)
     for module in {*imported, *(module for module, need in NEEDS.items() if re.search(need, code))}:
         pytest.importorskip(module)
@@ -213,7 +222,6 @@ YAML = [block for page in PAGES for block in of_language(page, "yaml")]
 
 @pytest.mark.parametrize("block", YAML, ids=str)
 def test_workflow(block):
-    yaml = pytest.importorskip("yaml")
     workflow = yaml.safe_load(block.code)
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     runs = [step["run"] for step in steps if "run" in step]

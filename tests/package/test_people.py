@@ -13,10 +13,12 @@ from places import ROOT
 import hingemetrics
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ACTION = ROOT / "action.yml"
 SCHEMAS = [  # of check-jsonschema, which comes with them
     (".github/workflows/*.yml", "vendor.github-workflows"),
     (".github/workflows/*.yml", "custom.github-workflows-require-timeout"),
     (".github/dependabot.yml", "vendor.dependabot"),
+    ("action.yml", "vendor.github-actions"),
     (".github/ISSUE_TEMPLATE/[!c]*.yml", "vendor.github-issue-forms"),
     (".github/ISSUE_TEMPLATE/config.yml", "vendor.github-issue-config"),
     ("CITATION.cff", "vendor.citation-file-format"),
@@ -102,7 +104,7 @@ class TestWorkflows:
         assert "run: bash .ci/run\n" in text(".github/workflows/ci.yml")
         assert "uses: ./.github/workflows/ci.yml\n" in text(".github/workflows/release.yml")
 
-    @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+    @pytest.mark.parametrize("path", [*WORKFLOWS, ACTION], ids=lambda path: path.name)
     def test_actions_are_pinned(self, path):
         used = re.findall(r"uses: (?!\./)(.+)", path.read_text("utf-8"))
         assert used
@@ -128,6 +130,6 @@ class TestWorkflows:
     def test_nothing_unsafe_or_misspelled(self):
         pytest.importorskip("check_jsonschema", reason="needs the extra lint")
         zizmor = Path(sys.executable).with_name("zizmor")
-        run(zizmor, "--offline", "--min-severity", "medium", ROOT / ".github")
+        run(zizmor, "--offline", "--min-severity", "medium", ROOT / ".github", ACTION)
         if actionlint := shutil.which("actionlint"):  # pip cannot install it without GitHub
             run(actionlint, *WORKFLOWS)

@@ -3,12 +3,17 @@
 import json
 import os
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+from cases import Case
 from oracle import cells
 
 PREDS, TARGET = [-2.2, 2.4, 0.1], [0, 1, 1]
+AGAIN = Case(np.array(PREDS), np.array(TARGET))  # loss 0.3
+LESS = Case(np.array([-2.2, 2.4, 0.4]), np.array(TARGET))  # 0.2
+MORE = Case(np.array([-2.2, 2.4, -0.2]), np.array(TARGET))  # 0.4
 ROWS, CLASSES = [[-1.0, 0.9, 0.2], [0.5, -1.1, 0.8], [2.2, -0.5, 0.3]], [0, 1, 2]
 
 
@@ -46,6 +51,17 @@ def losses_of(case):
     """The losses of each sample, in a list."""
     rows = zip(case.preds.tolist(), case.target.tolist(), strict=True)
     return [cells(row, label, case.squared, case.mode) for row, label in rows]
+
+
+def exact_means(case):
+    """The mean loss before it is rounded, of each class for one-vs-all, in a list."""
+    weight = [1.0] * len(case) if case.weight is None else case.weight.tolist()
+    columns = zip(*losses_of(case), strict=True)
+    total = sum(map(Fraction, weight))
+    return [
+        sum(Fraction(w * x) for w, x in zip(weight, column, strict=True)) / total
+        for column in columns
+    ]
 
 
 @contextmanager

@@ -33,17 +33,17 @@ print(golden.check())
 COMPILE = """
 import sys
 from pathlib import Path
-from hingemetrics._engine import compiling, kernels, levels, sealed
+from hingemetrics._engine import compiling, levels, machine_code, sealed
 folder = Path(sys.argv[1])
 (folder / "objects").mkdir()
-names = [f"{form}/{dtype}" for form, dtype in kernels.KERNELS]
+names = [f"{form}/{dtype}" for form, dtype in machine_code.KEYS]
 compiling.main(folder / "objects", levels.of_processor()[0], *names)
 for path in (folder / "objects").iterdir():
     sealed.store(folder / "store", sealed.stored_name(path.stem), path.read_bytes())
 """
 LOADED = """
 from hingemetrics._engine import machine_code as m
-assert all(m.in_objects(form, dtype) for form in m.FORMS for dtype in m.DTYPES)
+assert all(m.in_objects(form, dtype) for form, dtype in m.KEYS)
 """
 APT = """
 APT::Architecture "arm64";

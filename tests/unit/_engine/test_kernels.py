@@ -10,8 +10,8 @@ import pytest
 from oracle import bits, expected
 
 from hingemetrics import HingeLoss, hinge_loss
-from hingemetrics._core import exact, grid, tally
-from hingemetrics._engine import kernels, machine_code
+from hingemetrics._core import exact, grid, moments, tally
+from hingemetrics._engine import kernels, machine_code, moment_kernel
 
 
 def just_below(x):
@@ -182,3 +182,20 @@ def test_a_wrong_weight_beside_those_of_many_orders(set_backend, wrong):
         with pytest.raises(ValueError, match=rf"sample_weight must be finite.* at index {row}\b"):
             metric.update(np.zeros(1000), np.ones(1000, int), weights)
         assert metric.state.count == 0
+
+
+def test_constants_of_moments_are_those_of_the_specification():
+    k, m = moment_kernel, moments
+    assert (
+        *(m.PIECES, m.PLACES, m.STREAMS),
+        *(m.LIMIT, m.TINY),
+    ) == (k.PIECES, k.PLACES, k.STREAMS, k.LIMIT, k.TINY)
+    assert (m.Y.start, m.SQUARES.start, m.PRODUCTS.start) == (k.Y, k.SQUARES, k.PRODUCTS)
+    assert k.FIRST_MAGIC == 1.5 * 2.0 ** (52 + m.FIRST)
+    assert k.FIRST_PRODUCT_MAGIC == 1.5 * 2.0 ** (52 + 2 * m.FIRST)
+    assert k.STEP_BITS == -m.STEP
+    magics = [k.FIRST_MAGIC * 2.0 ** (m.STEP * piece) for piece in range(m.PIECES)]
+    assert magics[m.PLAIN] == [k.MAGIC0, k.MAGIC1, k.MAGIC2]
+    places = [k.FIRST_PRODUCT_MAGIC * 2.0 ** (m.STEP * place) for place in range(2, 7)]
+    assert places == [k.PRODUCT0, k.PRODUCT1, k.PRODUCT2, k.PRODUCT3, k.PRODUCT4]
+    assert (m.PLAIN.start, m.PLAIN_LIMIT) == (k.PLAIN_FIRST, 2.0 ** (k.PLAIN_TOP - 5))

@@ -62,10 +62,9 @@ def test_symbols_are_names_in_c():
     """One for each kernel and level."""
     found = [
         levels.symbol(form, dtype, level)
-        for form in machine_code.FORMS
-        for dtype in machine_code.DTYPES
+        for form, dtype in machine_code.KEYS
         for level in (V3, V2, "generic")
     ]
-    assert len(set(found)) == len(found) == 18
+    assert len(set(found)) == len(found) == 3 * len(machine_code.KEYS)
     assert all(name.isidentifier() and name.isascii() for name in found)
     assert levels.symbol("binary", np.dtype("f4"), V3) == "hinge_binary_float32_x86_64_v3"

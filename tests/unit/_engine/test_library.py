@@ -25,8 +25,7 @@ OF_ANY_LIBRARY = {
 }
 SYMBOLS = {
     levels.symbol(form, dtype, level): (form, dtype.name, level)
-    for form in machine_code.FORMS
-    for dtype in machine_code.DTYPES
+    for form, dtype in machine_code.KEYS
     for level in levels.of_machine()
 }
 
@@ -86,6 +85,7 @@ PACKED = {
     ("crammer-singer", "float64"): ["pcmpgtq", "blendvpd", "maxpd"],
     ("one-vs-all", "float32"): ["cvtps2pd", "addpd", "maxpd", "paddq"],
     ("one-vs-all", "float64"): ["addpd", "maxpd", "paddq"],
+    ("moments", "float64"): ["addpd", "mulpd", "paddq", "subpd"],
 }
 VECTORS = {"x86-64-v3": ("v", "ymm"), "x86-64-v2": ("", "xmm")}
 

@@ -4,7 +4,7 @@ import re
 
 import pyarrow
 import pytest
-from command import PREDS, TARGET, printed, refused
+from command import PREDS, TARGET, json_of, printed, refused
 from oracle import expected
 from pyarrow import feather, parquet
 
@@ -12,6 +12,33 @@ import hingemetrics
 from hingemetrics import _files
 from hingemetrics._engine import backend
 from hingemetrics.cli import run
+
+OPTIONS = [
+    "--preds",
+    "--target",
+    "--sample-weight",
+    "--ignore-index",
+    "--merge",
+    "--expect",
+    "--squared",
+    "--multiclass-mode",
+    "--threads",
+    "--backend",
+    "--json",
+    "--format",
+    "--fail-above",
+    "--baseline",
+    "--max-increase",
+    "--same-rows",
+    "--update-baseline",
+    "--accept-worse",
+    "--worst",
+    "--per-class",
+    "--state-out",
+    "--plot",
+    "--version",
+    "--help",
+]
 
 
 def test_version(command):
@@ -23,27 +50,7 @@ def test_version(command):
 def test_help(command):
     run = command("--help")
     assert (run.returncode, run.stderr) == (0, "")
-    for word in (
-        "PREDS",
-        "TARGET",
-        "--squared",
-        "--multiclass-mode",
-        "--sample-weight",
-        "--ignore-index",
-        "--json",
-        "--fail-above",
-        "--preds",
-        "--target",
-        "--merge",
-        "--worst",
-        "--per-class",
-        "--state-out",
-        "--plot",
-        "--threads",
-        "--backend",
-        "--version",
-        "examples:",
-    ):
+    for word in ("PREDS", "TARGET", *OPTIONS, "examples:"):
         assert word in run.stdout
 
 
@@ -61,30 +68,58 @@ class TestWhatIsMissing:
         whole = loss(PREDS, TARGET, "--json")
         files = [tmp_path / "preds.npy", tmp_path / "target.npy"]
         assert command(files[0], "--json", files[1]) == whole
-        assert command("--json", files[0], "--fail-above", "9", files[1]) == whole
+        gated = json_of(command("--json", files[0], "--fail-above", "9", files[1]))
+        assert gated == {**json_of(whole), "gates": gated["gates"]}
         refused(command(files[0], "--json", *files), "unrecognized", "target.npy")
         refused(command(*files, "--json", "third.npy"), "unrecognized", "third.npy")
 
 
-OPTIONS = [
-    "--preds",
-    "--target",
-    "--sample-weight",
-    "--ignore-index",
-    "--merge",
-    "--squared",
-    "--multiclass-mode",
-    "--threads",
-    "--backend",
-    "--json",
-    "--fail-above",
-    "--worst",
-    "--per-class",
-    "--state-out",
-    "--plot",
-    "--version",
-    "--help",
-]
+class TestTogether:
+    """Options that do nothing alone, or contradict each other, are refused before files are."""
+
+    @pytest.mark.parametrize(
+        ("option", "other"),
+        [
+            (["--expect", "2"], "--merge"),
+            (["--max-increase", "0"], "--baseline"),
+            (["--same-rows"], "--baseline"),
+            (["--update-baseline"], "--baseline"),
+            (["--accept-worse"], "--update-baseline"),
+            (["--accept-worse", "--baseline", "a.state"], "--update-baseline"),
+        ],
+    )
+    def test_one_without_the_other(self, command, option, other):
+        words = f"error: {option[0]} must be given with {other}, got {option[0]} alone\n"
+        refused(command("no.npy", "no.npy", *option), words)
+        if other != "--merge":
+            refused(command("--merge", "no.state", *option), words)
+
+    @pytest.mark.parametrize("name", ["text", "markdown", "junit"])
+    def test_two_formats(self, command, name):
+        words = f"--json is --format json, got --format {name} too\n"
+        refused(command("no.npy", "no.npy", "--json", "--format", name), words)
+
+    def test_one_format_by_two_names(self, loss):
+        short = loss(PREDS, TARGET, "--json")
+        assert loss(PREDS, TARGET, "--json", "--format", "json") == short
+        assert loss(PREDS, TARGET, "--format", "json") == short
+
+    @pytest.mark.parametrize("path", ["a.npy", "a", "a.state.bak", "json"])
+    def test_what_a_baseline_is_written_to(self, command, path):
+        run = command("no.npy", "no.npy", "--baseline", path, "--update-baseline")
+        refused(run, f"--baseline must end in .state or .json to be updated, got {path}\n")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("-1", "-0.1%", "x", "", "%", "1%%", "1 %", "nan", "inf", "1/3", "1_0", "0x1"),
+            *("1e9999", ".", "٣", "9" * 5000, "-" + "9" * 5000),
+        ],
+    )
+    def test_no_increase(self, command, text):
+        run = command("no.npy", "no.npy", "--baseline", "a.state", f"--max-increase={text}")
+        refused(run, "--max-increase: must be a decimal number >= 0, or one and a %, got ")
+        assert len(run.stderr) < 200
 
 
 class TestDidYouMean:
@@ -117,6 +152,8 @@ class TestDidYouMean:
             ("--multiclass-mode", "one-vs-al", "one-vs-all"),
             ("--multiclass-mode", "onevsall", "one-vs-all"),
             ("--multiclass-mode", "cramer-singer", "crammer-singer"),
+            ("--format", "markdwon", "markdown"),
+            ("--format", "xunit", "junit"),
             ("--backend", "numpi", "numpy"),
             ("--backend", "NumPy", "numpy"),
             ("--backend", "nunba", "numba"),

@@ -11,7 +11,7 @@ from command import CLASSES, PREDS, ROWS, TARGET
 from oracle import expected
 from places import ROOT
 
-from hingemetrics.cli.gate import complaint
+from hingemetrics.cli.gate import limit_gate
 
 
 class TestFailAbove:
@@ -112,8 +112,9 @@ class TestWhy:
         assert said == "hingemetrics: loss is NaN, not at most 1"
 
     def test_next_to_the_limit(self):
-        assert complaint(0.10000000000000002, 0.1) == "loss 0.10000000000000002 is above 0.1"
-        assert complaint(0.1, 0.1) is None
+        gate = limit_gate(0.10000000000000002, 0.1)
+        assert (gate.is_open, gate.sentence) == (False, "loss 0.10000000000000002 is above 0.1")
+        assert limit_gate(0.1, 0.1).is_open
 
     def test_what_is_shown_is_above_too(self):
         """And by as much, to a hundredth, however near the two are."""
@@ -122,12 +123,12 @@ class TestWhy:
             bits = np.float64(limit).view(np.int64)
             for steps in 2 ** rng.integers(0, 55, 20) - rng.integers(0, 2, 20):
                 loss = float((bits + max(steps, 1)).view(np.float64))
-                said = complaint(loss, limit)
+                said = limit_gate(loss, limit).sentence
                 shown, most = map(float, re.fullmatch(r"loss (\S+) is above (\S+)", said).groups())
                 assert shown > most == limit
                 excess = Fraction(loss) - Fraction(limit)
                 assert abs(Fraction(shown) - Fraction(loss)) <= excess / 99
-                assert complaint(loss, loss) is None
+                assert limit_gate(loss, loss).is_open
 
     @pytest.mark.parametrize("mode", [None, "one-vs-all"])
     def test_it_says_something_exactly_where_it_closes(self, table, mode):

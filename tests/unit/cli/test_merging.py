@@ -45,6 +45,17 @@ class TestStates:
         assert command("--merge", *files, "--fail-above", "0.3").returncode == 0
         assert command("--merge", *files, "--fail-above", "0.2").returncode == 1
 
+    @pytest.mark.parametrize("shown", ["1", "2", "4", "99"])
+    def test_another_number_than_expected(self, command, shards, shown, tmp_path):
+        files = shards(forms(60)[0])
+        options = ["--expect", shown, "--state-out", tmp_path / "all.state"]
+        refused(command("--merge", *files, *options), "--merge", f"--expect says, {shown}, got 3\n")
+        assert not (tmp_path / "all.state").exists()
+
+    def test_the_number_that_is_expected(self, command, shards):
+        case = forms(60)[0]
+        assert printed(command("--expect", "3", "--merge", *shards(case))) == case.expected()
+
     @pytest.mark.parametrize(
         "option",
         [

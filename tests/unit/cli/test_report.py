@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from cases import Case, forms, name
-from command import CLASSES, PREDS, ROWS, TARGET, json_of, losses_of, printed
+from command import CLASSES, PREDS, ROWS, TARGET, exact_means, json_of, printed
 from oracle import bits, expected
 from places import EXAMPLES
 
@@ -83,10 +83,7 @@ class TestExactJson:
         found = json_of(table(case, "--json"))
         exact = found["exact"] if case.mode == "one-vs-all" else [found["exact"]]
         assert all("/" in text for text in exact)
-        weight = [1.0] * 60 if case.weight is None else case.weight.tolist()
-        for text, column in zip(exact, zip(*losses_of(case), strict=True), strict=True):
-            products = [Fraction(w * x) for w, x in zip(weight, column, strict=True)]
-            assert Fraction(text) == sum(products) / sum(map(Fraction, weight))
+        assert list(map(Fraction, exact)) == exact_means(case)
 
     def test_no_fraction_is_null(self, table):
         preds = np.array([[np.nan, 0.5, np.inf], [0.5, 0.5, 0.5]])

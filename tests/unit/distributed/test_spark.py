@@ -13,11 +13,15 @@ import numpy as np
 import pytest
 from cases import Case, form
 from oracle import bits
-from places import ROOT
+from places import EXAMPLES, ROOT
 from warned import bits_and_warnings
 
 from hingemetrics.distributed import spark_hinge_loss, spark_hinge_state
 
+SPARK = "spark.createDataFrame("
+CODE = re.compile(r"^```(?:\{code-block\} )?python\n(.*?)^```$", re.M | re.S)
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+WITH_SPARK = [page for page in DOCS if SPARK in page.read_text("utf-8")]
 MIXED = "target must use one coding of the negative class, got 0 and -1 mixed"
 
 
@@ -149,14 +153,17 @@ class TestSpark:
         with pytest.raises((PythonException, ValueError), match=MIXED):
             spark_hinge_state(df, "score", "label")
 
-    def test_the_page(self, spark):
-        """The page's Spark code, which needs Java, runs here."""
-        page = (ROOT / "docs" / "how_to_scale_out.md").read_text("utf-8")
-        codes = re.findall(r"^```\{code-block\} python\n(.*?)^```$", page, re.M | re.S)
-        found = [code for code in codes if "spark" in code]
-        assert found
-        for code in found:
-            exec(code, {"spark": spark, "np": np})
+    @pytest.mark.parametrize("page", WITH_SPARK, ids=lambda page: page.name)
+    def test_page(self, page, spark, tmp_path, monkeypatch):
+        """A page's Spark code, which needs Java, runs here, after what the page begins with."""
+        shutil.copytree(EXAMPLES, tmp_path / "examples")
+        monkeypatch.chdir(tmp_path)
+        beginning, *sections = page.read_text("utf-8").split("\n## ")
+        codes = CODE.findall(beginning)
+        codes += [code for section in sections for code in CODE.findall(section) if SPARK in code]
+        namespace = {"__name__": "page", "spark": spark}
+        for code in codes:
+            exec(code, namespace)
 
 
 class Frame:
