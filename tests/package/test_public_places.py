@@ -44,7 +44,9 @@ PLACES = {
     "hingemetrics.sklearn": {
         "HingeLossDisplay",
         "HingeScorer",
+        "compare",
         "hinge_loss",
+        "hinge_loss_by",
         "hinge_scorer",
         "make_hinge_scorer",
     },
