@@ -55,7 +55,7 @@ def compared(case):
     preds, target, weight = arrays_of(case)
     baseline, *_ = arrays_of(case | {"seed": case["baseline_seed"]})
     metric = HingeComparison(case["squared"], case["mode"], ignore_index=case["ignore_index"])
-    metric.update(preds, baseline, target, weight)
+    metric.update(preds, baseline, target, weight, make_golden.groups_of(case))
     return metric.state
 
 

@@ -39,7 +39,9 @@ cases in plus (by their place, from 0) and takes those in minus out again.
 Each of comparisons is a case, and has a baseline with the predictions that the same case draws
 with the seed baseline_seed; targets and weights are those of the case. state is that of a
 comparison; value and baseline are the means, difference is the first minus the second, and stderr
-is the standard error of that, each a number or a list like the mean.""".splitlines()
+is the standard error of that, each a number or a list like the mean. If groups is not null, each
+row, first to last, is in the group u % groups, an integer, where u are words of the seed
+baseline_seed, and the standard error is clustered.""".splitlines()
 
 SPECIALS = {
     "finite": {
@@ -170,6 +172,7 @@ def comparisons():
             "dtype": ("float64", "float32")[place % 2],
             "special": (None, "finite", "finite", None, "broken")[place % 5],
             "ignore_index": (None, None, {0: -1, -1: 0}.get(negative, -1))[choose() % 3],
+            "groups": (None, 3, None, 20)[place % 4],
         }
 
 
@@ -212,13 +215,40 @@ def compared(case):
         products = sum(Fraction(w) * d for w, d in zip(weights, differences, strict=True))
         body += sum_bytes(sum(d * d for d in differences), 2154)
         body += number_bytes(int(products < 0)) + sum_bytes(abs(products), 2154)
-    found = [compared_column(x, y, weights)[:4] for x, y in columns] or [(math.nan,) * 4]
+    groups, body = grouped(case, rows, columns, weights, body)
+    found = [compared_column(x, y, weights, groups)[:4] for x, y in columns] or [(math.nan,) * 4]
     values = zip(*found, strict=True)
     names = ("value", "baseline", "difference", "stderr")
     return checked(body), {
         name: list(numbers) if vector else numbers[0]
         for name, numbers in zip(names, values, strict=True)
     }
+
+
+def grouped(case, rows, columns, weights, body):
+    """The group of each row or None, and the bytes with those of groups."""
+    if not (case["groups"] and rows):
+        return None, body + number_bytes(0)
+    _, target, _ = inputs(case)
+    table = zip(groups_of(case), target, strict=True)
+    kept = [group for group, label in table if label != case["ignore_index"]]
+    names = sorted(set(kept))
+    body += number_bytes(2) + number_bytes(len(names))
+    for name in names:
+        own = [place for place, group in enumerate(kept) if group == name]
+        text = str(name).encode()
+        body += number_bytes(len(text)) + text + number_bytes(len(own))
+        body += sum_bytes(exact_sum([weights[place] for place in own]))
+        for x, y in columns:
+            difference = sum(finite(x[place]) - finite(y[place]) for place in own)
+            body += number_bytes(int(difference < 0)) + sum_bytes(abs(difference))
+    return kept, body
+
+
+def groups_of(case):
+    """The groups of all rows, or None."""
+    draw = words(case["baseline_seed"])
+    return [next(draw) % case["groups"] for _ in range(case["rows"])] if case["groups"] else None
 
 
 def baseline_rows(case):

@@ -119,7 +119,15 @@ class Compared(NamedTuple):
 
 
 def compared(
-    preds, baseline, target, squared=False, mode=None, *, sample_weight=None, ignore_index=None
+    preds,
+    baseline,
+    target,
+    squared=False,
+    mode=None,
+    *,
+    sample_weight=None,
+    ignore_index=None,
+    groups=None,
 ):
     """What `compare` has to return: one for each loss, and the number of samples."""
     tables = [
@@ -140,11 +148,17 @@ def compared(
     given = [1.0] * len(target) if sample_weight is None else np.asarray(sample_weight).tolist()
     kept = [w for w, y in zip(given, np.asarray(target).tolist(), strict=True) if y != ignore_index]
     weights = [float(w) for w in kept]
-    return [compared_column(*column, weights) for column in zip(x, y, strict=True)], rows
+    if groups is not None:
+        table = zip(groups, np.asarray(target).tolist(), strict=True)
+        groups = [group for group, label in table if label != ignore_index]
+    return [compared_column(*column, weights, groups) for column in zip(x, y, strict=True)], rows
 
 
-def compared_column(x, y, weights):
-    """Compare two losses, their weights multiplied in: the sum of squares is not expanded."""
+def compared_column(x, y, weights, groups=None):
+    """Compare two losses, their weights multiplied in: the sum of squares is not expanded.
+
+    Samples of a group count together; without groups each is one of its own.
+    """
     total_weight = exact_sum(weights)
     means = [reduced(losses, weights, "mean") for losses in (x, y)]
     if not all(map(math.isfinite, [*x, *y])) or not total_weight:
@@ -152,15 +166,14 @@ def compared_column(x, y, weights):
     exact = [exact_sum(losses) / total_weight for losses in (x, y)]
     difference = exact[0] - exact[1]
     rounded_difference = rounded(abs(difference)) * (-1 if difference < 0 else 1) + 0.0
-    if len(x) < 2:
-        return Compared(*means, rounded_difference, math.nan, None)
     weight = units(total_weight)
-    differences = [units(a) - units(b) for a, b in zip(x, y, strict=True)]
-    total = sum(differences)
-    deviations = [
-        d * weight - units(w) * total for d, w in zip(differences, weights, strict=True)
-    ]  # times the total weight
-    square = Fraction(len(x) * sum(d * d for d in deviations), (len(x) - 1) * weight**4)
+    total = sum(units(a) - units(b) for a, b in zip(x, y, strict=True))
+    deviations = Counter()  # times the total weight
+    for group, a, b, w in zip(groups or range(len(x)), x, y, weights, strict=True):
+        deviations[group] += (units(a) - units(b)) * weight - units(w) * total
+    if (n := len(deviations)) < 2:
+        return Compared(*means, rounded_difference, math.nan, None)
+    square = Fraction(n * sum(d * d for d in deviations.values()), (n - 1) * weight**4)
     exact = (*exact, difference, square)
     return Compared(*means, rounded_difference, nearest_root(square), exact)
 

@@ -1,7 +1,7 @@
 """Predictions of two models for the same samples: `pairs()` for hypothesis, from `cases()`."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -20,26 +20,29 @@ class Pair:
 
     case: Case
     baseline: np.ndarray
+    groups: np.ndarray | None = None
 
     def __len__(self):
         return len(self.case)
 
     def arrays(self, change):
-        return Pair(self.case.arrays(change), change(self.baseline))
+        return Pair(self.case.arrays(change), change(self.baseline), self.groups)
 
     def rows(self, index):
-        return self.arrays(lambda array: array[index])
+        groups = None if self.groups is None else self.groups[index]
+        return replace(self.arrays(lambda array: array[index]), groups=groups)
 
     def swapped(self):
         case = self.case
         other = Case(self.baseline, case.target, case.weight, case.squared, case.mode)
-        return Pair(other, case.preds)
+        return Pair(other, case.preds, self.groups)
 
     def metric(self):
         return hingemetrics.HingeComparison(self.case.squared, self.case.mode)
 
     def feed(self, metric):
-        metric.update(self.case.preds, self.baseline, self.case.target, self.case.weight)
+        case = self.case
+        metric.update(case.preds, self.baseline, case.target, case.weight, self.groups)
         return metric
 
     def state(self):
@@ -49,18 +52,18 @@ class Pair:
         return hingemetrics.ComparisonState(self.case.squared, self.case.mode)
 
     def compare(self, **options):
-        return quiet(hingemetrics.compare, *self._arguments(), **self._weight(), **options)
+        return quiet(hingemetrics.compare, *self._arguments(), **self._more(), **options)
 
     def expected(self, **options):
         """The oracle's columns and its number of samples."""
-        return compared(*self._arguments(), **self._weight(), **options)
+        return compared(*self._arguments(), **self._more(), **options)
 
     def _arguments(self):
         case = self.case
         return case.preds, self.baseline, case.target, case.squared, case.mode
 
-    def _weight(self):
-        return {"sample_weight": self.case.weight}
+    def _more(self):
+        return {"sample_weight": self.case.weight, "groups": self.groups}
 
 
 def quiet(call, *arguments, **options):
@@ -115,7 +118,9 @@ def pairs(draw, dtypes=REALS, cells=500):
     """Any two batches that can be compared."""
     case = draw(cases(dtypes=dtypes, cells=cells))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return Pair(case, baseline_of(case.preds, rng, draw(st.sampled_from(KINDS))))
+    baseline = baseline_of(case.preds, rng, draw(st.sampled_from(KINDS)))
+    number = draw(st.sampled_from((None, None, 2, 50)))
+    return Pair(case, baseline, None if number is None else rng.integers(0, number, len(case)))
 
 
 def float_pairs(cells=500):

@@ -102,9 +102,9 @@ class TestFractions:
     @pytest.mark.parametrize(
         ("state", "words"),
         [
-            (ComparisonState(), ["two", "0"]),
-            (losses([0.5], [0.5]), ["two", "1"]),
-            (losses([0.5, 0.5], [0.5, 0.5], [0, 0]), ["weight", "without"]),
+            (ComparisonState(), ["two samples"]),
+            (losses([0.5], [0.5]), ["two samples"]),
+            (losses([0.5, 0.5], [0.5, 0.5], [0, 0]), ["weight"]),
             (losses([0.5, np.nan], [0.5, 0.5]), ["finite", "index 0"]),
             (losses([0.5, 0.5], [np.inf, 0.5]), ["finite", "index 0"]),
         ],

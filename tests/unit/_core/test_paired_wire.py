@@ -115,10 +115,10 @@ def spelt_pair(*numbers, flags=0):
 
 # Classes, samples, targets 0 and -1; weight and its square; NaN, inf and sum of each of both
 # losses; the sum of squares; sign, exponent and mantissa of the sum of products. 1077 is the
-# exponent of 1, 2154 that of a product of ones. One sample of losses 1 and 2.
+# exponent of 1, 2154 that of a product of ones; 0 for no groups. One sample of losses 1 and 2.
 HEAD, WEIGHTS = (1, 1, 0, 0), (1077, 1, 2154, 1)
 LOSSES, SQUARE, PRODUCT = (0, 0, 1077, 1, 0, 0, 1078, 1), (2154, 1), (1, 2154, 1)
-ONE_PAIR = (*HEAD, *WEIGHTS, *LOSSES, *SQUARE, *PRODUCT)
+ONE_PAIR = (*HEAD, *WEIGHTS, *LOSSES, *SQUARE, *PRODUCT, 0)
 
 
 def changed(**numbers):
@@ -144,22 +144,22 @@ HOSTILE = {
 }
 CONTRADICTIONS = {
     "flags": changed(),
-    "mixed codings": (1, 2, 1, 1, 1078, 1, 2155, 1, *[0] * 13),
+    "mixed codings": (1, 2, 1, 1, 1078, 1, 2155, 1, *[0] * 14),
     "targets of classes": (2, 1, 1, 0, *ONE_PAIR[4:]),
     "more targets than samples": changed(_2=2),
-    "samples of no classes": (0, 1, 0, 0, *WEIGHTS),
-    "classes of no samples": (1, 0, 0, 0, 0, 0, 0, 0, *[0] * 13),
-    "weight without samples": (0, 0, 0, 0, *WEIGHTS),
+    "samples of no classes": (0, 1, 0, 0, *WEIGHTS, 0),
+    "classes of no samples": (1, 0, 0, 0, 0, 0, 0, 0, *[0] * 14),
+    "weight without samples": (0, 0, 0, 0, *WEIGHTS, 0),
     "no squared weight": changed(_6=0, _7=0),
     "too small a squared weight": changed(_6=2153),
     "too large a squared weight": changed(_6=2155),
     "a weight finer than any double": changed(_4=1, _6=2),
-    "losses without weight": (*HEAD, 0, 0, 0, 0, *LOSSES, *SQUARE, 0, 0, 0),
+    "losses without weight": (*HEAD, 0, 0, 0, 0, *LOSSES, *SQUARE, 0, 0, 0, 0),
     "a loss and NaN of one sample": changed(_8=1),
     "too small a square": changed(_16=2153),
     "too large a square": changed(_17=7),
     "a square finer than any product": changed(_16=2, _17=2**2153 + 1),
-    "products without squares": (*HEAD, *WEIGHTS, *[0] * 8, 0, 0, 0, 2154, 1),
+    "products without squares": (*HEAD, *WEIGHTS, *[0] * 8, 0, 0, 0, 2154, 1, 0),
     "too large a product": changed(_19=2155),
     "a product finer than any": changed(_19=5),
     "an even mantissa": changed(_19=2153, _20=2),
@@ -167,6 +167,52 @@ CONTRADICTIONS = {
     "another sign": changed(_18=2),
     "a number too many": (*ONE_PAIR, 0),
     "a number too few": ONE_PAIR[:-1],
+}
+
+
+# Two samples of losses 1 and 2, in the groups "a" and "b": of each the length of its name, the
+# name, samples, weight, and the sign and size of its difference.
+TWO = (1, 2, 0, 0, 1078, 1, 2155, 1, 0, 0, 1078, 1, 0, 0, 1079, 1, 2155, 1, 1, 2155, 1)
+STR, INT, BOOL = 1, 2, 3
+ONE = (1, 1077, 1, 1, 1077, 1)
+
+
+def in_groups(*groups, kind=STR, number=None):
+    numbers = [*TWO, kind, len(groups) if number is None else number]
+    for written, *sums in groups:
+        numbers += [len(written), written, *sums]
+    return numbers
+
+
+A, B = (b'"a"', *ONE), (b'"b"', *ONE)
+HOSTILE_GROUPS = {
+    "unsorted": in_groups(B, A),
+    "twice the same": in_groups(A, A),
+    "more groups than samples": in_groups(A, B, number=3),
+    "more groups than samples, but not their bytes": in_groups(A, B, number=2**40),
+    "fewer groups": in_groups(A),
+    "a group of nobody": in_groups((b'"a"', 2, 1078, 1, 1, 1078, 1), (b'"b"', *[0] * 6)),
+    "another number of samples": in_groups((b'"a"', 2, *ONE[1:]), B),
+    "another weight": in_groups((b'"a"', 1, 1078, *ONE[2:]), B),
+    "another difference": in_groups((b'"a"', 1, 1077, 1, 1, 1078, 1), B),
+    "another sign": in_groups((b'"a"', 1, 1077, 1, 0, 1077, 1), B),
+    "an unknown kind": in_groups(A, B, kind=8),
+    "names of another kind": in_groups(A, B, kind=INT),
+    "numbers for text": in_groups((b"1", *ONE), (b"2", *ONE)),
+    "numbers for truths": in_groups((b"0", *ONE), (b"1", *ONE), kind=BOOL),
+    "no name": in_groups((b"", *ONE), B),
+    "no JSON": in_groups((b'"', *ONE), B),
+    "another spelling": in_groups((b'"\\u0061"', *ONE), B),
+    "blanks": in_groups((b' "a"', *ONE), B),
+    "null": in_groups((b"null", *ONE), B),
+    "NaN": in_groups((b"NaN", *ONE), B, kind=4),
+    "a list": in_groups((b"[1]", *ONE), B),
+    "a deep list": in_groups((b"[" * 100_000, *ONE), B),
+    "a deep list behind a blank": in_groups((b" " + b"[" * 100_000, *ONE), B),
+    "UTF-16": in_groups(('"a"'.encode("utf-16"), *ONE), B),
+    "bytes that are no text": in_groups((b'"\xff"', *ONE), B),
+    "a number of many digits": in_groups((b"1", *ONE), (b"9" * 5000, *ONE), kind=INT),
+    "no 64-bit number": in_groups((b"1", *ONE), (b"18446744073709551616", *ONE), kind=INT),
 }
 
 
@@ -185,6 +231,20 @@ class TestHostileBytes:
     @pytest.mark.parametrize("what", CONTRADICTIONS)
     def test_contradictions(self, what):
         self.refused(spelt_pair(*CONTRADICTIONS[what], flags=4 if what == "flags" else 0))
+
+    def test_spelling_of_groups(self):
+        metric = HingeComparison()
+        metric.update([0.0, 0.0], [-1.0, -1.0], [1, 1], groups=["b", "a"])
+        assert spelt_pair(*in_groups(A, B)) == metric.state.to_bytes()
+        assert self.read(metric.state.to_bytes()) == metric.state
+        said = read_paired_state(metric.state.to_bytes())
+        assert said.groups == [(name, 1, 1, [-1]) for name in "ab"]
+
+    @pytest.mark.parametrize("what", HOSTILE_GROUPS)
+    def test_groups(self, what):
+        data = spelt_pair(*HOSTILE_GROUPS[what])
+        with pytest.raises(ValueError, match="the bytes of a ComparisonState, got"):
+            self.read(data)
 
     @pytest.mark.parametrize("index", range(len(ONE_PAIR)))
     def test_other_spellings(self, index):
