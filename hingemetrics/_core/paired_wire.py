@@ -82,8 +82,8 @@ def _read_clusters(reader: Reader, columns: int, samples: int) -> Clusters:
     if kind > len(KINDS):
         raise ValueError("groups of an unknown type")
     groups = reader.number()
-    if groups > samples:
-        raise ValueError("more groups than samples")
+    if not 0 < groups <= samples:
+        raise ValueError(f"{groups} groups of {samples} samples")
     sums: dict[Key, Cluster] = {}
     last: Key | None = None
     for _ in range(groups):

@@ -229,7 +229,7 @@ def test_layout(pair, layout):
     other = pair.arrays(LAYOUTS[layout])
     assert shown(other.compare()) == shown(pair.compare())
     assert fingerprint(other.state()) == fingerprint(pair.state())
-    mixed = Pair(pair.case, LAYOUTS[layout](pair.baseline))  # the two need not be alike
+    mixed = replace(pair, baseline=LAYOUTS[layout](pair.baseline))  # the two need not be alike
     assert fingerprint(mixed.state()) == fingerprint(pair.state())
 
 

@@ -190,6 +190,7 @@ HOSTILE_GROUPS = {
     "twice the same": in_groups(A, A),
     "more groups than samples": in_groups(A, B, number=3),
     "more groups than samples, but not their bytes": in_groups(A, B, number=2**40),
+    "groups of nobody": (*[0] * 8, STR, 0),
     "fewer groups": in_groups(A),
     "a group of nobody": in_groups((b'"a"', 2, 1078, 1, 1, 1078, 1), (b'"b"', *[0] * 6)),
     "another number of samples": in_groups((b'"a"', 2, *ONE[1:]), B),
