@@ -42,6 +42,7 @@ def name(pair):
 @pytest.mark.usefixtures("backend")
 class TestOneTier:
     @given(pairs())
+    @examples(40)
     def test_each_number_is_rounded_once(self, pair):
         columns, count = pair.expected()
         found = pair.compare()
@@ -50,7 +51,7 @@ class TestOneTier:
         assert (bits(found.value), bits(found.baseline)) == tuple(map(bits, losses))
 
     @given(pairs(cells=600), st.sampled_from([0.5, 0.8, 0.99]), st.booleans())
-    @examples(30)
+    @examples(20)
     def test_ignored_rows_are_not_there(self, pair, level, at_all):
         # One of the labels, or one that no row has.
         ignored = int(pair.case.target[0]) if len(pair) and at_all else -100
@@ -59,7 +60,7 @@ class TestOneTier:
         assert shown(found) == wanted(columns, count, is_vector(pair), level)
 
     @given(pairs())
-    @examples(30)
+    @examples(20)
     def test_fractions(self, pair):
         columns, _ = pair.expected()
         exact = [column.exact for column in columns]
@@ -71,7 +72,7 @@ class TestOneTier:
             assert found == (tuple(exact) if is_vector(pair) else exact[0])
 
     @given(cases(cells=1000))
-    @examples(30)
+    @examples(20)
     def test_interval_of_one_model(self, case):
         found = quiet(
             loss_interval,
@@ -92,14 +93,14 @@ class TestOneTier:
         assert difference == value
 
     @given(pairs(), SEEDS)
-    @examples(30)
+    @examples(20)
     def test_order(self, pair, seed):
         shuffled = pair.rows(np.random.default_rng(seed).permutation(len(pair)))
         assert fingerprint(shuffled.state()) == fingerprint(pair.state())
         assert shown(shuffled.compare()) == shown(pair.compare())
 
     @given(pairs(), SEEDS)
-    @examples(30)
+    @examples(20)
     def test_split(self, pair, seed):
         rng = np.random.default_rng(seed)
         cuts = np.sort(rng.integers(0, len(pair) + 1, rng.integers(1, 6)))
@@ -117,7 +118,7 @@ class TestOneTier:
         assert fingerprint(metric.state) == fingerprint(pair.state())
 
     @given(pairs(), SEEDS)
-    @examples(30)
+    @examples(20)
     def test_merge(self, pair, seed):
         rng = np.random.default_rng(seed)
         parts = shards(pair, rng, 5)
@@ -130,7 +131,7 @@ class TestOneTier:
         assert fingerprint(metric.state) == whole
 
     @given(pairs())
-    @examples(30)
+    @examples(20)
     def test_empty_is_the_identity(self, pair):
         state, empty = pair.state(), pair.empty()
         assert fingerprint(state + empty) == fingerprint(empty + state) == fingerprint(state)
@@ -138,7 +139,7 @@ class TestOneTier:
         assert empty + empty == empty
 
     @given(pairs(), SEEDS)
-    @examples(30)
+    @examples(20)
     def test_unmerge(self, pair, seed):
         a, b = (part.state() for part in shards(pair, np.random.default_rng(seed), 2))
         assert fingerprint((a + b) - b) == fingerprint(a)
@@ -147,7 +148,7 @@ class TestOneTier:
         assert fingerprint(a - a) == fingerprint(pair.empty())
 
     @given(pairs())
-    @examples(30)
+    @examples(20)
     def test_round_trip(self, pair):
         state = pair.state()
         again = ComparisonState.from_bytes(state.to_bytes())
@@ -155,7 +156,7 @@ class TestOneTier:
         assert fingerprint(again) == fingerprint(state)
 
     @given(pairs())
-    @examples(30)
+    @examples(20)
     def test_swapped(self, pair):
         """The difference changes its sign, and nothing else changes."""
         found, other = pair.compare(), pair.swapped().compare()
@@ -223,6 +224,7 @@ def test_blocks(rows, kind):
 
 @pytest.mark.usefixtures("backend")
 @given(float_pairs(), st.sampled_from(sorted(LAYOUTS)))
+@examples(40)
 def test_layout(pair, layout):
     if layout == "nested lists" and not len(pair):  # which cannot say how many columns it has
         return

@@ -163,7 +163,7 @@ def comparisons():
         yield {
             "seed": choose() >> 11,
             "baseline_seed": choose() >> 11,
-            "rows": (2, 40, 257, 1, 1000, 0, 100)[place % 7] if classes < 12 else 40,
+            "rows": (2, 40, 257, 1, 300, 0, 100)[place % 7] if classes < 12 else 40,
             "classes": classes,
             "negative": negative,
             "mode": mode,
