@@ -11,6 +11,7 @@ from oracle import bits, compared
 
 import hingemetrics
 
+MOST = 33  # classes: each has sums of thousands of bits
 KINDS = ("same", "near", "shifted", "shuffled", "zero", "broken")
 
 
@@ -117,6 +118,8 @@ def baseline_of(preds, rng, kind):
 def pairs(draw, dtypes=REALS, cells=500):
     """Any two batches that can be compared."""
     case = draw(cases(dtypes=dtypes, cells=cells))
+    if case.preds.ndim == 2 and case.preds.shape[1] > MOST:
+        case = replace(case, preds=case.preds[:, :MOST], target=case.target % MOST)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     baseline = baseline_of(case.preds, rng, draw(st.sampled_from(KINDS)))
     number = draw(st.sampled_from((None, None, 2, 50)))
