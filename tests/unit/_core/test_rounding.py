@@ -1,4 +1,4 @@
-"""Quotients of many exact sums against Fractions, to the bit."""
+"""Quotients of many exact sums against Fractions, and roots against bisection, to the bit."""
 
 from fractions import Fraction
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracle import double_of_bits, nearest_root
 
 from hingemetrics._core.exact import Sums
 from hingemetrics._core.grid import NARROW_ROWS, ONE
-from hingemetrics._core.rounding import quotients, quotients_by_counts
+from hingemetrics._core.rounding import quotients, quotients_by_counts, root
 from hingemetrics._core.totals import Total, Totals
 
 
@@ -73,3 +74,48 @@ def test_quotients_by_counts():
     unit = Fraction(1, 2**149)
     wanted = [float(Fraction(n, c) * unit) for n, c in zip(numbers, counts, strict=True)]
     assert quotients_by_counts(digits, np.array(counts)).tolist() == wanted
+
+
+class TestRoot:
+    """To the bit as by bisection over all doubles."""
+
+    @given(
+        st.one_of(st.integers(0, 2**200), st.integers(0, 2**4400)),
+        st.one_of(st.integers(1, 2**200), st.integers(1, 2**4400)),
+    )
+    def test_any(self, numerator, denominator):
+        wanted = nearest_root(Fraction(numerator, denominator))
+        assert root(numerator, denominator) == wanted
+
+    @given(st.integers(0, 0x7FEF_FFFF_FFFF_FFFF), st.sampled_from([-1, 0, 1]), st.booleans())
+    def test_on_a_double_and_between_two(self, number, beside, between):
+        """The square of a double, or of the middle of two, and the least bit beside it."""
+        low, high = (Fraction(double_of_bits(number + k)) for k in (0, int(between)))
+        square = ((low + high) / 2) ** 2
+        numerator = (square.numerator << 200) + beside
+        denominator = square.denominator << 200
+        if numerator >= 0:
+            wanted = nearest_root(Fraction(numerator, denominator))
+            assert root(numerator, denominator) == wanted
+            if not between and number:
+                assert wanted == low
+
+    @pytest.mark.parametrize("scale", [1, 3, 2**70, 10**400])
+    def test_known(self, scale):
+        for numerator, denominator, wanted in (
+            (0, 1, 0.0),
+            (1, 1, 1.0),
+            (2, 1, 2.0**0.5),
+            (1, 4, 0.5),
+            (2**2046, 1, 2.0**1023),
+            ((2**53 + 1) ** 2, 1, 2.0**53),  # the middle of two: to even
+            ((2**53 + 1) ** 2 + 1, 1, 2.0**53 + 2),
+            (1, 2**2148, 5e-324),
+            (1, 2**2150, 0.0),  # half of it: to even
+            (2**2100 + 1, 2**4250, 5e-324),  # more than half
+            (9, 2**2150, 1e-323),  # one and a half: to even
+            (2**2048, 1, np.inf),
+            ((2**1024 - 2**970) ** 2, 1, np.inf),  # the middle between the largest and 2**1024
+            ((2**1024 - 2**970) ** 2 - 1, 1, float(np.finfo(float).max)),
+        ):
+            assert root(numerator * scale, denominator * scale) == wanted
