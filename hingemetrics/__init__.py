@@ -19,6 +19,7 @@ from hingemetrics.metrics.bootstrap import (
     leave_one_out,
 )
 from hingemetrics.metrics.comparison import HingeComparison, compare, loss_interval
+from hingemetrics.metrics.grouped import GroupedHingeLoss, hinge_loss_by
 from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.metrics.running import RunningHingeLoss
 from hingemetrics.state import HingeState
@@ -27,6 +28,7 @@ __all__ = [
     "BootstrapHingeLoss",
     "Comparison",
     "ComparisonState",
+    "GroupedHingeLoss",
     "HingeComparison",
     "HingeLoss",
     "HingeState",
@@ -39,6 +41,7 @@ __all__ = [
     "get_backend",
     "get_num_threads",
     "hinge_loss",
+    "hinge_loss_by",
     "leave_one_out",
     "loss_interval",
     "set_backend",
@@ -52,6 +55,7 @@ for _public in (
     BootstrapHingeLoss,
     Comparison,
     ComparisonState,
+    GroupedHingeLoss,
     HingeComparison,
     HingeLoss,
     HingeState,
@@ -63,6 +67,7 @@ for _public in (
     get_backend,
     get_num_threads,
     hinge_loss,
+    hinge_loss_by,
     leave_one_out,
     loss_interval,
     set_backend,

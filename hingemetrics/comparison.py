@@ -14,6 +14,7 @@ from hingemetrics._core.warn import warn_caller
 from hingemetrics._engine.pairs import measure_pair
 from hingemetrics._inputs.arguments import checked_confidence_level
 from hingemetrics._inputs.batch import Batch
+from hingemetrics._inputs.groups import Groups
 
 
 class Comparison(NamedTuple):
@@ -160,7 +161,7 @@ class ComparisonState:
         return self._tally == other._tally
 
     def __hash__(self) -> int:
-        return hash(self._tally)
+        return hash(self._tally[:-1])  # without the groups, which are in a dict
 
     def __reduce__(self) -> tuple[object, tuple[bytes]]:
         return ComparisonState.from_bytes, (self.to_bytes(),)
@@ -200,7 +201,10 @@ class ComparisonState:
             the loss, or for each class's, of the first model and then of the baseline the number of
             NaN, the number of inf and the sum of the rest, the sum of squares of the differences,
             and the sum of their products with the weights behind a number that is 1 if it is
-            negative. Squares and products are in units of 2**-2154.
+            negative. Squares and products are in units of 2**-2154. Then 0 without groups, else the
+            number of their type (str, int, bool, float, date, datetime, datetime with a time zone)
+            and that of groups; and for each, sorted, the length of its key, the key as JSON, the
+            number of samples, the sum of the weights, and those of the differences behind a sign.
 
         Returns
         -------
@@ -231,9 +235,11 @@ def comparison_state_of(tally: PairedTally) -> ComparisonState:
     return state
 
 
-def compared(state: ComparisonState, batch: Batch, baseline: Batch | None) -> ComparisonState:
+def compared(
+    state: ComparisonState, batch: Batch, baseline: Batch | None, groups: Groups | None = None
+) -> ComparisonState:
     """Return a state plus one batch."""
-    return comparison_state_of(measure_pair(batch, baseline, state._tally))
+    return comparison_state_of(measure_pair(batch, baseline, state._tally, groups))
 
 
 def interval_of(

@@ -58,12 +58,17 @@ class Reader:
                 raise ValueError("too long a number")
             if byte < 0x80:
                 break
+        number = self.taken(length)
+        if (byte == 0 and shift > 7) or number.endswith(b"\0"):
+            raise ValueError("a non-canonical form: a number with zeros on top")
+        return int.from_bytes(number, "little")
+
+    def taken(self, length: int) -> bytes:
+        """Return the next bytes."""
         if length > self.left():
             raise ValueError("too few bytes")
         self._at += length
-        if (byte == 0 and shift > 7) or (length and self._data[self._at - 1] == 0):
-            raise ValueError("a non-canonical form: a number with zeros on top")
-        return int.from_bytes(self._data[self._at - length : self._at], "little")
+        return self._data[self._at - length : self._at]
 
     def sum(self, samples: int, factors: int = 1) -> int:
         """Return the next sum, or raise if it is too large for this many products of doubles."""

@@ -225,7 +225,7 @@ class Accumulator(Sums):
             rounded = rest + MAGIC[level]
             taken_off = np.uint64(len(values) * MAGIC_BITS[level] % (1 << 64))
             amount = (rounded.view(np.uint64).sum(axis=0) - taken_off).view(np.int64)
-            for digit, part in _spread(amount, np.int64(PLACE[level])):
+            for digit, part in spread(amount, np.int64(PLACE[level])):
                 narrow[digit - NARROW.start] += part
             if level + 1 < levels or levels == len(MAGIC):
                 rounded -= MAGIC[level]
@@ -235,9 +235,12 @@ class Accumulator(Sums):
 
     def _add_wide(self, values: Floats, first: int) -> None:
         """Add the nonzero `values` (rows, k), of any size and sign, to the wide grid."""
-        wide = self.widen().reshape(WIDE_ROWS, -1)
         row, column = np.nonzero(values)
-        x, column = values[row, column], column + first
+        self.add_wide(values[row, column], column + first)
+
+    def add_wide(self, x: Floats, column: Ints) -> None:
+        """Add doubles (n,) of any size and sign to the wide grid, each to its column."""
+        wide = self.widen().reshape(WIDE_ROWS, -1)
         np.add.at(wide[NAN_ROW], column[np.isnan(x)], 1)
         np.add.at(wide[INF_ROW], column[np.isinf(x)], 1)
         finite = np.isfinite(x)
@@ -246,7 +249,7 @@ class Accumulator(Sums):
         exponent = (bits >> 52) & 0x7FF
         mantissa = (bits & 0xFFFFFFFFFFFFF) | ((exponent > 0).astype(np.int64) << 52)
         signed = np.where(bits < 0, -mantissa, mantissa)
-        for digit, part in _spread(signed, np.maximum(exponent, 1) + 2):
+        for digit, part in spread(signed, np.maximum(exponent, 1) + 2):
             np.add.at(wide, (digit, column), part)
 
     def sums(self) -> Sums:
@@ -276,7 +279,7 @@ def unstacked(stacks: list[tuple[Ints, Ints, Totals | None, int]]) -> Iterator[S
             yield Sums(digits.copy(), wide.copy() if len(wide) else _NO_WIDE, carried, extra)
 
 
-def _spread(amount: Ints, place: Any) -> list[tuple[Any, Ints]]:
+def spread(amount: Ints, place: Any) -> list[tuple[Any, Ints]]:
     """Split amount * 2**(place + LOWEST) into three digits and the part that goes to each."""
     digit, shift = place >> 5, place & 31
     low, high = (amount & DIGIT_MASK) << shift, (amount >> DIGIT_BITS) << shift

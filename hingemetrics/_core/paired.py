@@ -6,6 +6,7 @@ standard error are
     D = sum(x - y) / sum(w),    sqrt(n / (n - 1) * sum((x - y - w * D)**2)) / sum(w)
 
 The second sum is expanded into those of (x - y)**2, w * (x - y) and w**2, each of which is exact.
+Where samples have groups, clusters that depend on each other inside, it is that of `clusters`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from hingemetrics._core.clusters import NO_CLUSTERS, Clusters
 from hingemetrics._core.config import BINARY, Config
 from hingemetrics._core.float_unit import check_float_unit
 from hingemetrics._core.moments import NO_MOMENTS, Moments
@@ -50,6 +52,7 @@ class PairedTally(NamedTuple):
     counts: Counts = Counts(0, 0, 0)
     columns: tuple[Moments, ...] = ()  # one for each loss
     weights: Moments = NO_MOMENTS  # of w and 0: the sums of w and of w**2
+    clusters: Clusters = NO_CLUSTERS
 
     @classmethod
     def of(
@@ -59,6 +62,7 @@ class PairedTally(NamedTuple):
         counts: Counts,
         columns: tuple[Moments, ...],
         weights: Moments,
+        clusters: Clusters = NO_CLUSTERS,
     ) -> PairedTally:
         """Return the tally with these moments, or raise if no data can have them."""
         if counts.zeros and counts.negatives and num_classes == BINARY:
@@ -67,7 +71,7 @@ class PairedTally(NamedTuple):
             raise ValueError(f"a state must be of fewer than 2**128 samples, got {counts.samples}")
         if not counts.samples:
             return cls(config)
-        return cls(config, num_classes, counts, columns, weights)
+        return cls(config, num_classes, counts, columns, weights, clusters)
 
     def plus(self, other: PairedTally) -> PairedTally:
         """Return the tally of all samples of both."""
@@ -83,6 +87,7 @@ class PairedTally(NamedTuple):
             Counts(*map(int.__add__, self.counts, other.counts)),
             tuple(map(Moments.plus, self.columns, other.columns)),
             self.weights.plus(other.weights),
+            self.clusters.plus(other.clusters),
         )
 
     def minus(self, other: PairedTally) -> PairedTally:
@@ -96,17 +101,23 @@ class PairedTally(NamedTuple):
         columns = self.columns or (NO_MOMENTS,) * len(other.columns)
         columns = tuple(map(Moments.minus, columns, other.columns))
         weights = self.weights.minus(other.weights)
+        clusters = self.clusters if self.num_classes else Clusters(other.clusters.kind, {})
+        clusters = clusters.minus(other.clusters)
         try:
-            check_moments(other.num_classes, counts, columns, weights)
+            check_moments(other.num_classes, counts, columns, weights, clusters)
         except ValueError as error:
             raise ValueError(
                 f"cannot subtract a state that was never added: the rest would have {error}"
             ) from None
-        return PairedTally.of(self.config, other.num_classes, counts, columns, weights)
+        return PairedTally.of(self.config, other.num_classes, counts, columns, weights, clusters)
 
 
 def check_moments(
-    num_classes: int, counts: Counts, columns: tuple[Moments, ...], weights: Moments
+    num_classes: int,
+    counts: Counts,
+    columns: tuple[Moments, ...],
+    weights: Moments,
+    clusters: Clusters,
 ) -> None:
     """Raise for moments that no data could have."""
     samples, zeros, negatives = counts
@@ -128,6 +139,8 @@ def check_moments(
         _check_squares("differences", first.finite - second.finite, squares, samples)
         if products**2 > squares * weights.squares:  # Cauchy and Schwarz
             raise ValueError("an impossible sum of products")
+    differences = (first.finite - second.finite for first, second, *_ in columns)
+    clusters.check(samples, weights.first.finite, differences)
 
 
 def _check_squares(what: str, total: int, squares: int, samples: int) -> None:
@@ -150,9 +163,9 @@ def estimates(tally: PairedTally) -> list[Estimate]:
     check_float_unit()
     weight = tally.weights.first.finite
     found = []
-    for moments in tally.columns:
+    for column, moments in enumerate(tally.columns):
         first, second = moments.first, moments.second
-        variance = _variance(moments, tally.weights, tally.counts.samples)
+        variance = _variance(tally, column)
         stderr = math.nan if variance is None else root(*variance)
         difference = _difference(first, second, weight)
         found.append(Estimate(first.over(weight), second.over(weight), difference, stderr))
@@ -165,31 +178,39 @@ def fractions(tally: PairedTally) -> list[tuple[Fraction, Fraction, Fraction, Fr
 
     weight = tally.weights.first.finite
     exact = []
-    for index, moments in enumerate(tally.columns):
-        variance = _variance(moments, tally.weights, tally.counts.samples)
+    for column, moments in enumerate(tally.columns):
+        if not _is_finite(moments):
+            raise ValueError(f"exact losses must be finite, got another one at index {column}")
+        variance = _variance(tally, column)
         if variance is None:
-            if weight and tally.counts.samples >= _SEVERAL:
-                raise ValueError(f"exact losses must be finite, got another one at index {index}")
             break
         totals = moments.first.finite, moments.second.finite
         value, baseline = (Fraction(total, weight) for total in totals)
         exact.append((value, baseline, value - baseline, Fraction(*variance)))
     if not exact:
-        raise ValueError(
-            f"an exact comparison must be of at least two samples with a weight, "
-            f"got {tally.counts.samples}{'' if weight else ' without'}"
-        )
+        what = "groups" if tally.clusters.kind else "samples"
+        raise ValueError(f"an exact comparison must be of at least two {what}, and have a weight")
     return exact
 
 
-def _variance(moments: Moments, weights: Moments, samples: int) -> tuple[int, int] | None:
+def _is_finite(moments: Moments) -> bool:
+    first, second = moments.first, moments.second
+    return not any((first.nan, first.inf, second.nan, second.inf))
+
+
+def _variance(tally: PairedTally, column: int) -> tuple[int, int] | None:
     """Return numerator and denominator of the square of the difference's standard error."""
-    first, second, squares, products = moments
-    weight = weights.first.finite
-    if samples < _SEVERAL or not weight or any((first.nan, first.inf, second.nan, second.inf)):
+    moments, samples = tally.columns[column], tally.counts.samples
+    weight = tally.weights.first.finite
+    if not weight or not _is_finite(moments):
         return None
-    total = first.finite - second.finite
-    spread = squares * weight**2 - 2 * total * products * weight + total**2 * weights.squares
+    total = moments.first.finite - moments.second.finite
+    if tally.clusters.kind:
+        return tally.clusters.variance(column, total, weight)
+    if samples < _SEVERAL:
+        return None
+    _, _, squares, products = moments
+    spread = squares * weight**2 - 2 * total * products * weight + total**2 * tally.weights.squares
     return samples * spread, (samples - 1) * weight**4
 
 

@@ -6,10 +6,18 @@ import math
 
 import numpy as np
 
-from hingemetrics._core.grid import DIGIT_BITS, DIGIT_MASK, NARROW_ROWS, NARROW_SHIFT, carry
+from hingemetrics._core.grid import (
+    DIGIT_BITS,
+    DIGIT_MASK,
+    LOWEST,
+    NARROW_ROWS,
+    NARROW_SHIFT,
+    carry,
+)
 from hingemetrics._core.typing import Bools, Floats, Ints
 
 _RECIPROCAL_DIGITS = 4
+_MORE_DIGITS = 3
 _NORMAL = 1000  # exponents below it are well within the range of normal doubles
 _ROOT_BITS = 64  # more than a double has
 _NO_WIDE: Ints = np.empty(0, np.int64)
@@ -37,6 +45,25 @@ def quotients(digits: Ints, divisor: int) -> tuple[Floats, Bools]:
         return values, normal
     product[:NARROW_ROWS] += digits
     return values, normal & (values == _rounded(product, NARROW_SHIFT - shift)[0])
+
+
+def quotients_by_counts(digits: Ints, counts: Ints) -> Floats:
+    """Return sums >= 0, in narrow digits below 2**32, each divided by its count and rounded once.
+
+    This is long division, by counts below 2**32. Three digits after the last one make at least 64
+    bits of the smallest quotient; one more says whether anything is left.
+    """
+    divisor = np.maximum(counts, 1).astype(np.uint64)
+    quotient = np.zeros((1 + _MORE_DIGITS + NARROW_ROWS, digits.shape[1]), np.int64)
+    rest = np.zeros(digits.shape[1], np.uint64)
+    for place in reversed(range(1, len(quotient))):
+        part = rest << np.uint64(DIGIT_BITS)
+        if place > _MORE_DIGITS:
+            part |= digits[place - 1 - _MORE_DIGITS].astype(np.uint64)
+        quotient[place], rest = np.divmod(part, divisor)
+    quotient[0] = rest != 0
+    exponent = NARROW_SHIFT + LOWEST - DIGIT_BITS * (1 + _MORE_DIGITS)
+    return _rounded(quotient, exponent)[0]
 
 
 def _rounded(digits: Ints, exponent: int) -> tuple[Floats, Bools]:

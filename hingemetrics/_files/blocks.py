@@ -111,7 +111,8 @@ def blocks(
     TableError
         If a file has an unknown ending, is not what its ending says, holds anything but numbers
         (for groups: nothing, in a field of a CSV, or a null), or differs from the others in its
-        number of rows; if several files of one argument differ in their columns; if a pattern or folder has no files.
+        number of rows; if several files of one argument differ in their columns; if a pattern or
+        folder has no files.
     OSError
         If a file cannot be read.
     ImportError

@@ -103,6 +103,11 @@ class Batch:
         hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[at] == -1 else ""
         raise row_error(f"target must be {must}, got {self.target[row]}", row, hint)
 
+    def labels(self, start: int, stop: int) -> tuple[Ints, Bools | None]:
+        """Return labels as kernels read them, and a mask of the rows that are not ignored."""
+        labels, _, kept = self._labels_and_weight(start, stop)
+        return labels, kept
+
     def kept_rows(self) -> Ints:
         """Return the indices of the rows that are not ignored."""
         _, _, kept = self._labels_and_weight(0, self.rows)

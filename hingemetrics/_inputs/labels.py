@@ -20,13 +20,13 @@ _EXACT = 2**53  # float64 holds every integer up to it
 
 def checked_labels(labels: object, name: str) -> Array:
     """Return labels as (N,), or raise if there are none or one of them is missing."""
-    array = _label_array(labels, name)
+    array = label_array(labels, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 or not len(array):
         got = array.shape if array.ndim else type(labels).__name__
         raise ValueError(f"{name} must have shape (N,), N >= 1, got {got}")
-    missing = _missing_mask(array)
+    missing = missing_mask(array)
     if missing.any():
         row = int(missing.argmax())
         error = TypeError if array[row] is None else ValueError
@@ -133,7 +133,7 @@ def _is_timedelta(label: Any) -> bool:
     return isinstance(label, datetime.timedelta) and not getattr(label, "nanoseconds", None)
 
 
-def _label_array(labels: object, name: str) -> Array:
+def label_array(labels: object, name: str) -> Array:
     """Return labels as an array, of objects where NumPy would change their values."""
     if isinstance(labels, np.ma.MaskedArray) and np.ma.is_masked(labels):
         row = int(np.ma.getmaskarray(labels).argmax())
@@ -162,7 +162,7 @@ def _changed_by_numpy(labels: Sequence[Any], array: Array) -> bool:
     return any(isinstance(item, (int, np.integer)) and abs(int(item)) > _EXACT for item in items)
 
 
-def _missing_mask(labels: Array) -> Bools:
+def missing_mask(labels: Array) -> Bools:
     """Return a mask of the labels that are None, NaN, NaT or pandas.NA."""
     if labels.dtype.kind in "OT":
         return np.array([_is_missing(label) for label in labels.tolist()], dtype=np.bool_)

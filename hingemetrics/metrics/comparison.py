@@ -9,6 +9,7 @@ from hingemetrics._core.paired import PairedTally
 from hingemetrics._engine.pairs import measure_pair
 from hingemetrics._inputs.arguments import checked_confidence_level, checked_ignore_index
 from hingemetrics._inputs.batch import Batch, check_same_shape
+from hingemetrics._inputs.groups import Groups, checked_groups
 from hingemetrics.comparison import Comparison, ComparisonState, compared, interval_of
 from hingemetrics.metrics._base import Metric, locked
 from hingemetrics.metrics.bootstrap import Interval
@@ -23,6 +24,7 @@ def compare(
     *,
     sample_weight: object = None,
     ignore_index: int | None = None,
+    groups: object = None,
     confidence_level: float = 0.95,
 ) -> Comparison:
     r"""Compare the mean hinge losses of two models on the same samples.
@@ -33,6 +35,8 @@ def compare(
 
     .. math:: \sqrt{\frac{n}{n - 1} \sum (a_i - b_i - w_i D)^2} \,\Big/ \sum w_i
 
+    or with :math:`G` groups, from the differences :math:`E_g = \sum (a_i - b_i)` and weights
+    :math:`W_g` of each, :math:`\sqrt{\frac{G}{G - 1} \sum_g (E_g - W_g D)^2} \,\Big/ \sum w_i`.
     All sums are exact, of exact differences, squares and products, and each result is rounded once:
     it has the same bits for any order, batching, thread count and machine. Without weights this is
     the paired standard error of the textbooks. The interval is that of the normal distribution:
@@ -53,6 +57,9 @@ def compare(
         Finite weights >= 0.
     ignore_index : int, optional
         Rows with this target are ignored.
+    groups : array_like, shape (N,), optional
+        Clusters of samples that depend on each other, such as a user's: strings, integers, bools,
+        floats or dates, as for `hinge_loss_by`. The standard error is then that of clusters.
     confidence_level : float, default 0.95
         Between 0 and 1.
 
@@ -83,7 +90,7 @@ def compare(
     level = checked_confidence_level(confidence_level)
     ignored = checked_ignore_index(ignore_index)
     batch, baseline = _batches(preds, baseline_preds, target, sample_weight, ignored)
-    tally = measure_pair(batch, baseline, PairedTally(config))
+    tally = measure_pair(batch, baseline, PairedTally(config), _groups(groups, batch.rows))
     return Comparison(*interval_of(tally, level, batch.num_classes), tally.counts.samples)
 
 
@@ -95,6 +102,7 @@ def loss_interval(
     *,
     sample_weight: object = None,
     ignore_index: int | None = None,
+    groups: object = None,
     confidence_level: float = 0.95,
 ) -> Interval:
     """Return the mean hinge loss of one model with its interval by the standard error.
@@ -109,7 +117,7 @@ def loss_interval(
         Decision values, as for `hinge_loss`.
     target : array_like, shape (N,)
         Labels, as for `hinge_loss`.
-    squared, multiclass_mode, sample_weight, ignore_index, confidence_level
+    squared, multiclass_mode, sample_weight, ignore_index, groups, confidence_level
         As for `compare`.
 
     Returns
@@ -133,7 +141,7 @@ def loss_interval(
     config = Config.checked(squared, multiclass_mode)
     level = checked_confidence_level(confidence_level)
     batch = Batch(preds, target, sample_weight, checked_ignore_index(ignore_index))
-    tally = measure_pair(batch, None, PairedTally(config))
+    tally = measure_pair(batch, None, PairedTally(config), _groups(groups, batch.rows))
     value, *_, low, high = interval_of(tally, level, batch.num_classes)
     return Interval(value, low, high)
 
@@ -204,6 +212,7 @@ class HingeComparison(Metric):
         baseline_preds: object,
         target: object,
         sample_weight: object = None,
+        groups: object = None,
     ) -> None:
         """Add a batch of both models' predictions for the same samples.
 
@@ -215,15 +224,19 @@ class HingeComparison(Metric):
             Labels, as for `hinge_loss`.
         sample_weight : array_like, shape (N,), optional
             Finite weights >= 0.
+        groups : array_like, shape (N,), optional
+            Clusters, as for `compare`; one may go on in other batches.
 
         Raises
         ------
         TypeError, ValueError
-            As `compare`; also if the number of classes, the form (binary or multi-class) or the
-            binary coding (0 or -1) differs from that of earlier batches.
+            As `compare`; also if the number of classes, the form (binary or multi-class), the
+            binary coding (0 or -1) or the type of the groups differs from that of earlier batches,
+            or only some have groups.
         """
         pair = _batches(preds, baseline_preds, target, sample_weight, self._ignore_index)
-        self._change(lambda seen: compared(seen, *pair))
+        clusters = _groups(groups, pair[0].rows)
+        self._change(lambda seen: compared(seen, *pair, clusters))
 
     def compute(self) -> Comparison:
         """Return the comparison over everything seen.
@@ -274,6 +287,10 @@ class HingeComparison(Metric):
 
     def _configuration(self) -> dict[str, Any]:
         return {**super()._configuration(), "confidence_level": self._confidence_level}
+
+
+def _groups(groups: object, rows: int) -> Groups | None:
+    return None if groups is None else checked_groups(groups, rows)
 
 
 def _batches(
