@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from hingemetrics._core.typing import Floats
 
 _MIN_DIGITS, _MAX_DIGITS = 4, 17
+_NAMED_GROUPS = 3  # besides the worst
 _WHOLE = "loss"  # the name of what is not a part: the loss of everything
 
 
@@ -31,6 +32,7 @@ class Gate(NamedTuple):
     verdicts: Sequence[Verdict]
     worst: int  # index of the verdict that speaks for a closed gate
     parts: tuple[str, str] = ("class", "classes")  # what verdicts are of: one, more
+    next_worst: Sequence[str] = ()  # what else is closed, worst first, as far as it is to be named
 
     @property
     def is_open(self) -> bool:
@@ -47,19 +49,39 @@ class Gate(NamedTuple):
         one, several = self.parts
         do = "pass" if is_open else "fail"
         too = f"{several} {do}" if more > 1 else f"{one} {do}{'es' if is_open else 's'}"
-        return f"{found}; {more} more {too} too"
+        names = ", ".join(self.next_worst) + ", ..." * (more > len(self.next_worst))
+        return f"{found}; {more} more {too} too" + f": {names}" * bool(self.next_worst)
 
 
 def limit_gate(value: float | Floats, limit: float) -> Gate:
     """The gate that no loss passes that is NaN or above `limit`."""
     losses = np.atleast_1d(value)
-    names = part_names(value)
-    most = repr(limit).removesuffix(".0")
-    verdicts = [
-        _limit_verdict(name, loss, limit, most)
-        for name, loss in zip(names, losses.tolist(), strict=True)
-    ]
+    verdicts = _limit_verdicts(part_names(value), losses, limit)
     return Gate("fail-above", verdicts, int(losses.argmax()))  # NaN counts as the greatest
+
+
+def group_gate(values: Mapping[str, float | list[float]], limit: float) -> Gate:
+    """The gate that no group's loss passes that is NaN or above `limit`; there is at least one."""
+    names, each = list(values), np.array(list(values.values()))
+    parts = ("group", "groups")
+    labels = [f"group {name}" for name in names]
+    if each.ndim > 1:
+        classes = range(each.shape[1])
+        names = [f"class {class_} of {name}" for name in names for class_ in classes]
+        labels = [f"class {class_} of {label}" for label in labels for class_ in classes]
+        parts = ("class of a group", "classes of groups")
+    losses = each.ravel()
+    verdicts = _limit_verdicts(labels, losses, limit)
+    badness = np.where(np.isnan(losses), np.inf, losses)  # which infinity does not exceed
+    worst, *others = np.lexsort((-badness, ~np.isnan(losses)))[: _NAMED_GROUPS + 1].tolist()
+    named = [names[index] for index in others if not verdicts[index].is_open]
+    return Gate("by", verdicts, worst, parts, named)
+
+
+def _limit_verdicts(names: Sequence[str], losses: Floats, limit: float) -> list[Verdict]:
+    most = repr(limit).removesuffix(".0")
+    pairs = zip(names, losses.tolist(), strict=True)
+    return [_limit_verdict(name, loss, limit, most) for name, loss in pairs]
 
 
 def _limit_verdict(name: str, loss: float, limit: float, most: str) -> Verdict:
@@ -81,6 +103,11 @@ def part_names(value: float | Floats) -> list[str]:
 def of_part(name: str, number: str = "") -> str:
     """A loss as a sentence calls it: "loss 0.5 of class 3"."""
     return " ".join(["loss", *[number] * bool(number), *[f"of {name}"] * (name != _WHOLE)])
+
+
+def percentage(level: float) -> str:
+    """A confidence level as people say it: 95%."""
+    return f"{100 * level:.12g}%"
 
 
 def shown(number: float, gap: float) -> str:

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
-from hingemetrics.cli.formats.tables import class_table, loss_table, worst_table
+from hingemetrics.cli.formats.tables import (
+    against_table,
+    class_table,
+    group_table,
+    loss_table,
+    worst_table,
+)
 from hingemetrics.cli.report import Report
 
 
 def as_text(report: Report) -> str:
     """Return the value, one line per class (one-vs-all), then the tables; repr keeps every bit."""
     lines = [repr(number) for number in np.atleast_1d(report.value).tolist()]
-    if report.baseline is not None and report.baseline.changes:
+    is_compared = report.baseline is not None and report.baseline.changes
+    if is_compared or report.interval is not None:
         lines += ["", *_right_aligned(loss_table(report))]
+    if report.against is not None:
+        lines += ["", *_right_aligned(against_table(report.against))]
     if report.worst is not None:
         lines += ["", *_right_aligned(worst_table(report.worst))]
     if report.classes is not None:
         lines += ["", *_right_aligned(class_table(report.classes))]
+    if report.groups is not None:
+        lines += ["", *_right_aligned(map(_printable, row) for row in group_table(report.groups))]
     return "\n".join(lines)
 
 
-def _right_aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+def _printable(text: str) -> str:
+    """A text without line breaks and what a terminal would obey, which are escaped."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _right_aligned(rows: Iterable[Iterable[str]]) -> list[str]:
     """Return the lines of a table, its columns aligned on the right."""
-    table = list(rows)
+    table = list(map(list, rows))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(map(str.rjust, row, widths)) for row in table]
