@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,6 @@ import numpy as np
 from hingemetrics._core.typing import Floats
 
 _MIN_DIGITS, _MAX_DIGITS = 4, 17
-_NAMED_GROUPS = 3  # besides the worst
 _WHOLE = "loss"  # the name of what is not a part: the loss of everything
 
 
@@ -56,29 +55,12 @@ class Gate(NamedTuple):
 def limit_gate(value: float | Floats, limit: float) -> Gate:
     """The gate that no loss passes that is NaN or above `limit`."""
     losses = np.atleast_1d(value)
-    verdicts = _limit_verdicts(part_names(value), losses, limit)
+    verdicts = limit_verdicts(part_names(value), losses, limit)
     return Gate("fail-above", verdicts, int(losses.argmax()))  # NaN counts as the greatest
 
 
-def group_gate(values: Mapping[str, float | list[float]], limit: float) -> Gate:
-    """The gate that no group's loss passes that is NaN or above `limit`; there is at least one."""
-    names, each = list(values), np.array(list(values.values()))
-    parts = ("group", "groups")
-    labels = [f"group {name}" for name in names]
-    if each.ndim > 1:
-        classes = range(each.shape[1])
-        names = [f"class {class_} of {name}" for name in names for class_ in classes]
-        labels = [f"class {class_} of {label}" for label in labels for class_ in classes]
-        parts = ("class of a group", "classes of groups")
-    losses = each.ravel()
-    verdicts = _limit_verdicts(labels, losses, limit)
-    badness = np.where(np.isnan(losses), np.inf, losses)  # which infinity does not exceed
-    worst, *others = np.lexsort((-badness, ~np.isnan(losses)))[: _NAMED_GROUPS + 1].tolist()
-    named = [names[index] for index in others if not verdicts[index].is_open]
-    return Gate("by", verdicts, worst, parts, named)
-
-
-def _limit_verdicts(names: Sequence[str], losses: Floats, limit: float) -> list[Verdict]:
+def limit_verdicts(names: Sequence[str], losses: Floats, limit: float) -> list[Verdict]:
+    """What to say of losses none of which may be NaN or above `limit`."""
     most = repr(limit).removesuffix(".0")
     pairs = zip(names, losses.tolist(), strict=True)
     return [_limit_verdict(name, loss, limit, most) for name, loss in pairs]

@@ -27,8 +27,8 @@ from hingemetrics.cli.breakdown import ClassLosses, Picture, WorstSamples, kept_
 from hingemetrics.cli.console import end_streams, fail, note, progress_bar, reason, say, show
 from hingemetrics.cli.difference import difference_gate, worse_gate
 from hingemetrics.cli.formats import FORMATS
-from hingemetrics.cli.gate import Gate, group_gate, limit_gate
-from hingemetrics.cli.groups import GroupLosses
+from hingemetrics.cli.gate import Gate, limit_gate
+from hingemetrics.cli.groups import GroupLosses, group_gate
 from hingemetrics.cli.increase import Increase
 from hingemetrics.cli.intervals import (
     DEFAULT_LEVEL,
@@ -167,7 +167,14 @@ def _report_of_files(options: argparse.Namespace) -> tuple[Report, Picture | Non
     groups = GroupLosses(metric) if inputs.groups is not None else None
     measures = [part for part in (pairs, interval, groups) if part is not None]
     rows = 0
-    found = blocks(**inputs._asdict(), note=note)
+    found = blocks(
+        inputs.preds,
+        inputs.target,
+        inputs.sample_weight,
+        baseline_preds=inputs.baseline_preds,
+        groups=inputs.groups,
+        note=note,
+    )
     with closing(_with_progress(found, inputs.preds)) as read:
         for block in read:
             with _located_errors(block):
@@ -226,8 +233,7 @@ def _judged(report: Report, before: HingeState | None, options: argparse.Namespa
     if options.fail_above is not None:
         gates.append(limit_gate(report.value, options.fail_above))
         if report.groups:
-            values = {group.name: group.value for group in report.groups}
-            gates.append(group_gate(values, options.fail_above))
+            gates.append(group_gate(report.groups, options.fail_above))
     if options.baseline is not None:
         allowed = options.max_increase or Increase.parsed("0")
         baseline = compared(options.baseline, before, report, allowed, options.same_rows)

@@ -11,10 +11,9 @@ from hingemetrics.cli.formats.tables import (
     class_table,
     group_table,
     loss_table,
-    worst_groups,
     worst_table,
 )
-from hingemetrics.cli.groups import GroupLoss
+from hingemetrics.cli.groups import GroupLoss, worst_groups
 from hingemetrics.cli.report import Report
 
 _MARKED = re.compile(r"[\\`*_~#$@&<>|{}\[\]]|[^ -~]")  # also what a terminal's encoding may lack
@@ -53,7 +52,7 @@ def _blocks(report: Report) -> Iterator[Iterable[str]]:
 
 def _group_blocks(groups: Sequence[GroupLoss]) -> Iterator[Iterable[str]]:
     """Yield the heading, the table of the worst groups, and how many more there are."""
-    worst = worst_groups(groups, _MOST_GROUPS)
+    worst = worst_groups(groups)[:_MOST_GROUPS]
     more = len(groups) - len(worst)
     yield ["#### Worst groups" if more else "#### Groups, worst first"]
     yield _table(group_table(worst))

@@ -90,8 +90,3 @@ def group_table(groups: Sequence[GroupLoss]) -> Rows:
     for group in groups:
         value = group.value if isinstance(group.value, list) else [group.value]
         yield [group.name, str(group.samples), *map(repr, value)]
-
-
-def worst_groups(groups: Sequence[GroupLoss], most: int) -> list[GroupLoss]:
-    """The groups of greatest loss, worst first; of equal ones, the first."""
-    return sorted(groups, key=lambda group: -group.greatest)[:most]

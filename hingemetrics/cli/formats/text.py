@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -29,17 +29,12 @@ def as_text(report: Report) -> str:
     if report.classes is not None:
         lines += ["", *_right_aligned(class_table(report.classes))]
     if report.groups is not None:
-        lines += ["", *_right_aligned(map(_printable, row) for row in group_table(report.groups))]
+        lines += ["", *_right_aligned(group_table(report.groups))]
     return "\n".join(lines)
 
 
-def _printable(text: str) -> str:
-    """A text without line breaks and what a terminal would obey, which are escaped."""
-    return text if text.isprintable() else repr(text)[1:-1]
-
-
-def _right_aligned(rows: Iterable[Iterable[str]]) -> list[str]:
+def _right_aligned(rows: Iterable[Sequence[str]]) -> list[str]:
     """Return the lines of a table, its columns aligned on the right."""
-    table = list(map(list, rows))
+    table = list(rows)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(map(str.rjust, row, widths)) for row in table]
