@@ -3,7 +3,6 @@
 import csv
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from decimal import Decimal, localcontext
 from fractions import Fraction
 from statistics import NormalDist
 
@@ -11,7 +10,19 @@ import numpy as np
 import pyarrow
 import pytest
 from cases import Case, form, forms, name
-from command import AGAIN, LESS, MORE, TARGET, exact_means, json_of, losses_of, redirected, refused
+from command import (
+    AGAIN,
+    LESS,
+    MORE,
+    TARGET,
+    exact_means,
+    json_of,
+    options_of,
+    reach,
+    redirected,
+    refused,
+    standard_errors,
+)
 from oracle import bits, rounded
 from pyarrow import parquet
 
@@ -26,39 +37,6 @@ def moved(case, by=0.2, seed=5):
     """Another model on the same rows."""
     rng = np.random.default_rng(seed)
     return replace(case, preds=case.preds + rng.normal(0, by, case.preds.shape))
-
-
-def options_of(case):
-    return ["--squared"] * case.squared + ["--multiclass-mode", case.mode] * bool(case.mode)
-
-
-def root(number):
-    """The double nearest to the root of a fraction."""
-    with localcontext() as context:
-        context.prec = 80
-        return float((Decimal(number.numerator) / Decimal(number.denominator)).sqrt())
-
-
-def standard_errors(now, other=None):
-    """As the textbook has them: of one loss if there is no other."""
-    weight = [Fraction(1)] * len(now) if now.weight is None else list(map(Fraction, now.weight))
-    rows = losses_of(now)
-    others = [[0.0] * len(row) for row in rows] if other is None else losses_of(other)
-    found = []
-    for column in range(len(rows[0])):
-        pairs = zip(rows, others, weight, strict=True)
-        terms = [
-            Fraction(float(w) * x[column]) - Fraction(float(w) * y[column]) for x, y, w in pairs
-        ]
-        mean = sum(terms) / sum(weight)
-        spread = sum((term - w * mean) ** 2 for term, w in zip(terms, weight, strict=True))
-        n = len(rows)
-        found.append(root(Fraction(n, n - 1) * spread / sum(weight) ** 2))
-    return np.array(found)
-
-
-def reach(stderr, level):
-    return NormalDist().inv_cdf(0.5 + level / 2) * stderr
 
 
 def expected_fields(now, other, level=0.95):
