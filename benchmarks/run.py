@@ -25,6 +25,7 @@ from typing import Any
 import experiments
 import llvmlite.binding
 import peers
+import verdicts
 import waits
 from experiments import FULL, QUICK, Experiment, Measurements
 
@@ -37,6 +38,7 @@ CHILDREN = {
 SECTIONS = {
     "what a user waits for": waits.experiments,
     "loaded, beside a plain read and peers": experiments.experiments,
+    "verdicts, beside the loss of the same data": verdicts.experiments,
 }
 OWN = ("hingemetrics", "numpy", "numba")
 VARIABLES = (

@@ -11,13 +11,24 @@ import numpy as np
 from hingemetrics._core.config import Config, MulticlassMode
 from hingemetrics._core.typing import Floats
 from hingemetrics._inputs.estimators import decisions
-from hingemetrics._inputs.labelled import labelled, labelled_by_classes
+from hingemetrics._inputs.labelled import checked_decisions, labelled, labelled_by_classes
+from hingemetrics.comparison import Comparison
 from hingemetrics.functional import hinge_loss as loss_of_indices
+from hingemetrics.metrics.comparison import compare as compare_of_indices
+from hingemetrics.metrics.grouped import GroupedHingeLoss
 from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.plot import HingeLossDisplay
 from hingemetrics.state import HingeState
 
-__all__ = ["HingeLossDisplay", "HingeScorer", "hinge_loss", "hinge_scorer", "make_hinge_scorer"]
+__all__ = [
+    "HingeLossDisplay",
+    "HingeScorer",
+    "compare",
+    "hinge_loss",
+    "hinge_loss_by",
+    "hinge_scorer",
+    "make_hinge_scorer",
+]
 
 
 def hinge_loss(
@@ -92,6 +103,114 @@ def hinge_loss(
     return loss_of_indices(
         data.preds, data.target, squared, multiclass_mode, sample_weight=data.weight
     )
+
+
+def compare(
+    y_true: object,
+    pred_decision: object,
+    baseline_decision: object,
+    *,
+    labels: object = None,
+    sample_weight: object = None,
+    groups: object = None,
+    squared: bool = False,
+    multiclass_mode: str | MulticlassMode | None = None,
+    confidence_level: float = 0.95,
+) -> Comparison:
+    """Compare two models' hinge losses on the same samples, for labels of any type.
+
+    Parameters
+    ----------
+    y_true, pred_decision, labels, sample_weight, squared, multiclass_mode
+        As for `hinge_loss`.
+    baseline_decision : array_like, shape (N,), (N, 1) or (N, C)
+        Finite decision values of the model that it is compared with.
+    groups : array_like, shape (N,), optional
+        Clusters of samples that depend on each other, as for `hingemetrics.compare`.
+    confidence_level : float, default 0.95
+        Of the interval of the difference.
+
+    Returns
+    -------
+    Comparison
+        As `hingemetrics.compare`.
+
+    Raises
+    ------
+    TypeError, ValueError, ZeroDivisionError
+        As `hinge_loss` and `hingemetrics.compare`.
+
+    Examples
+    --------
+    >>> from hingemetrics.sklearn import compare
+    >>> found = compare(["ham", "spam", "spam"], [-2.2, 2.4, 0.1], [-1.5, 0.7, 0.4])
+    >>> found.value, found.baseline, found.difference
+    (0.3, 0.3, 0.0)
+    """
+    data = labelled(y_true, pred_decision, labels, sample_weight)
+    baseline = checked_decisions(
+        baseline_decision, "baseline_decision", len(data.target), len(data.classes)
+    )
+    return compare_of_indices(
+        data.preds,
+        baseline,
+        data.target,
+        squared,
+        multiclass_mode,
+        sample_weight=data.weight,
+        groups=groups,
+        confidence_level=confidence_level,
+    )
+
+
+def hinge_loss_by(
+    y_true: object,
+    pred_decision: object,
+    groups: object,
+    *,
+    labels: object = None,
+    sample_weight: object = None,
+    squared: bool = False,
+    multiclass_mode: str | MulticlassMode | None = None,
+) -> dict[str, list[Any]]:
+    """Return the hinge loss of each group, as columns of a frame, for labels of any type.
+
+    Parameters
+    ----------
+    y_true, pred_decision, labels, sample_weight, squared, multiclass_mode
+        As for `hinge_loss`. A group may lack some of the labels.
+    groups : array_like, shape (N,)
+        The group of each sample, as for `hingemetrics.hinge_loss_by`.
+
+    Returns
+    -------
+    dict of str to list
+        What ``pandas.DataFrame`` and ``polars.DataFrame`` take as it is: "group" (sorted), "count"
+        (of samples) and "loss", the mean; for one-vs-all with more than two classes a column
+        "loss of ..." for each class in its place.
+
+    Raises
+    ------
+    TypeError, ValueError, ZeroDivisionError
+        As `hinge_loss` and `hingemetrics.hinge_loss_by`.
+
+    Examples
+    --------
+    >>> from hingemetrics.sklearn import hinge_loss_by
+    >>> hinge_loss_by(["ham", "spam", "spam"], [-2.2, 2.5, 0.5], ["day", "day", "night"])
+    {'group': ['day', 'night'], 'count': [2, 1], 'loss': [0.0, 0.5]}
+    """
+    data = labelled(y_true, pred_decision, labels, sample_weight)
+    metric = GroupedHingeLoss(squared, multiclass_mode)
+    metric.update(data.preds, data.target, groups, data.weight)
+    values = metric.compute()
+    losses = np.array(list(values.values()))
+    names = ["loss"] if losses.ndim == 1 else [f"loss of {label}" for label in data.classes]
+    return {
+        "group": list(values),
+        "count": [state.count for state in metric.states.values()],
+        **dict(zip(names, losses.reshape(len(losses), -1).T.tolist(), strict=True)),
+    }
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,6 +14,7 @@ import numpy as np
 from hingemetrics._core.exact import Accumulator, spread
 from hingemetrics._core.grid import (
     DIGIT_BITS,
+    DIGIT_MASK,
     LOWEST,
     NARROW,
     NARROW_ROWS,
@@ -28,6 +29,8 @@ SCATTER_BITS = tuple(int(np.float64(magic).view(np.int64)) for magic in SCATTER_
 SCATTER_LIMIT = 2.0**30  # smaller doubles make integers of at most 2**41
 PLAIN_SCATTER_LEVELS = 2  # for losses neither squared nor weighted: multiples of 2**-53
 _PLACE = (-11 - LOWEST, -53 - LOWEST, -95 - LOWEST, -137 - LOWEST)
+_UNITS = (-53 - LOWEST) // DIGIT_BITS - NARROW.start  # 2**-53 is the unit of this digit
+_PAIR_ROW, _PAIR_MARK = 20, 42  # the bits of a pair's second word where a row and a mark count 1
 _TABLE_ROWS = 1 << 21  # sums of so many such integers fit in an int64
 _PENDING = 1 << 16  # unusual doubles that wait for the wide grid, which takes 36 MB for them
 _TOP_LIMIT = 1 << DIGIT_BITS - 1  # of the last digit, which has the sign
@@ -106,22 +109,44 @@ class GroupAccumulator:
     __slots__ = (
         "_counts",
         "_digits",
+        "_pairs",
         "_pending",
         "_room",
+        "_table",
         "_unusual",
         "columns",
         "levels",
-        "table",
+        "slots",
     )
 
-    def __init__(self, slots: int, columns: int, levels: int) -> None:
-        self.columns, self.levels = columns, levels
-        self.table: Ints = np.zeros((slots, columns * levels + 1), np.int64)
+    def __init__(self, slots: int, losses: int, weighted: bool, plain: bool) -> None:
+        self.slots, self.columns = slots, losses + weighted
+        self.levels = PLAIN_SCATTER_LEVELS if plain else len(SCATTER_MAGIC)
+        self._table: Ints | None = None
+        self._pairs: Ints | None = None
         self._room = _TABLE_ROWS
         self._counts = _NO_COUNTS
         self._digits: Ints | None = None
         self._pending: list[tuple[int, Floats, Ints]] = []
         self._unusual: dict[tuple[int, int], Total] = {}
+
+    @property
+    def table(self) -> Ints:
+        """What losses are added to, allocated on first use."""
+        if self._table is None:
+            self._table = np.zeros((self.slots, self.columns * self.levels + 1), np.int64)
+        return self._table
+
+    @property
+    def pairs(self) -> Ints:
+        """What a kernel that reads predictions adds plain losses below 2**10 to, likewise.
+
+        For each slot the low 64 bits of their sum in units of 2**-53; then, from the lowest bit on,
+        20 bits of the rest of it, 22 bits of rows and 22 bits of marked rows.
+        """
+        if self._pairs is None:
+            self._pairs = np.zeros((self.slots, 2), np.int64)
+        return self._pairs
 
     def make_room(self, rows: int) -> None:
         """Empty the table if so many rows more, at most _TABLE_ROWS, could overflow it."""
@@ -129,9 +154,12 @@ class GroupAccumulator:
             self._empty_table()
         self._room -= rows
 
-    def add(self, columns: list[Floats], slots: Ints, marked: Bools | None) -> None:
-        """Add a block of doubles (n,) to each column, each to its row's slot."""
-        self.make_room(len(slots))
+    def add(self, losses: Floats, weight: Floats | None, slots: Ints, marked: Bools | None) -> None:
+        """Add a block of losses (n, k) and weights (n,), each row to its slot.
+
+        Plain losses are multiples of 2**-53. Room was made for the rows.
+        """
+        columns = [*losses.T] if weight is None else [*losses.T, weight]
         width, table = self.table.shape[1], self.table.reshape(-1)
         with np.errstate(all="ignore"):  # of NaN and inf
             first = slots * width
@@ -170,19 +198,27 @@ class GroupAccumulator:
         return slots, GroupSums(self._counts[:, slots], digits, _union(unusual, beyond))
 
     def _empty_table(self) -> None:
-        """Move what is in the table to counts and digits."""
-        amounts = np.ascontiguousarray(self.table.T)
-        slots = amounts.shape[1]
+        """Move what is in the table, and in pairs, to counts and digits."""
         if self._digits is None:
-            self._digits = np.zeros((NARROW_ROWS, self.columns, slots), np.int64)
-            self._counts = np.zeros((2, slots), np.int64)
-        self._counts += amounts[-1] & (1 << DIGIT_BITS) - 1, amounts[-1] >> DIGIT_BITS
-        for column in range(self.columns):
-            for level in range(self.levels):
-                amount = amounts[column * self.levels + level]
+            self._digits = np.zeros((NARROW_ROWS, self.columns, self.slots), np.int64)
+            self._counts = np.zeros((2, self.slots), np.int64)
+        if self._table is not None:
+            *amounts, counted = np.ascontiguousarray(self._table.T)
+            self._counts += counted & DIGIT_MASK, counted >> DIGIT_BITS
+            for at, amount in enumerate(amounts):
+                column, level = divmod(at, self.levels)
                 for digit, part in spread(amount, np.int64(_PLACE[level])):
                     self._digits[digit - NARROW.start, column] += part
-        self.table.fill(0)
+            self._table.fill(0)
+        if self._pairs is not None:
+            low, high = np.ascontiguousarray(self._pairs.T).view(np.uint64)
+            rest = high & np.uint64((1 << _PAIR_ROW) - 1)
+            rows = high >> np.uint64(_PAIR_ROW) & np.uint64((1 << _PAIR_MARK - _PAIR_ROW) - 1)
+            self._counts += rows.view(np.int64), (high >> np.uint64(_PAIR_MARK)).view(np.int64)
+            self._digits[_UNITS, 0] += (low & np.uint64(DIGIT_MASK)).view(np.int64)
+            self._digits[_UNITS + 1, 0] += (low >> np.uint64(DIGIT_BITS)).view(np.int64)
+            self._digits[_UNITS + 2, 0] += rest.view(np.int64)
+            self._pairs.fill(0)
         self._room = _TABLE_ROWS
 
     def _add_pending(self) -> None:

@@ -149,7 +149,7 @@ class GroupedTally:
             return {}
         losses = self.config.losses_per_sample(self.total.num_classes)
         means = self._weighted_means(losses) if self.is_weighted else self._means(losses)
-        means = means[:, [self.places[key] for key in keys]]
+        means = means[:, np.fromiter(map(self.places.__getitem__, keys), np.int64, len(keys))]
         if self.config.is_per_class(self.total.num_classes):
             return dict(zip(keys, means.T.copy(), strict=True))
         return dict(zip(keys, means[0].tolist(), strict=True))

@@ -152,20 +152,28 @@ class MomentSums:
 
     def moments(self, weighted: bool) -> list[Moments]:
         """Return the moments of each column, that of the weights last."""
-        low, high = self.words.astype(object)
-        sums = low + (high << DIGIT_BITS)
-        found = []
-        for column in range(sums.shape[1]):
-            streams = sums[:, column].tolist()
-            x, y = (_sum_of(streams[part], _PIECE_SHIFTS) for part in (X, Y))
-            squares, products = (
-                _sum_of(streams[part], _PRODUCT_SHIFTS) for part in (SQUARES, PRODUCTS)
-            )
-            if not weighted:  # every weight is 1
-                products = (x - y) << -LOWEST
-            moments = Moments(Total(0, 0, x), Total(0, 0, y), squares, products)
-            found.append(moments.plus(self._unusual.get(column, NO_MOMENTS)))
+        x, y = self._totals(X, _PIECE_SHIFTS), self._totals(Y, _PIECE_SHIFTS)
+        squares = self._totals(SQUARES, _PRODUCT_SHIFTS)
+        products = self._totals(PRODUCTS, _PRODUCT_SHIFTS)
+        if not weighted:  # every weight is 1
+            products = [(a - b) << -LOWEST for a, b in zip(x, y, strict=True)]
+        found = [
+            Moments(Total(0, 0, a), Total(0, 0, b), *rest)
+            for a, b, *rest in zip(x, y, squares, products, strict=True)
+        ]
+        for column, moments in self._unusual.items():
+            found[column] = found[column].plus(moments)
         return found
+
+    def _totals(self, streams: slice, shifts: list[int]) -> list[int]:
+        """Return the sums of some streams for each column; most streams are zero."""
+        totals = [0] * self.words.shape[2]
+        for stream, shift in zip(range(streams.start, streams.stop), shifts, strict=True):
+            low, high = self.words[:, stream]
+            if low.any() or high.any():
+                for column, (a, b) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+                    totals[column] += (a + (b << DIGIT_BITS)) << shift
+        return totals
 
 
 def _is_usual(values: Floats) -> Bools:
@@ -184,11 +192,6 @@ def _pieces(values: Floats, chosen: range) -> list[Floats]:
         rest = rest - piece  # exact
         pieces.append(piece)
     return pieces
-
-
-def _sum_of(integers: list[int], shifts: list[int]) -> int:
-    """Return the sum of integers times powers of 2."""
-    return sum(number << shift for number, shift in zip(integers, shifts, strict=True))
 
 
 def _moments_of(x: float, y: float, weight: float) -> Moments:

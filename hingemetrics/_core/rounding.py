@@ -53,16 +53,20 @@ def quotients_by_counts(digits: Ints, counts: Ints) -> Floats:
     This is long division, by counts below 2**32. Three digits after the last one make at least 64
     bits of the smallest quotient; one more says whether anything is left.
     """
+    (used,) = np.nonzero(digits.any(axis=1))
+    low, high = (used[0], used[-1]) if len(used) else (0, 0)
     divisor = np.maximum(counts, 1).astype(np.uint64)
-    quotient = np.zeros((1 + _MORE_DIGITS + NARROW_ROWS, digits.shape[1]), np.int64)
+    quotient = np.zeros((1 + _MORE_DIGITS + high - low + 1, digits.shape[1]), np.int64)
     rest = np.zeros(digits.shape[1], np.uint64)
     for place in reversed(range(1, len(quotient))):
         part = rest << np.uint64(DIGIT_BITS)
         if place > _MORE_DIGITS:
-            part |= digits[place - 1 - _MORE_DIGITS].astype(np.uint64)
-        quotient[place], rest = np.divmod(part, divisor)
+            part |= digits[low + place - 1 - _MORE_DIGITS].astype(np.uint64)
+        each = part // divisor
+        rest = part - each * divisor
+        quotient[place] = each
     quotient[0] = rest != 0
-    exponent = NARROW_SHIFT + LOWEST - DIGIT_BITS * (1 + _MORE_DIGITS)
+    exponent = NARROW_SHIFT + LOWEST + DIGIT_BITS * (int(low) - 1 - _MORE_DIGITS)
     return _rounded(quotient, exponent)[0]
 
 

@@ -20,8 +20,9 @@ import numpy as np
 from numba import njit, types
 
 from hingemetrics._engine import levels
+from hingemetrics._engine.group_kernel import group_entry
 from hingemetrics._engine.kernels import entry
-from hingemetrics._engine.machine_code import KEYS, MOMENTS
+from hingemetrics._engine.machine_code import GROUPS, KEYS, MOMENTS
 from hingemetrics._engine.moment_kernel import moment_entry
 
 # What Numba counts references with: no array of a kernel owns memory, so there is none to count.
@@ -47,6 +48,8 @@ def lowered(form: str, dtype: np.dtype[Any]) -> tuple[str, str]:
 
 def _entry(form: str, dtype: np.dtype[Any]) -> Callable[[Any], int]:
     """Return the function of one argument, a frame, that is compiled."""
+    if form == GROUPS:
+        return group_entry()
     return moment_entry() if form == MOMENTS else entry(form, dtype)
 
 

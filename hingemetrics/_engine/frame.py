@@ -54,6 +54,27 @@ MOMENT_WORDS = 8
 
 pack_moments = struct.Struct(f"{MOMENT_WORDS}q").pack
 
+GROUP_BLOCK = 256  # rows that are looked through before they are added
+GROUP_WORDS = 14
+(
+    GROUP_LOSSES,  # where the address of the data is, as above
+    GROUP_WEIGHT,
+    GROUP_LABELS,
+    GROUP_CODES,
+    GROUP_TABLE,
+    GROUP_DIGITS,
+    GROUP_ROWS,
+    GROUP_COLUMNS,
+    GROUP_SLOTS,
+    GROUP_LOWEST,
+    GROUP_WEIGHTED,  # flags
+    GROUPS_BINARY,
+    GROUP_PLAIN,
+    GROUPS_OF_PREDS,  # in place of losses
+) = range(GROUP_WORDS)
+
+pack_groups = struct.Struct(f"{GROUP_WORDS}q").pack
+
 STACK_DOUBLES = 1 << 12  # of a kernel's own scratch, 32 KiB; for more the caller lends memory
 
 

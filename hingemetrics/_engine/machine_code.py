@@ -19,17 +19,18 @@ import numpy as np
 
 from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics._engine import frame, levels, sealed
-from hingemetrics._engine.trial import gives_known_moments, gives_known_sums
+from hingemetrics._engine.trial import gives_known_groups, gives_known_moments, gives_known_sums
 
 # Numba optimises nothing: LLVM does it later for a level, with all of a kernel before its eyes.
 _COMPILER_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED": "0"}
 
 FORMS = ("binary", "crammer-singer", "one-vs-all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-MOMENTS = "moments"
+MOMENTS, GROUPS = "moments", "groups"
 KEYS: tuple[tuple[str, np.dtype[Any]], ...] = (
     *((form, dtype) for form in FORMS for dtype in DTYPES),
     (MOMENTS, np.dtype(np.float64)),
+    (GROUPS, np.dtype(np.float64)),
 )
 """All kernels: what they compute, and the dtype of what they read."""
 
@@ -56,6 +57,8 @@ def _bound(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Ker
     """Return what calls a function of machine code, which is in its owner's memory."""
     if form == MOMENTS:
         return _bound_moments(function, owner)
+    if form == GROUPS:
+        return _bound_groups(function, owner)
     return _bound_losses(function, form, dtype, owner)
 
 
@@ -75,6 +78,49 @@ def _bound_moments(function: Any, owner: object) -> Kernel:
                 *x.shape,
                 weight.size > 0,
                 plain,
+            )
+        )
+        return rows
+
+    return kernel
+
+
+def _bound_groups(function: Any, owner: object) -> Kernel:
+    """Return the kernel that adds losses, (n, k), to the table of a `GroupAccumulator`.
+
+    Given counters, it reads binary predictions instead, (n,), and adds to the pairs.
+    """
+    pack = frame.pack_groups
+
+    def kernel(
+        losses: Floats,
+        weight: Floats,
+        labels: Ints,
+        codes: Ints,
+        lowest: int,
+        binary: bool,
+        plain: bool,
+        table: Ints,
+        digits: Ints | None = None,
+        owner: object = owner,
+    ) -> int:
+        of_preds = digits is not None
+        rows: int = function(
+            pack(
+                id(losses) + _DATA,
+                id(weight) + _DATA,
+                id(labels) + _DATA,
+                id(codes) + _DATA,
+                id(table) + _DATA,
+                id(digits if of_preds else table) + _DATA,
+                len(losses),
+                1 if of_preds else losses.shape[1],
+                len(table),
+                lowest,
+                weight.size > 0,
+                binary,
+                plain,
+                of_preds,
             )
         )
         return rows
@@ -183,6 +229,11 @@ def _interpreted(form: str, dtype: np.dtype[Any]) -> Kernel:
 
         moments: Kernel = interpreted_moments()
         return moments
+    if form == GROUPS:
+        from hingemetrics._engine.group_kernel import interpreted_groups
+
+        groups: Kernel = interpreted_groups()
+        return groups
     from hingemetrics._engine.kernels import interpreted
 
     return interpreted(form, dtype)
@@ -261,7 +312,9 @@ def _loaded(content: bytes, symbol: str, form: str, dtype: np.dtype[Any]) -> Ker
 def _checked(kernel: Kernel, form: str, dtype: np.dtype[Any]) -> Kernel | None:
     """Return a kernel if it gives known sums: it may have been made by a compiler with a bug."""
     try:
-        trial = gives_known_moments if form == MOMENTS else gives_known_sums
+        trial = {MOMENTS: gives_known_moments, GROUPS: gives_known_groups}.get(
+            form, gives_known_sums
+        )
         return kernel if trial(kernel, form, dtype) else None
     except Exception:
         return None

@@ -23,7 +23,7 @@ from hingemetrics._inputs.batch import Batch
 from hingemetrics._inputs.groups import Groups
 
 _BLOCK_ELEMENTS = 1 << 15  # two blocks of losses take 256 KiB, half of a usual L2 cache
-_BLOCK_ROWS = 1 << 8  # at least
+_BLOCK_ROWS = 1 << 6  # at least
 _FLOAT64 = np.dtype(np.float64)
 _NO_WEIGHT = np.empty(0)
 

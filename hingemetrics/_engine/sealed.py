@@ -18,6 +18,7 @@ FORMAT = b"hingemetrics machine code 1"
 SOURCES = (
     "compiling.py",
     "frame.py",
+    "group_kernel.py",
     "intrinsics.py",
     "kernels.py",
     "levels.py",

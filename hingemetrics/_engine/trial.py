@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from hingemetrics._core.config import MulticlassMode
-from hingemetrics._core.exact import Accumulator
+from hingemetrics._core.exact import COUNTERS, Accumulator
 from hingemetrics._core.grid import WIDE_ROWS
+from hingemetrics._core.group_sums import GroupAccumulator
 from hingemetrics._core.losses import losses
 from hingemetrics._core.moments import MomentSums
 from hingemetrics._core.tally import SAMPLES, UNWEIGHTED, ZEROS
-from hingemetrics._engine.frame import BLOCK, MOMENT_BLOCK
+from hingemetrics._core.totals import Total
+from hingemetrics._engine.frame import BLOCK, GROUP_BLOCK, MOMENT_BLOCK
 
 
 def gives_known_sums(kernel: Callable[..., int], form: str, dtype: np.dtype[Any]) -> bool:
@@ -71,6 +73,40 @@ def gives_known_moments(kernel: Callable[..., int], *_: object) -> bool:
         if found.moments(weight is not None) != known.moments(weight is not None):
             return False
     return True
+
+
+def gives_known_groups(kernel: Callable[..., int], *_: object) -> bool:
+    """Whether the kernel of groups agrees with NumPy."""
+    rows = np.arange(2 * GROUP_BLOCK + 7)
+    slots, target = rows * 7 % 11, rows % 3 - 1
+    for columns, weight in ((1, None), (2, None), (2, rows % 5 / 7)):
+        for plain in (True, False) if weight is None else (False,):
+            loss = np.outer(rows, (5, 6)[:columns]) % 31 / 7
+            loss = np.floor(loss * 2.0**53) / 2.0**53 if plain else loss
+            known = GroupAccumulator(11, columns, weight is not None, plain)
+            known.add(loss, weight, slots, target < 1)
+            table = _spacious(known.table.size).reshape(known.table.shape)
+            given = np.empty(0) if weight is None else weight
+            if kernel(loss, given, target, slots - 5, -5, True, plain, table) != len(rows):
+                return False
+            if not np.array_equal(table, known.table):
+                return False
+    preds = rows % 31 / 7 - 2
+    known, found = (GroupAccumulator(11, 1, False, True) for _ in range(2))
+    loss = np.maximum(0.0, 1.0 - np.where(target == 1, preds, -preds))
+    known.add(loss[:, np.newaxis], None, slots, target < 1)
+    pairs, counters = _spacious(22).reshape(11, 2), _spacious(COUNTERS)
+    rest = -5, True, True, pairs, counters
+    if kernel(preds, np.empty(0), target, slots - 5, *rest) != len(rows):
+        return False
+    found.pairs[...] = pairs
+    return counters.tolist() == [0, 1, 1, 0] and _totals(found) == _totals(known)
+
+
+def _totals(sums: GroupAccumulator) -> tuple[list[int], list[list[int]], list[Total]]:
+    """Return slots, counts and totals of losses."""
+    slots, by_group = sums.sums()
+    return slots.tolist(), by_group.counts.tolist(), by_group.totals(0)
 
 
 def _spacious(length: int) -> np.ndarray[Any, np.dtype[np.int64]]:

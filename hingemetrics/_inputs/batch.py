@@ -103,6 +103,11 @@ class Batch:
         hint = "; if -1 marks rows to leave out, pass ignore_index=-1" if labels[at] == -1 else ""
         raise row_error(f"target must be {must}, got {self.target[row]}", row, hint)
 
+    @property
+    def is_all_float64(self) -> bool:
+        """Whether no row is ignored, and predictions are read as float64."""
+        return self._ignore_index is None and self.dtype == _FLOAT64
+
     def labels(self, start: int, stop: int) -> tuple[Ints, Bools | None]:
         """Return labels as kernels read them, and a mask of the rows that are not ignored."""
         labels, _, kept = self._labels_and_weight(start, stop)

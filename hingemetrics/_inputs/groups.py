@@ -20,7 +20,11 @@ from hingemetrics._inputs.labels import label_array, missing_mask
 _CLOSE = 2  # integers are their own slots if there are at most so many slots a row, ...
 _FEW_SLOTS = 1 << 12  # ... or that few
 _BLOCK_ROWS = 1 << 15
+_INT64 = np.iinfo(np.int64)
 _INT64_LIMIT = 1 << 63
+_GUESSED_ROWS = 1 << 20  # from more rows on, the bounds of codes are guessed ...
+_LOOKED_AT = 1 << 13  # ... from so many of them, ...
+_SPARE_SLOTS = 64  # ... with at least so many slots more at each end
 _DAYS = ("Y", "M", "W", "D")  # units of datetime64 whose keys are dates
 _FAMILIES = (  # of types, each before those that it is derived from
     ("bool", (bool, np.bool_)),
@@ -38,31 +42,41 @@ _Keys = Callable[[Ints], list[Key]]
 
 
 class Groups:
-    """The groups of rows, as numbers of slots; a slot may be no row's."""
+    """The groups of rows: codes from `lowest` on, of so many slots; a slot may be no row's.
 
-    __slots__ = ("_codes", "_keys_of_codes", "_lowest", "slots")
+    The bounds of very many codes are guessed, as to look for them takes half the time of a plain
+    loss: who meets a code outside of them has to begin again, `without_guess`.
+    """
 
-    def __init__(self, codes: Array, keys_of_codes: _Keys) -> None:
-        lowest, highest = _bounds(codes)
-        if highest - lowest >= max(_CLOSE * len(codes), _FEW_SLOTS) or highest >= _INT64_LIMIT:
-            distinct, codes = np.unique(codes, return_inverse=True)
-            keys_of_codes = _chosen_from(keys_of_codes(distinct))
-            lowest, highest = 0, len(distinct) - 1
+    __slots__ = ("_codes", "_keys_of_codes", "lowest", "slots")
+
+    def __init__(self, codes: Array, keys_of_codes: _Keys, guess: bool = True) -> None:
         self._codes = codes
         self._keys_of_codes = keys_of_codes
-        self._lowest = lowest
+        guess = guess and len(codes) > _GUESSED_ROWS
+        lowest, highest = _guessed_bounds(codes) if guess else _bounds(codes)
+        if highest - lowest >= max(_CLOSE * len(codes), _FEW_SLOTS) or highest >= _INT64_LIMIT:
+            distinct, self._codes = np.unique(codes, return_inverse=True)
+            self._keys_of_codes = _chosen_from(keys_of_codes(distinct))
+            lowest, highest = 0, len(distinct) - 1
+        self.lowest = lowest
         self.slots = highest - lowest + 1
+
+    def without_guess(self) -> Groups:
+        """Return the same groups with slots for all codes."""
+        return Groups(self._codes, self._keys_of_codes, guess=False)
 
     def __len__(self) -> int:
         return len(self._codes)
 
-    def block(self, start: int, stop: int) -> Ints:
-        """Return the slots of some rows."""
-        return self._codes[start:stop].astype(np.int64) - self._lowest
+    def codes(self, start: int, stop: int) -> Ints:
+        """Return the codes of some rows: their slots, counted from `lowest`."""
+        codes = self._codes[start:stop]
+        return np.require(codes, np.int64, ["C", "A"])
 
     def keys(self, slots: Ints) -> list[Key]:
         """Return the keys of slots that rows have."""
-        return self._keys_of_codes(slots + self._lowest)
+        return self._keys_of_codes(slots + self.lowest)
 
 
 def checked_groups(groups: Any, rows: int) -> Groups:
@@ -114,7 +128,7 @@ def _groups_by_category(codes: Array, categories: Array) -> Groups:
         found = _groups_of_array(categories)
     except (TypeError, ValueError):  # perhaps for a category that no row has
         return _groups_of_array(categories[codes])
-    slots = found.block(0, len(categories))
+    slots = found.codes(0, len(categories)) - found.lowest
     if len(np.unique(slots)) < len(slots):
         return Groups(slots[codes], found.keys)
     return Groups(codes, lambda chosen: found.keys(slots[chosen]))
@@ -234,6 +248,14 @@ def _bounds(codes: Array) -> tuple[int, int]:
         return 0, -1
     blocks = [codes[at : at + _BLOCK_ROWS] for at in range(0, len(codes), _BLOCK_ROWS)]
     return min(int(block.min()) for block in blocks), max(int(block.max()) for block in blocks)
+
+
+def _guessed_bounds(codes: Array) -> tuple[int, int]:
+    """Return bounds that hold for codes here and there, with room for more at both ends."""
+    lowest, highest = _bounds(codes[:: len(codes) // _LOOKED_AT])
+    room = (highest - lowest) // 8 + _SPARE_SLOTS
+    least, most = (int(end) for end in (_INT64.min, _INT64.max))
+    return max(lowest - room, least), max(min(highest + room, most), highest)
 
 
 def _check_missing(missing: Bools, got: object = "a null") -> None:

@@ -43,17 +43,19 @@ def labelled_by_classes(
 ) -> Labelled:
     """Return checked data with columns in the order of the given classes."""
     target = class_indices(checked_labels(y_true, "y_true"), classes)
-    preds = _checked_decisions(pred_decision, len(target), len(classes), hint)
+    preds = checked_decisions(pred_decision, "pred_decision", len(target), len(classes), hint)
     weight = None if sample_weight is None else _checked_weight(sample_weight, len(target))
     return Labelled(preds, target, weight, classes)
 
 
-def _checked_decisions(pred_decision: object, rows: int, classes: int, hint: str) -> Floats:
+def checked_decisions(
+    pred_decision: object, name: str, rows: int, classes: int, hint: str = ""
+) -> Floats:
     """Return finite decision values, (n,) for two classes, (n, C) for more, or raise."""
     if classes < 2:
         raise ValueError(f"labels must hold at least 2 classes, got {classes}")
     try:
-        preds = as_array(pred_decision, "pred_decision")
+        preds = as_array(pred_decision, name)
     except TypeError as error:  # scikit-learn raises ValueError for anything else
         raise ValueError(str(error)) from error
     if classes == 2 and preds.ndim == 2 and preds.shape[1] == 1:
@@ -61,7 +63,7 @@ def _checked_decisions(pred_decision: object, rows: int, classes: int, hint: str
     shape = (rows,) if classes == 2 else (rows, classes)
     if preds.shape != shape:
         raise ValueError(
-            f"pred_decision must have shape {shape}, with {rows} labels of {classes} classes, "
+            f"{name} must have shape {shape}, with {rows} labels of {classes} classes, "
             f"got {preds.shape}{hint if preds.shape[1:] > shape[1:] else ''}"
         )
     preds = as_float64(preds)
@@ -69,7 +71,7 @@ def _checked_decisions(pred_decision: object, rows: int, classes: int, hint: str
     if not finite.all():
         index = tuple(map(int, np.argwhere(~finite)[0]))
         at = ", ".join(map(str, index))
-        raise ValueError(f"pred_decision must be finite, got {preds[index]} at index {at}")
+        raise ValueError(f"{name} must be finite, got {preds[index]} at index {at}")
     return preds
 
 

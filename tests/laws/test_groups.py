@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from oracle import bits
 from hingemetrics import GroupedHingeLoss, hinge_loss_by
 from hingemetrics._core import group_sums
 from hingemetrics._engine import grouped
+from hingemetrics._inputs import groups as room
+from hingemetrics.metrics import grouped as metrics_room
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -104,6 +107,7 @@ def test_small_blocks_and_tables(backend, monkeypatch, case):
     assert whole == alone(case, groups)
     monkeypatch.setattr(grouped, "_BLOCK_ELEMENTS", 16)
     monkeypatch.setattr(grouped, "_BLOCK_ROWS", 1)
+    monkeypatch.setattr(grouped, "_IN_PLACE_ROWS", 16)
     monkeypatch.setattr(group_sums, "_TABLE_ROWS", 20)
     monkeypatch.setattr(group_sums, "_PENDING", 3)
     assert written(fed(case, groups)) == whole
@@ -147,3 +151,46 @@ def test_a_group_for_each_row(backend):
     wanted = np.empty(100_000)
     wanted[groups] = np.maximum(0.0, 1.0 - preds)
     assert np.array(list(found.values())).tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("far", [-1000, 30, 10**6, 10**15])
+def test_a_group_that_was_not_guessed(backend, monkeypatch, far):
+    """A code outside of the bounds that a look here and there found."""
+    monkeypatch.setattr(room, "_GUESSED_ROWS", 100)
+    monkeypatch.setattr(room, "_LOOKED_AT", 10)
+    monkeypatch.setattr(room, "_SPARE_SLOTS", 5)
+    rng = np.random.default_rng(3)
+    case = Case(rng.normal(size=1000), rng.integers(0, 2, 1000))
+    groups = rng.integers(0, 9, 1000)
+    groups[777] = far
+    assert written(fed(case, groups)) == alone(case, groups)
+
+
+def test_groups_that_change_while_they_are_read(backend, monkeypatch):
+    groups = room.checked_groups(np.array([1, 2, 3]), 3)
+    monkeypatch.setattr(groups, "slots", 2)
+    monkeypatch.setattr(room, "_bounds", lambda codes: (1, 2))
+    monkeypatch.setattr(metrics_room, "checked_groups", lambda *given: groups)
+    with pytest.raises(RuntimeError, match="groups changed while they were read"):
+        hinge_loss_by([0.5, 0.25, 0.75], [1, 1, 1], None)
+
+
+def test_large_losses_among_others(backend):
+    """From 2**10 on they do not fit into pairs, from 2**30 on into no table."""
+    rng = np.random.default_rng(11)
+    for share, size in ((0.001, 2.0**11), (0.2, 2.0**20), (0.01, 2.0**31), (0.01, np.inf)):
+        preds = np.where(rng.random(3000) < share, rng.choice([size, -size], 3000), 0.5)
+        case = Case(preds, rng.integers(0, 2, 3000))
+        groups = rng.integers(0, 50, 3000)
+        assert written(fed(case, groups)) == alone(case, groups)
+
+
+@pytest.mark.more
+def test_the_most_rows_between_two_spills(backend):
+    """2**21 of the largest losses that fit, in one group: nothing overflows."""
+    rows = (1 << 21) + 5
+    for loss in (2.0**10 - 2.0**-43, 2.0**30 - 2.0**-23, 2.0**-12):
+        preds = np.full(rows, 1.0 - loss)
+        found = fed(Case(preds, np.ones(rows, int)), np.zeros(rows, np.int8))
+        exact = Fraction(max(0.0, 1.0 - float(preds[0])))
+        assert found.states[0].as_fraction("sum") == rows * exact

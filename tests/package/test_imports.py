@@ -141,7 +141,10 @@ def test_the_command_is_read_from_the_top_down():
             assert used <= below, module
 
 
-COMPILERS = {f"_engine.{name}" for name in ("compiling", "intrinsics", "kernels", "moment_kernel")}
+COMPILERS = {
+    f"_engine.{name}"
+    for name in ("compiling", "group_kernel", "intrinsics", "kernels", "moment_kernel")
+}
 
 
 def test_only_what_compiles_imports_numba():

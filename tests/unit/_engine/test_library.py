@@ -86,6 +86,7 @@ PACKED = {
     ("one-vs-all", "float32"): ["cvtps2pd", "addpd", "maxpd", "paddq"],
     ("one-vs-all", "float64"): ["addpd", "maxpd", "paddq"],
     ("moments", "float64"): ["addpd", "mulpd", "paddq", "subpd"],
+    ("groups", "float64"): ["andpd"],
 }
 VECTORS = {"x86-64-v3": ("v", "ymm"), "x86-64-v2": ("", "xmm")}
 

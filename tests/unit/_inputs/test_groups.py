@@ -119,7 +119,8 @@ def test_integers_far_from_each_other():
 def test_bounds_over_many_blocks(monkeypatch):
     monkeypatch.setattr(room, "_BLOCK_ROWS", 2)
     found = checked_groups(np.array([5, 3, 4, 9, -2, 5, 4]), 7)
-    assert (found.slots, found.block(0, 7).tolist()) == (12, [7, 5, 6, 11, 0, 7, 6])
+    assert (found.slots, found.lowest) == (12, -2)
+    assert found.codes(2, 5).tolist() == [4, 9, -2]
     assert found.keys(np.array([0, 11])) == [-2, 9]
 
 
