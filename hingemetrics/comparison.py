@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from hingemetrics._core import paired_wire
 from hingemetrics._core.config import Config, MulticlassMode
-from hingemetrics._core.paired import Estimate, PairedTally, estimates, fractions
+from hingemetrics._core.paired import Estimate, PairedTally, differences, estimates, fractions
 from hingemetrics._core.typing import Floats
 from hingemetrics._core.warn import warn_caller
 from hingemetrics._engine.pairs import measure_pair
 from hingemetrics._inputs.arguments import checked_confidence_level
 from hingemetrics._inputs.batch import Batch
 from hingemetrics._inputs.groups import Groups
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _BELOW_ONE = 1.0 - 2.0**-53
 
@@ -235,6 +238,14 @@ def comparison_state_of(tally: PairedTally) -> ComparisonState:
     state: ComparisonState = object.__new__(ComparisonState)
     state._tally = tally
     return state
+
+
+def exact_differences(state: ComparisonState) -> list[Fraction | None]:
+    """The exact difference of each class, or the one; None where it is NaN or infinite.
+
+    Before any data the number of classes is unknown, and there are none.
+    """
+    return differences(state._tally)
 
 
 def compared(

@@ -189,6 +189,19 @@ def fractions(tally: PairedTally) -> list[tuple[Fraction, Fraction, Fraction, Fr
     return exact
 
 
+def differences(tally: PairedTally) -> list[Fraction | None]:
+    """Return the exact difference of each column's means; None where it is NaN or infinite."""
+    from fractions import Fraction
+
+    weight = tally.weights.first.finite
+    return [
+        Fraction(moments.first.finite - moments.second.finite, weight)
+        if weight and _is_finite(moments)
+        else None
+        for moments in tally.columns
+    ]
+
+
 def _is_finite(moments: Moments) -> bool:
     first, second = moments.first, moments.second
     return not any((first.nan, first.inf, second.nan, second.inf))

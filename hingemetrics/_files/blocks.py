@@ -44,6 +44,8 @@ class Block(NamedTuple):
     preds: Array
     target: Array
     sample_weight: Array | None = None
+    baseline_preds: Array | None = None
+    groups: Array | None = None  # numbers or times, or an array of Python objects
     sources: tuple[Source, ...] = ()  # each file once
 
 
@@ -78,6 +80,9 @@ def blocks(
     preds: Columns,
     target: Columns,
     sample_weight: Columns | None = None,
+    *,
+    baseline_preds: Columns | None = None,
+    groups: Columns | None = None,
     elements: int | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Blocks:
@@ -85,9 +90,9 @@ def blocks(
 
     Parameters
     ----------
-    preds, target, sample_weight : Columns
+    preds, target, sample_weight, baseline_preds, groups : Columns
         What to read. A table named by several of them is read once; several files are read one
-        after another.
+        after another. Groups may be text, too.
     elements : int, optional
         About the largest number of predictions in a block; by default ELEMENTS, or SHARED_ELEMENTS
         if all files are .npy and there are threads.
@@ -97,15 +102,17 @@ def blocks(
     Yields
     ------
     Block
-        Arrays of the dtypes in the file; CSV gives float64 and, for targets, int64 where possible.
+        Arrays of the dtypes in the file; CSV gives float64 and, for targets, int64 where possible,
+        for groups str; text and times of Parquet and Arrow are Python objects.
         They are valid until the next block, which may be read into the same memory.
 
     Raises
     ------
     TableError
-        If a file has an unknown ending, is not what its ending says, holds anything but numbers,
-        or differs from the others in its number of rows; if several files of one argument differ in
-        their columns; if a pattern or folder has no files.
+        If a file has an unknown ending, is not what its ending says, holds anything but numbers
+        (for groups: nothing, in a field of a CSV, or a null), or differs from the others in its
+        number of rows; if several files of one argument differ in their columns; if a pattern or
+        folder has no files.
     OSError
         If a file cannot be read.
     ImportError
@@ -123,7 +130,8 @@ def blocks(
     ...     [block.preds.tolist() for block in blocks(preds, target)]
     [[0.5]]
     """
-    wanted = [part for part in (preds, target, sample_weight) if part is not None]
+    asked = preds, target, sample_weight, baseline_preds, groups
+    wanted = [part for part in asked if part is not None]
     paths = {part.path: paths_of(part.path) for part in wanted}
     for part in wanted:
         _check_endings(part, paths[part.path])

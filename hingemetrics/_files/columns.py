@@ -22,6 +22,8 @@ from hingemetrics._files.refusals import (
 
 Chunks = Generator[list[Array], None, None]  # an array per argument: (rows,) or (rows, columns)
 GZIPPED = ".gz"
+PREDICTIONS = ("preds", "baseline_preds")  # arguments that may have a column a class
+GROUPS = "groups"  # the argument that may hold text, too
 _NO_DATA = (".", "_")  # prefixes of files that Spark and Hive write beside the data
 _WITH_COLUMNS = re.compile(
     r"(-|.*?\.(?:npz|[ct]sv(?:\.gz)?|parquet|arrow|feather)):(.*)", re.IGNORECASE | re.DOTALL
@@ -31,7 +33,7 @@ _WITH_COLUMNS = re.compile(
 class Columns(NamedTuple):
     """The files, and the columns in them, that an argument is read from."""
 
-    argument: str  # preds, target or sample_weight
+    argument: str  # one of PREDICTIONS, target, sample_weight or GROUPS
     path: str  # a file, a pattern of files, or a folder
     names: tuple[str, ...] | None  # names or 0-based numbers; None: all columns
 
@@ -41,7 +43,7 @@ def columns(argument: str, text: str) -> Columns:
 
     Parameters
     ----------
-    argument : {"preds", "target", "sample_weight"}
+    argument : {"preds", "target", "sample_weight", "baseline_preds", "groups"}
         The argument that will be read.
     text : str
         A file, a pattern or a folder, or ``-`` for a CSV on standard input. If a file of exactly
@@ -77,7 +79,7 @@ def columns_of(argument: str, path: str, names: str) -> Columns:
 
     Parameters
     ----------
-    argument : {"preds", "target", "sample_weight"}
+    argument : {"preds", "target", "sample_weight", "baseline_preds", "groups"}
         The argument that will be read.
     path : str
         A file, a pattern or a folder.
@@ -217,7 +219,7 @@ def _picked(part: Columns, path: str, names: Sequence[str] | None, width: int) -
         numbers = list(range(width))
     else:
         numbers = [column_number(name, names, width, file) for name in part.names]
-    if part.argument != "preds" and len(numbers) != 1:
+    if part.argument not in PREDICTIONS and len(numbers) != 1:
         raise TableError(f"{part.argument} must be one column of {file}, got {len(numbers)}")
     return numbers
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from hingemetrics._core.text import shortened
 from hingemetrics._core.typing import Array
-from hingemetrics._files.columns import GZIPPED, Chunks, Table, is_number, kind_of
+from hingemetrics._files.columns import GROUPS, GZIPPED, Chunks, Table, is_number, kind_of
 from hingemetrics._files.decimals import Fields, decimals, split
 from hingemetrics._files.refusals import (
     STDIN,
@@ -58,7 +58,7 @@ class _Layout(NamedTuple):
         is_numbered = len(first) > 1 and first == list(map(str, range(len(first))))
         if is_numbered and not by_name:
             table.note(f"{file_label(path)}: {line} header; if it is a row, put a header before it")
-        is_row = any(_is_number(text, "target") for text in first) and not is_numbered
+        is_row = any(_is_valid(text, "target") for text in first) and not is_numbered
         names = first if by_name or not is_row else None
         if names is None:
             table.rows_hint = f"; {line} row; if it is a header, put names in it"
@@ -173,7 +173,9 @@ def _plain_arrays(lines: bytes, layout: _Layout) -> list[Array] | None:
 
 
 def _plain_columns(fields: Fields, argument: str) -> Array:
-    """Return one argument's fields as numbers, (N,) or (N, C); raise if one is not a number."""
+    """Return one argument's fields, numbers or groups, (N,) or (N, C); raise if one is invalid."""
+    if argument == GROUPS:
+        return _parsed(fields.texts(np.arange(len(fields.start))), argument)
     values: Array
     values, others = decimals(fields)
     if argument == "target":
@@ -250,11 +252,11 @@ def _decoded(line: bytes) -> str:
 def _checked_columns(
     records: list[list[str]], start: int, layout: _Layout, picked: list[int], argument: str
 ) -> Array:
-    """Return one argument's fields as numbers, (N,) or (N, C); errors name the field."""
+    """Return one argument's fields, numbers or groups, (N,) or (N, C); errors name the field."""
     try:
         values = _parsed(list(_picked_fields(records, picked)), argument)
     except ValueError:
-        raise _not_a_number(records, start, layout, picked, argument) from None
+        raise _invalid_field(records, start, layout, picked, argument) from None
     return _in_rows(values, len(picked))
 
 
@@ -265,10 +267,15 @@ def _picked_fields(records: list[list[str]], picked: list[int]) -> Iterable[str]
 
 
 def _parsed(texts: Sequence[str], argument: str) -> Array:
-    """Return numbers as Python's `float` reads them, or labels as `_parsed_label` does.
+    """Return numbers as Python's `float` reads them, labels as `_parsed_label` does, or groups.
 
-    A target is int64 if all its labels are integers, even if written as 1.0, and else float64.
+    Groups are the texts as they are, and none may be empty. A target is int64 if all its labels are
+    integers, even if written as 1.0, and else float64.
     """
+    if argument == GROUPS:
+        if "" in texts:
+            raise ValueError("a missing group")
+        return np.array(texts, object)  # not str: that takes the space of the longest for each
     _check_spelling("".join(texts))
     if argument != "target":
         return np.fromiter(map(float, texts), np.float64, len(texts))
@@ -301,8 +308,8 @@ def _parsed_label(text: str) -> float:
     return number
 
 
-def _is_number(text: str, argument: str) -> bool:
-    """Whether a text is a number, or a label for a target."""
+def _is_valid(text: str, argument: str) -> bool:
+    """Whether a text is a number, a label for a target, or a group for groups."""
     try:
         _parsed([text], argument)
     except ValueError:
@@ -310,19 +317,20 @@ def _is_number(text: str, argument: str) -> bool:
     return True
 
 
-def _not_a_number(
+def _invalid_field(
     records: list[list[str]], start: int, layout: _Layout, picked: list[int], argument: str
 ) -> TableError:
-    """Return the error for the first field that is not a number."""
+    """Return the error for the first field that is not a number, or a label or group."""
     line, column = next(
         (line, column)
         for line, record in enumerate(records)
         for column in picked
-        if not _is_number(record[column], argument)
+        if not _is_valid(record[column], argument)
     )
     text = records[line][column]
-    is_label = argument == "target" and _is_number(text, "preds")
+    is_label = argument == "target" and _is_valid(text, "preds")
     must = "labels that int64 or float64 holds" if is_label else "numbers"
+    must = "a group in each row" if argument == GROUPS else must
     return TableError(
         f"{file_label(layout.path)} must hold {must}, got {shortened(text) if text else 'nothing'} "
         f"in line {start + line}, {column_label(column, layout.names)}"

@@ -16,7 +16,7 @@ import numpy as np
 
 from hingemetrics._core.text import shortened
 from hingemetrics._core.typing import Array
-from hingemetrics._files.columns import Chunks, Columns
+from hingemetrics._files.columns import GROUPS, PREDICTIONS, Chunks, Columns
 from hingemetrics._files.refusals import (
     TableError,
     check_regular,
@@ -24,7 +24,7 @@ from hingemetrics._files.refusals import (
     listed,
     reading,
 )
-from hingemetrics._inputs.batch import Batch
+from hingemetrics._inputs.batch import Batch, check_same_shape
 
 
 class Header(NamedTuple):
@@ -61,7 +61,7 @@ def npz_chunks(path: str, part: Columns, elements: int) -> Chunks:
     with reading(path, "a .npz file of real numbers"), zipfile.ZipFile(path) as archive:
         name = _member(part, path, archive.namelist())
         with archive.open(name) as member:
-            header = _header(member, path)
+            header = _header(member, path, part)
             rows_header = _with_rows_shape(header, part, path)
             held = archive.getinfo(name).file_size - member.tell()
             if header.size != held:
@@ -80,13 +80,30 @@ def check_shapes(wanted: Sequence[Columns], paths: Sequence[Sequence[str]]) -> N
     Stand-ins with the declared shapes are checked by `Batch`, so its errors are the same as for
     the arrays.
     """
+    pairs = zip(wanted, paths, strict=True)
     try:
-        preds, target, *weight = map(_stand_in, wanted, paths)
-        Batch(preds, target, weight[0] if weight else None, None)
+        _check_fit(**{part.argument: _stand_in(part, files) for part, files in pairs})
     except TableError:
         raise
     except ValueError as error:  # also NumPy's own, for a shape larger than any array
         raise TableError(f"{', '.join(part.path for part in wanted)}: {error}") from error
+
+
+def _check_fit(
+    preds: Array,
+    target: Array,
+    sample_weight: Array | None = None,
+    baseline_preds: Array | None = None,
+    groups: Array | None = None,
+) -> None:
+    """Raise for arrays whose shapes do not fit together."""
+    batch = Batch(preds, target, sample_weight, None)
+    if baseline_preds is not None:
+        check_same_shape(batch, Batch(baseline_preds, target, None, None, "baseline_preds"))
+    if groups is not None and len(groups) != batch.rows:
+        raise ValueError(
+            f"groups must have shape ({batch.rows},) like target, got ({len(groups)},)"
+        )
 
 
 def check_width_of_rows(
@@ -111,11 +128,11 @@ def rows_shape(shape: tuple[int, ...], argument: str, path: str) -> tuple[int, .
     Dimensions of size 1 are dropped, except the first one of preds with a single sample.
     """
     kept = tuple(n for n in shape if n != 1)
-    if argument == "preds" and len(kept) < 2 and shape[:1] == (1,):
+    if argument in PREDICTIONS and len(kept) < 2 and shape[:1] == (1,):
         kept = (1, *kept)
     if kept and kept[0] and not math.prod(kept[1:]):
         raise TableError(f"{path} must have at least one column, got shape {shape}")
-    most, must = (2, "(N,) or (N, C)") if argument == "preds" else (1, "(N,)")
+    most, must = (2, "(N,) or (N, C)") if argument in PREDICTIONS else (1, "(N,)")
     if not shape or len(kept) > most:
         raise TableError(f"{path} must have shape {must}, got {shape}")
     check_width(math.prod(kept[1:]), path)
@@ -149,15 +166,15 @@ def _opened_array(path: str, part: Columns) -> Iterator[tuple[Any, Header]]:
         raise TableError(f"{path} must be a table to name columns of, got a .npy file")
     check_regular(path)
     with reading(path, "a .npy file of real numbers"), open(path, "rb", buffering=0) as file:
-        header = _header(file, path)
+        header = _header(file, path, part)
         held = os.fstat(file.fileno()).st_size - file.tell()
         if held < header.size:
             raise TableError(f"{path} must hold {header.size} bytes behind its header, got {held}")
         yield file, header
 
 
-def _header(file: Any, path: str) -> Header:
-    """Read a header, or raise unless it declares an array of real numbers."""
+def _header(file: Any, path: str, part: Columns) -> Header:
+    """Read a header, or raise unless it declares an array of real numbers, or one of groups."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise TableError(f"{path} must hold arrays of .npy format 1.0 or 2.0, got {version}")
@@ -167,9 +184,11 @@ def _header(file: Any, path: str) -> Header:
             header = Header(*np.lib.format.read_array_header_1_0(file))
         else:
             header = Header(*np.lib.format.read_array_header_2_0(file))
-    if header.dtype.kind not in "fiub":
+    are_groups = part.argument == GROUPS
+    if header.dtype.kind not in ("fiubUM" if are_groups else "fiub"):
+        must = "real numbers, text or dates" if are_groups else "real numbers"
         got = "Python objects" if header.dtype.hasobject else f"dtype {header.dtype}"
-        raise TableError(f"{path} must hold real numbers, got {got}")
+        raise TableError(f"{path} must hold {must}, got {got}")
     if min(header.shape, default=0) < 0:
         raise TableError(f"{path} must have a shape, got {header.shape}")
     return header

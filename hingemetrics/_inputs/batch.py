@@ -155,6 +155,15 @@ class Batch:
         return labels, None if weight is None else _readable(weight, _FLOAT64), kept
 
 
+def check_same_shape(batch: Batch, baseline: Batch) -> None:
+    """Raise unless two models' predictions of the same samples have the same shape."""
+    if baseline.preds.shape != batch.preds.shape:
+        raise ValueError(
+            f"baseline_preds must have the shape of preds, {batch.preds.shape}, "
+            f"got {baseline.preds.shape}"
+        )
+
+
 def _check_unrounded(target: object, array: Array, ignored: int) -> None:
     """Raise if NumPy rounded an integer in a list, so that it could pass for `ignored`."""
     if abs(ignored) < _EXACT or array.dtype.kind != "f":

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from hingemetrics._core.config import MulticlassMode
-from hingemetrics._core.text import closest, shortened
-from hingemetrics._engine.backend import BACKENDS
+from hingemetrics._core.text import closest
 from hingemetrics._engine.installation import show_config
 from hingemetrics._files import Columns, columns, columns_of
+from hingemetrics.cli import argument_types as types
 from hingemetrics.cli.console import fail
-from hingemetrics.cli.formats import FORMATS
-from hingemetrics.cli.increase import Increase
+from hingemetrics.cli.intervals import DEFAULT_LEVEL
 
 _BASELINE_ENDINGS = (".state", ".json")
-_PLOT_ENDINGS = (".png", ".svg", ".pdf")
 _NEED_ROWS = {
     "squared": "--squared",
     "multiclass_mode": "--multiclass-mode",
@@ -28,6 +24,9 @@ _NEED_ROWS = {
     "worst": "--worst",
     "per_class": "--per-class",
     "plot": "--plot",
+    "against": "--against",
+    "by": "--by",
+    "interval": "--interval",
 }
 _NEED_ANOTHER = [  # what an option makes no sense without
     ("expect", "merge"),
@@ -35,6 +34,9 @@ _NEED_ANOTHER = [  # what an option makes no sense without
     ("same_rows", "baseline"),
     ("update_baseline", "baseline"),
     ("accept_worse", "update_baseline"),
+    ("fail_if_worse", "against"),
+    ("fail_above_difference", "against"),
+    ("bootstrap", "interval"),
 ]
 _EXAMPLES = """\
 files: .npy, .npz, .csv, .tsv, .parquet, .arrow or .feather; "-" is a CSV on standard input.
@@ -49,6 +51,8 @@ examples:
   hingemetrics monday.npz:preds monday.npz:target --state-out monday.state
   hingemetrics --merge monday.state tuesday.state --expect 2
   hingemetrics preds.npy target.npy --baseline main.state --max-increase 1%
+  hingemetrics new.npy target.npy --against old.npy --fail-if-worse
+  hingemetrics scores.csv --preds score --target label --by country --fail-above 0.3
 """
 
 
@@ -109,17 +113,27 @@ def _add_input(group: Any) -> None:
         "--sample-weight", metavar="FILE", help="weights: (N,); with --preds, a column of FILE"
     )
     group.add_argument(
-        "--ignore-index", type=_int, metavar="LABEL", help="leave out rows with this label"
+        "--ignore-index", type=types.integer, metavar="LABEL", help="leave out rows with this label"
+    )
+    group.add_argument(
+        "--against",
+        metavar="FILE",
+        help="compare with the decision values of another model; with --preds, columns of FILE",
+    )
+    group.add_argument(
+        "--by",
+        metavar="FILE",
+        help="groups of rows, such as FILE:COLUMN, text or not; with --preds, a column of FILE",
     )
     group.add_argument(
         "--merge",
-        type=_path,
+        type=types.file_path,
         nargs="+",
         metavar="STATE",
         help="add up files that --state-out wrote",
     )
     group.add_argument(
-        "--expect", type=_positive_int, metavar="N", help="refuse any other number of them"
+        "--expect", type=types.positive_integer, metavar="N", help="refuse any other number of them"
     )
 
 
@@ -127,7 +141,7 @@ def _add_loss(group: Any) -> None:
     group.add_argument("--squared", action="store_true", help="square each loss")
     group.add_argument(
         "--multiclass-mode",
-        type=_mode,
+        type=types.multiclass_mode,
         metavar="MODE",
         help="crammer-singer (default) or one-vs-all",
     )
@@ -136,19 +150,30 @@ def _add_loss(group: Any) -> None:
 def _add_gates(group: Any) -> None:
     group.add_argument(
         "--fail-above",
-        type=_number,
+        type=types.number,
         metavar="X",
-        help="exit with status 1 if the loss, or that of any class, is above X or NaN",
+        help="exit with status 1 if the loss, or that of any class or group, is above X or NaN",
+    )
+    group.add_argument(
+        "--fail-if-worse",
+        action="store_true",
+        help="the same if the whole interval of the difference lies above 0 (--against)",
+    )
+    group.add_argument(
+        "--fail-above-difference",
+        type=types.bound,
+        metavar="X",
+        help="the same if the difference is above X (--against)",
     )
     group.add_argument(
         "--baseline",
-        type=_path,
+        type=types.file_path,
         metavar="FILE",
         help="the same if it is above that in FILE, written by --state-out or --json",
     )
     group.add_argument(
         "--max-increase",
-        type=_increase,
+        type=types.increase,
         metavar="X",
         help="let it be above the baseline by X, or by X%% of it (default: 0)",
     )
@@ -170,14 +195,14 @@ def _add_gates(group: Any) -> None:
 def _add_output(group: Any) -> None:
     group.add_argument(
         "--format",
-        type=_format,
+        type=types.format_name,
         metavar="NAME",
         help="text (default), json, markdown (for a job's summary) or junit (XML)",
     )
     group.add_argument("--json", action="store_true", help="short for --format json")
     group.add_argument(
         "--worst",
-        type=_positive_int,
+        type=types.positive_integer,
         metavar="K",
         help="also print the K samples of greatest (weighted) loss",
     )
@@ -185,10 +210,27 @@ def _add_output(group: Any) -> None:
         "--per-class", action="store_true", help="also print the loss of each class's samples"
     )
     group.add_argument(
-        "--state-out", type=_path, metavar="FILE", help="write what was seen, for --merge"
+        "--interval",
+        type=types.level,
+        nargs="?",
+        const=DEFAULT_LEVEL,
+        metavar="LEVEL",
+        help="print the confidence interval (default: 0.95), or with --against set its level",
     )
     group.add_argument(
-        "--plot", type=_picture_path, metavar="FILE", help="draw the margins: .png, .svg or .pdf"
+        "--bootstrap",
+        type=types.positive_integer,
+        metavar="N",
+        help="take it from N resamples in place of the standard error",
+    )
+    group.add_argument(
+        "--state-out", type=types.file_path, metavar="FILE", help="write what was seen, for --merge"
+    )
+    group.add_argument(
+        "--plot",
+        type=types.picture_path,
+        metavar="FILE",
+        help="draw the margins: .png, .svg or .pdf",
     )
     group.add_argument(
         "--version",
@@ -209,99 +251,30 @@ class _ShowConfig(argparse.Action):
 def _add_speed(group: Any) -> None:
     group.add_argument(
         "--threads",
-        type=_positive_int,
+        type=types.positive_integer,
         metavar="N",
         help="threads that share large work (default: HINGEMETRICS_NUM_THREADS, or 1)",
     )
     group.add_argument(
         "--backend",
-        type=_backend,
+        type=types.backend,
         metavar="NAME",
         help="auto, numpy or numba (default: HINGEMETRICS_BACKEND, or auto)",
     )
 
 
-# Types of arguments: argparse calls them with the text, and prefixes their errors with the option.
+class Inputs(NamedTuple):
+    """The columns of each argument that is read; the names are those of `blocks`."""
+
+    preds: Columns
+    target: Columns
+    sample_weight: Columns | None
+    baseline_preds: Columns | None
+    groups: Columns | None
 
 
-def _mode(text: str) -> MulticlassMode:
-    try:
-        return MulticlassMode(text)
-    except ValueError:
-        raise _not_one_of([mode.value for mode in MulticlassMode], text) from None
-
-
-def _backend(text: str) -> str:
-    if text not in BACKENDS:
-        raise _not_one_of(BACKENDS, text)
-    return text
-
-
-def _format(text: str) -> str:
-    if text not in FORMATS:
-        raise _not_one_of(list(FORMATS), text)
-    return text
-
-
-def _increase(text: str) -> Increase:
-    try:
-        return Increase.parsed(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be a decimal number >= 0, or one and a %, got {shortened(text)}"
-        ) from None
-
-
-def _not_one_of(choices: Sequence[str], text: str) -> argparse.ArgumentTypeError:
-    """Return the error for an invalid choice, with a suggestion."""
-    near = closest(text, choices)
-    hint = f"; did you mean {near!r}?" if near else ""
-    return argparse.ArgumentTypeError(
-        f"must be one of {', '.join(choices)}, got {shortened(text)}{hint}"
-    )
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if math.isnan(number):
-        raise argparse.ArgumentTypeError(f"must be a number, got {shortened(text)}")
-    return number
-
-
-def _int(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be an int, got {shortened(text)}") from None
-
-
-def _positive_int(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {shortened(text)}")
-    return number
-
-
-def _path(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("must be a file, got ''")
-    return text
-
-
-def _picture_path(text: str) -> str:
-    if not text.lower().endswith(_PLOT_ENDINGS):
-        raise argparse.ArgumentTypeError(f"must end in .png, .svg or .pdf, got {text!r}")
-    return text
-
-
-def input_columns(options: argparse.Namespace) -> tuple[Columns, Columns, Columns | None]:
-    """Return the columns of preds, target and, if given, weights."""
+def input_columns(options: argparse.Namespace) -> Inputs:
+    """Return the columns of preds and target and, if given, of all else."""
     one_file = options.preds_columns is not None or options.target_columns is not None
     preds, target = options.preds, options.target
     if one_file:
@@ -316,11 +289,15 @@ def input_columns(options: argparse.Namespace) -> tuple[Columns, Columns, Column
     def read(argument: str, text: str) -> Columns:
         return columns_of(argument, options.preds, text) if one_file else columns(argument, text)
 
-    weight = options.sample_weight
-    return (
+    def read_if_given(argument: str, text: str | None) -> Columns | None:
+        return None if text is None else read(argument, text)
+
+    return Inputs(
         read("preds", preds),
         read("target", target),
-        None if weight is None else read("sample_weight", weight),
+        read_if_given("sample_weight", options.sample_weight),
+        read_if_given("baseline_preds", options.against),
+        read_if_given("groups", options.by),
     )
 
 
@@ -335,6 +312,8 @@ def check_together(options: argparse.Namespace) -> None:
     if options.update_baseline and not options.baseline.endswith(_BASELINE_ENDINGS):
         endings = " or ".join(_BASELINE_ENDINGS)
         raise ValueError(f"--baseline must end in {endings} to be updated, got {options.baseline}")
+    if options.bootstrap is not None and options.against is not None:
+        raise ValueError("--bootstrap must be given without --against: it is of one model's loss")
     if options.merge is not None:
         _check_merging(options)
 
@@ -364,3 +343,9 @@ def data_label(options: argparse.Namespace) -> str:
         return f"{len(options.merge)} state{'s' * (len(options.merge) != 1)}"
     columns = "" if options.preds_columns is None else f":{options.preds_columns}"
     return f"{options.preds}{columns}"
+
+
+def against_label(options: argparse.Namespace) -> str:
+    """The decision values that are compared with, in the same form."""
+    file = "" if options.preds_columns is None else f"{options.preds}:"
+    return f"{file}{options.against}"

@@ -13,9 +13,15 @@ _STANDARD_INPUT = 0
 
 def show(result: str) -> None:
     """Print the result; a closed pipe is not an error, a full disk is."""
-    error = _print(result, sys.stdout)
+    error = _print(_encodable(result, sys.stdout), sys.stdout)
     if error is not None and not isinstance(error, BrokenPipeError):
         fail(f"standard output: {error.strerror}")
+
+
+def _encodable(text: str, stream: TextIO | None) -> str:
+    """Escape characters that a stream's encoding lacks, as standard error does."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def say(message: str) -> None:

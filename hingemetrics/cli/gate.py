@@ -31,6 +31,7 @@ class Gate(NamedTuple):
     verdicts: Sequence[Verdict]
     worst: int  # index of the verdict that speaks for a closed gate
     parts: tuple[str, str] = ("class", "classes")  # what verdicts are of: one, more
+    next_worst: Sequence[str] = ()  # what else is closed, worst first, as far as it is to be named
 
     @property
     def is_open(self) -> bool:
@@ -47,19 +48,22 @@ class Gate(NamedTuple):
         one, several = self.parts
         do = "pass" if is_open else "fail"
         too = f"{several} {do}" if more > 1 else f"{one} {do}{'es' if is_open else 's'}"
-        return f"{found}; {more} more {too} too"
+        names = ", ".join(self.next_worst) + ", ..." * (more > len(self.next_worst))
+        return f"{found}; {more} more {too} too" + f": {names}" * bool(self.next_worst)
 
 
 def limit_gate(value: float | Floats, limit: float) -> Gate:
     """The gate that no loss passes that is NaN or above `limit`."""
     losses = np.atleast_1d(value)
-    names = part_names(value)
-    most = repr(limit).removesuffix(".0")
-    verdicts = [
-        _limit_verdict(name, loss, limit, most)
-        for name, loss in zip(names, losses.tolist(), strict=True)
-    ]
+    verdicts = limit_verdicts(part_names(value), losses, limit)
     return Gate("fail-above", verdicts, int(losses.argmax()))  # NaN counts as the greatest
+
+
+def limit_verdicts(names: Sequence[str], losses: Floats, limit: float) -> list[Verdict]:
+    """What to say of losses none of which may be NaN or above `limit`."""
+    most = repr(limit).removesuffix(".0")
+    pairs = zip(names, losses.tolist(), strict=True)
+    return [_limit_verdict(name, loss, limit, most) for name, loss in pairs]
 
 
 def _limit_verdict(name: str, loss: float, limit: float, most: str) -> Verdict:
@@ -81,6 +85,11 @@ def part_names(value: float | Floats) -> list[str]:
 def of_part(name: str, number: str = "") -> str:
     """A loss as a sentence calls it: "loss 0.5 of class 3"."""
     return " ".join(["loss", *[number] * bool(number), *[f"of {name}"] * (name != _WHOLE)])
+
+
+def percentage(level: float) -> str:
+    """A confidence level as people say it: 95%."""
+    return f"{100 * level:.12g}%"
 
 
 def shown(number: float, gap: float) -> str:

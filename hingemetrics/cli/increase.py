@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 # Three digits are enough for the exponent of any double, and too few to make a number of gigabytes.
-_DECIMAL = re.compile(r"(\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)(%?)")
+_DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _GATE = "baseline"
 
 
@@ -27,12 +27,10 @@ class Increase(NamedTuple):
     @classmethod
     def parsed(cls, text: str) -> Increase:
         """Read ``X`` or ``X%``, a decimal number >= 0, exactly."""
-        from fractions import Fraction
-
-        match = _DECIMAL.fullmatch(text)
-        if match is None:
+        number = text.removesuffix("%")
+        if number.startswith("-"):
             raise ValueError(text)
-        return cls(text, Fraction(match[1]), bool(match[2]))
+        return cls(text, decimal(number), number != text)
 
     def over(self, baseline: Fraction) -> Fraction:
         """How much it is for this baseline."""
@@ -76,6 +74,15 @@ def first_gate(names: Sequence[str], values: Sequence[float]) -> Gate:
     verdicts = [_first_verdict(*pair) for pair in zip(names, values, strict=True)]
     worst = next((k for k, verdict in enumerate(verdicts) if not verdict.is_open), 0)
     return Gate(_GATE, verdicts, worst)
+
+
+def decimal(text: str) -> Fraction:
+    """Read a decimal number exactly."""
+    from fractions import Fraction
+
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(text)
+    return Fraction(text)
 
 
 def rounded(number: Fraction) -> float:
@@ -136,13 +143,14 @@ def _amount(change: Change, increase: Fraction, excess: Fraction, allowed: Incre
     """
     difference, gap = abs(rounded(increase)), abs(rounded(excess))
     if not allowed.is_percentage or not change.exact_baseline:
-        return _shown(difference, gap)
+        return shown_amount(difference, gap)
     percent = 100 / change.exact_baseline
     percentage, gap_percentage = abs(rounded(increase * percent)), abs(rounded(excess * percent))
-    return f"{_shown(difference, difference)} ({_shown(percentage, gap_percentage)}%)"
+    return f"{shown_amount(difference, difference)} ({shown_amount(percentage, gap_percentage)}%)"
 
 
-def _shown(number: float, gap: float) -> str:
+def shown_amount(number: float, gap: float) -> str:
+    """A number, as `shown` has it, of what is above zero although it may be rounded to that."""
     return shown(number, gap) if number else "less than 5e-324"
 
 

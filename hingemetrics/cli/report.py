@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from hingemetrics._core.typing import Floats
 from hingemetrics.cli.breakdown import ClassLoss, WorstSample
+from hingemetrics.cli.difference import Difference
 from hingemetrics.cli.gate import Gate
+from hingemetrics.cli.groups import GroupLoss
 from hingemetrics.cli.increase import Change, Increase
+from hingemetrics.comparison import Comparison
 from hingemetrics.state import HingeState
 
 
@@ -25,6 +28,27 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class LossInterval:
+    """The confidence interval of the loss, or that of each class; NaN where there is none."""
+
+    level: float
+    low: float | Floats
+    high: float | Floats
+    stderr: float | Floats | None = None  # None: it is one of a bootstrap
+    resamples: int | None = None  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Against:
+    """What the loss was compared with: that of other predictions for the same rows."""
+
+    label: str  # the other predictions, for people
+    level: float  # of the difference's interval
+    differences: Sequence[Difference]  # one per class (one-vs-all), else one
+    found: Comparison
+
+
+@dataclass(frozen=True)
 class Report:
     """The results of one run."""
 
@@ -35,7 +59,10 @@ class Report:
     ignore_index: int | None = None
     worst: list[WorstSample] | None = None
     classes: list[ClassLoss] | None = None
+    groups: list[GroupLoss] | None = None
+    interval: LossInterval | None = None
     baseline: Baseline | None = None
+    against: Against | None = None
     gates: Sequence[Gate] = ()
 
     @property

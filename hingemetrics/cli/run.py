@@ -6,8 +6,8 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from contextlib import ExitStack, closing, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -15,16 +15,31 @@ from hingemetrics._core.typing import Floats
 from hingemetrics._engine.backend import changed_settings, get_backend, get_num_threads
 from hingemetrics._files import STDIN, Block, Blocks, Columns, blocks, paths_of, row_count
 from hingemetrics._inputs.arguments import shifted
-from hingemetrics.cli.arguments import check_together, data_label, input_columns, parsed
+from hingemetrics.cli.arguments import (
+    against_label,
+    check_together,
+    data_label,
+    input_columns,
+    parsed,
+)
 from hingemetrics.cli.baseline import compared, gate_of, read_baseline, updated
 from hingemetrics.cli.breakdown import ClassLosses, Picture, WorstSamples, kept_rows
 from hingemetrics.cli.console import end_streams, fail, note, progress_bar, reason, say, show
+from hingemetrics.cli.difference import difference_gate, worse_gate
 from hingemetrics.cli.formats import FORMATS
-from hingemetrics.cli.gate import limit_gate
+from hingemetrics.cli.gate import Gate, limit_gate
+from hingemetrics.cli.groups import GroupLosses, group_gate
 from hingemetrics.cli.increase import Increase
+from hingemetrics.cli.intervals import (
+    DEFAULT_LEVEL,
+    BootstrapInterval,
+    IntervalOfBlocks,
+    PairedLosses,
+    StandardErrorInterval,
+)
 from hingemetrics.cli.merging import merged_state
 from hingemetrics.cli.outputs import check_outputs, write
-from hingemetrics.cli.report import Report
+from hingemetrics.cli.report import Against, Report
 from hingemetrics.metrics.hinge import HingeLoss
 from hingemetrics.state import HingeState
 
@@ -42,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 if the loss is NaN or above what ``--fail-above`` or ``--baseline`` let through. Bad
-        usage or input exits with 2.
+        0, or 1 if the loss is NaN or above what ``--fail-above``, ``--baseline`` or the gates of
+        ``--against`` let through. Bad usage or input exits with 2.
 
     Raises
     ------
@@ -137,8 +152,8 @@ def _report_of_states(options: argparse.Namespace) -> tuple[Report, None]:
 
 
 def _report_of_files(options: argparse.Namespace) -> tuple[Report, Picture | None]:
-    preds, target, weight = input_columns(options)
-    parts = [part for part in (preds, target, weight) if part is not None]
+    inputs = input_columns(options)
+    parts = [part for part in inputs if part is not None]
     paths = [path for part in parts for path in paths_of(part.path)]
     _check_outputs(options, [0 if path == STDIN else path for path in paths])
     before = _baseline_state(options)
@@ -147,10 +162,25 @@ def _report_of_files(options: argparse.Namespace) -> tuple[Report, Picture | Non
     classes = ClassLosses(metric) if options.per_class else None
     picture = Picture(metric) if options.plot else None
     breakdowns = [part for part in (worst, classes, picture) if part is not None]
+    pairs = _paired_losses(metric, options)
+    interval = _interval(metric, options)
+    groups = GroupLosses(metric) if inputs.groups is not None else None
+    measures = [part for part in (pairs, interval, groups) if part is not None]
     rows = 0
-    with closing(_with_progress(blocks(preds, target, weight, note=note), preds)) as read:
+    found = blocks(
+        inputs.preds,
+        inputs.target,
+        inputs.sample_weight,
+        baseline_preds=inputs.baseline_preds,
+        groups=inputs.groups,
+        note=note,
+    )
+    with closing(_with_progress(found, inputs.preds)) as read:
         for block in read:
-            _update(metric, block)
+            with _located_errors(block):
+                metric.update(block.preds, block.target, block.sample_weight)
+                for measure in measures:
+                    measure.add(block)
             rows += len(block.target)
             if breakdowns:
                 kept = kept_rows(block, metric.ignore_index)
@@ -164,8 +194,26 @@ def _report_of_files(options: argparse.Namespace) -> tuple[Report, Picture | Non
         metric.ignore_index,
         None if worst is None else worst.samples(),
         None if classes is None else classes.losses(),
+        None if groups is None else groups.losses(),
+        None if interval is None else interval.interval(),
+        against=None if pairs is None else pairs.against(),
     )
     return _judged(report, before, options), picture
+
+
+def _paired_losses(metric: HingeLoss, options: argparse.Namespace) -> PairedLosses | None:
+    if options.against is None:
+        return None
+    return PairedLosses(metric, against_label(options), options.interval or DEFAULT_LEVEL)
+
+
+def _interval(metric: HingeLoss, options: argparse.Namespace) -> IntervalOfBlocks | None:
+    """The interval of the loss, if that is asked for; with --against it is the difference's."""
+    if options.interval is None or options.against is not None:
+        return None
+    if options.bootstrap is not None:
+        return BootstrapInterval(metric, options.interval, options.bootstrap)
+    return StandardErrorInterval(metric, options.interval)
 
 
 def _value(state: HingeState) -> float | Floats:
@@ -184,17 +232,32 @@ def _judged(report: Report, before: HingeState | None, options: argparse.Namespa
     baseline = None
     if options.fail_above is not None:
         gates.append(limit_gate(report.value, options.fail_above))
+        if report.groups:
+            gates.append(group_gate(report.groups, options.fail_above))
     if options.baseline is not None:
         allowed = options.max_increase or Increase.parsed("0")
         baseline = compared(options.baseline, before, report, allowed, options.same_rows)
         gates.append(gate_of(baseline, report.value, options.accept_worse))
+    if report.against is not None:
+        gates += _gates_of_difference(report.against, options)
     return replace(report, baseline=baseline, gates=gates)
 
 
-def _update(metric: HingeLoss, block: Block) -> None:
-    """Add a block; errors name its files, and count rows over all files."""
+def _gates_of_difference(against: Against, options: argparse.Namespace) -> list[Gate]:
+    gates = []
+    if options.fail_if_worse:
+        gates.append(worse_gate(against.differences, against.label, against.level))
+    if options.fail_above_difference is not None:
+        bound = options.fail_above_difference
+        gates.append(difference_gate(against.differences, against.label, bound))
+    return gates
+
+
+@contextmanager
+def _located_errors(block: Block) -> Iterator[None]:
+    """Name a block's files in errors about it, which count rows over all files."""
     try:
-        metric.update(block.preds, block.target, block.sample_weight)
+        yield
     except (TypeError, ValueError) as error:
         located = shifted(error, block.first)
         raise ValueError(f"{', '.join(map(str, block.sources))}: {located}") from error

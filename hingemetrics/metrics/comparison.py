@@ -8,7 +8,7 @@ from hingemetrics._core.config import Config, MulticlassMode
 from hingemetrics._core.paired import PairedTally
 from hingemetrics._engine.pairs import measure_pair
 from hingemetrics._inputs.arguments import checked_confidence_level, checked_ignore_index
-from hingemetrics._inputs.batch import Batch
+from hingemetrics._inputs.batch import Batch, check_same_shape
 from hingemetrics._inputs.groups import Groups, checked_groups
 from hingemetrics.comparison import Comparison, ComparisonState, compared, interval_of
 from hingemetrics.metrics._base import Metric, locked
@@ -303,9 +303,5 @@ def _batches(
     """Return both models' predictions with the same targets and weights, or raise."""
     batch = Batch(preds, target, sample_weight, ignore_index)
     baseline = Batch(baseline_preds, batch.target, batch.weight, ignore_index, "baseline_preds")
-    if baseline.preds.shape != batch.preds.shape:
-        raise ValueError(
-            f"baseline_preds must have the shape of preds, {batch.preds.shape}, "
-            f"got {baseline.preds.shape}"
-        )
+    check_same_shape(batch, baseline)
     return batch, baseline

@@ -3,7 +3,9 @@
 import json
 import os
 from contextlib import contextmanager
+from decimal import Decimal, localcontext
 from fractions import Fraction
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +64,41 @@ def exact_means(case):
         sum(Fraction(w * x) for w, x in zip(weight, column, strict=True)) / total
         for column in columns
     ]
+
+
+def options_of(case):
+    """The options that a case stands for, but for its weights."""
+    return ["--squared"] * case.squared + ["--multiclass-mode", case.mode] * bool(case.mode)
+
+
+def root(number):
+    """The double nearest to the root of a fraction."""
+    with localcontext() as context:
+        context.prec = 80
+        return float((Decimal(number.numerator) / Decimal(number.denominator)).sqrt())
+
+
+def standard_errors(now, other=None):
+    """As the textbook has them: of one loss if there is no other."""
+    weight = [Fraction(1)] * len(now) if now.weight is None else list(map(Fraction, now.weight))
+    rows = losses_of(now)
+    others = [[0.0] * len(row) for row in rows] if other is None else losses_of(other)
+    found = []
+    for column in range(len(rows[0])):
+        pairs = zip(rows, others, weight, strict=True)
+        terms = [
+            Fraction(float(w) * x[column]) - Fraction(float(w) * y[column]) for x, y, w in pairs
+        ]
+        mean = sum(terms) / sum(weight)
+        spread = sum((term - w * mean) ** 2 for term, w in zip(terms, weight, strict=True))
+        n = len(rows)
+        found.append(root(Fraction(n, n - 1) * spread / sum(weight) ** 2))
+    return np.array(found)
+
+
+def reach(stderr, level):
+    """How far an interval goes to either side."""
+    return NormalDist().inv_cdf(0.5 + level / 2) * stderr
 
 
 @contextmanager

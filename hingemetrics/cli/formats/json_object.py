@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from base64 import b64encode
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hingemetrics._core.group_keys import Key
 from hingemetrics._core.typing import Floats
 from hingemetrics.cli.breakdown import WorstSample
 from hingemetrics.cli.gate import Gate, Verdict
-from hingemetrics.cli.report import Baseline, Report
+from hingemetrics.cli.report import Against, Baseline, LossInterval, Report
 from hingemetrics.state import HingeState, tally_of
 
 if TYPE_CHECKING:
@@ -32,14 +34,23 @@ def as_json(report: Report) -> str:
         "ignore_index": report.ignore_index,
         "gates": list(map(_gate_object, report.gates)),
     }
+    if report.interval is not None:
+        found["interval"] = _interval_object(report.interval)
     if report.baseline is not None:
         found["baseline"] = _baseline_object(report.baseline)
+    if report.against is not None:
+        found["against"] = _against_object(report.against)
     if report.worst is not None:
         found["worst"] = list(map(_worst_object, report.worst))
     if report.classes is not None:
         found["per_class"] = [
             {"class": label, "count": samples, "value": _jsonable(mean)}
             for label, samples, mean in report.classes
+        ]
+    if report.groups is not None:
+        found["groups"] = [
+            {"group": _key(group.key), "count": group.samples, "value": _jsonable(group.value)}
+            for group in report.groups
         ]
     return json.dumps(found)
 
@@ -97,6 +108,36 @@ def _baseline_object(baseline: Baseline) -> dict[str, Any]:
             "updated": baseline.is_updated,
         }
     )
+
+
+def _interval_object(interval: LossInterval) -> dict[str, Any]:
+    return {
+        "level": interval.level,
+        "low": _jsonable(interval.low),
+        "high": _jsonable(interval.high),
+        "stderr": None if interval.stderr is None else _jsonable(interval.stderr),
+        "resamples": interval.resamples,
+    }
+
+
+def _against_object(against: Against) -> dict[str, Any]:
+    found = against.found
+    return {
+        "preds": against.label,
+        "value": _jsonable(found.baseline),
+        "difference": _jsonable(found.difference),
+        "stderr": _jsonable(found.stderr),
+        "low": _jsonable(found.low),
+        "high": _jsonable(found.high),
+        "level": against.level,
+    }
+
+
+def _key(key: Key) -> str | int | float:
+    """A group as JSON holds it: dates and infinity as text."""
+    if isinstance(key, datetime.date):
+        return key.isoformat()
+    return key if math.isfinite(0 if isinstance(key, str) else key) else str(key)
 
 
 def _worst_object(sample: WorstSample) -> dict[str, Any]:

@@ -6,10 +6,19 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from hingemetrics.cli.formats.characters import valid
-from hingemetrics.cli.formats.tables import class_table, loss_table, worst_table
+from hingemetrics.cli.formats.tables import (
+    against_table,
+    class_table,
+    group_table,
+    loss_table,
+    worst_table,
+)
+from hingemetrics.cli.groups import GroupLoss, worst_groups
 from hingemetrics.cli.report import Report
 
 _MARKED = re.compile(r"[\\`*_~#$@&<>|{}\[\]]|[^ -~]")  # also what a terminal's encoding may lack
+
+_MOST_GROUPS = 20  # in the table
 
 
 def as_markdown(report: Report) -> str:
@@ -28,12 +37,27 @@ def _blocks(report: Report) -> Iterator[Iterable[str]]:
     yield _table(loss_table(report))
     ignored = f", {report.ignored} ignored" if report.ignored else ""
     yield [f"{report.state.count} sample{'s' * (report.state.count != 1)}{ignored}"]
+    if report.against is not None:
+        yield [f"#### Against {_escaped(report.against.label)}"]
+        yield _table(against_table(report.against))
+    if report.groups is not None:
+        yield from _group_blocks(report.groups)
     if report.worst is not None:
         yield ["#### Worst samples"]
         yield _table(worst_table(report.worst))
     if report.classes is not None:
         yield ["#### Loss of each class's samples"]
         yield _table(class_table(report.classes))
+
+
+def _group_blocks(groups: Sequence[GroupLoss]) -> Iterator[Iterable[str]]:
+    """Yield the heading, the table of the worst groups, and how many more there are."""
+    worst = worst_groups(groups)[:_MOST_GROUPS]
+    more = len(groups) - len(worst)
+    yield ["#### Worst groups" if more else "#### Groups, worst first"]
+    yield _table(group_table(worst))
+    if more:
+        yield [f"{more} more group{'s' * (more != 1)}"]
 
 
 def _word(is_open: bool) -> str:

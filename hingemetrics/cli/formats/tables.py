@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from hingemetrics._core.typing import Floats
 from hingemetrics.cli.breakdown import ClassLoss, WorstSample
-from hingemetrics.cli.report import Report
+from hingemetrics.cli.gate import percentage
+from hingemetrics.cli.groups import GroupLoss
+from hingemetrics.cli.report import Against, Report
 
 Rows = Iterator[list[str]]
 
@@ -18,11 +21,49 @@ def loss_table(report: Report) -> Rows:
     repr keeps every bit.
     """
     changes = [] if report.baseline is None else report.baseline.changes
-    one_vs_all = isinstance(report.value, np.ndarray) or len(changes) > 1
-    yield ["class"] * one_vs_all + ["loss"] + ["baseline", "difference"] * bool(changes)
-    numbers = [[change.value, change.baseline, change.difference] for change in changes]
-    for class_, row in enumerate(numbers or np.atleast_1d(report.value)[:, np.newaxis].tolist()):
-        yield [str(class_)] * one_vs_all + list(map(repr, row))
+    classes = max(np.size(report.value), len(changes))
+    one_vs_all = isinstance(report.value, np.ndarray) or classes > 1
+    columns = {"class": list(map(str, range(classes)))} if one_vs_all else {}
+    columns["loss"] = _numbers(report.value, classes)
+    if report.interval is not None:
+        found = report.interval
+        columns |= _ends(found.level, found.low, found.high, classes)
+    if changes:
+        columns["baseline"] = [repr(change.baseline) for change in changes]
+        columns["difference"] = [repr(change.difference) for change in changes]
+    yield from _table(columns)
+
+
+def against_table(against: Against) -> Rows:
+    """Yield a row for the loss, or that of each class, beside that of other predictions."""
+    found, classes = against.found, len(against.differences)
+    columns = {}
+    if isinstance(found.value, np.ndarray):
+        columns["class"] = list(map(str, range(classes)))
+    columns["loss"] = _numbers(found.value, classes)
+    columns["against"] = _numbers(found.baseline, classes)
+    columns["difference"] = _numbers(found.difference, classes)
+    yield from _table(columns | _ends(against.level, found.low, found.high, classes))
+
+
+def _ends(
+    level: float, low: float | Floats, high: float | Floats, classes: int
+) -> dict[str, list[str]]:
+    """The columns of an interval."""
+    return {
+        f"{percentage(level)} low": _numbers(low, classes),
+        f"{percentage(level)} high": _numbers(high, classes),
+    }
+
+
+def _numbers(value: float | Floats, classes: int) -> list[str]:
+    """A number for each class; of no data there may be one alone, which is NaN."""
+    return list(map(repr, np.broadcast_to(value, classes).tolist()))
+
+
+def _table(columns: Mapping[str, Sequence[str]]) -> Rows:
+    yield list(columns)
+    yield from map(list, zip(*columns.values(), strict=True))
 
 
 def worst_table(worst: Sequence[WorstSample]) -> Rows:
@@ -39,3 +80,13 @@ def class_table(classes: Sequence[ClassLoss]) -> Rows:
     yield ["class", "count", *([f"loss {c.label}" for c in classes] if vector else ["loss"])]
     for label, samples, value in classes:
         yield [str(label), str(samples), *map(repr, value if isinstance(value, list) else [value])]
+
+
+def group_table(groups: Sequence[GroupLoss]) -> Rows:
+    """Yield the header, then a row per group, with a column per class for one-vs-all."""
+    columns = len(groups[0].value) if groups and isinstance(groups[0].value, list) else None
+    losses = ["loss"] if columns is None else [f"loss {class_}" for class_ in range(columns)]
+    yield ["group", "count", *losses]
+    for group in groups:
+        value = group.value if isinstance(group.value, list) else [group.value]
+        yield [group.name, str(group.samples), *map(repr, value)]
