@@ -186,9 +186,8 @@ def hinge_loss_by(
     Returns
     -------
     dict of str to list
-        What ``pandas.DataFrame`` and ``polars.DataFrame`` take as it is: "group" (sorted), "count"
-        (of samples) and "loss", the mean; for one-vs-all with more than two classes a column
-        "loss of ..." for each class in its place.
+        As ``pandas.DataFrame`` and ``polars.DataFrame`` take it: "group" (sorted), "count" and
+        "loss", or for one-vs-all with more than two classes a column "loss of ..." for each class.
 
     Raises
     ------

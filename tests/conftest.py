@@ -27,7 +27,7 @@ settings.register_profile(
     # The backend fixture holds for all examples of a test, as it should.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-settings.register_profile("quick", settings.get_profile("full"), max_examples=15)
+settings.register_profile("quick", settings.get_profile("full"), max_examples=8)
 settings.register_profile(
     "thorough", settings.get_profile("full"), max_examples=2000, derandomize=False
 )

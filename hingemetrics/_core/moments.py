@@ -163,8 +163,8 @@ class MomentSums:
         ]
         for column, moments in self._unusual.items():
             found[column] = found[column].plus(moments)
-        found[-1] = found[-1]._replace(products=0)  # of weights with weights: squares are enough
-        return found
+        of_weights = found.pop()
+        return [*found, Moments(*of_weights[:-1], 0)]  # products with themselves are their squares
 
     def _totals(self, streams: slice, shifts: list[int]) -> list[int]:
         """Return the sums of some streams for each column; most streams are zero."""

@@ -179,6 +179,7 @@ def test_classes(act):
     assert (run.outputs["difference"], run.outputs["status"]) == ("null", "1")
 
 
+@pytest.mark.more
 def test_words_reach_the_command_as_they_are(act):
     """Quoted as in a shell, and nothing in them is run or expanded."""
     name = "two words; $(touch broken) `touch broken` *.csv"
@@ -189,6 +190,7 @@ def test_words_reach_the_command_as_they_are(act):
     assert not (act.space / "broken").exists()
 
 
+@pytest.mark.more
 class TestInstalls:
     @pytest.mark.parametrize("package", ["", "hingemetrics[plot] == 0.1.0"])
     def test_package(self, act, package):

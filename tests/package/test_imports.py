@@ -125,11 +125,13 @@ def test_the_command_is_read_from_the_top_down():
         {"cli"},
         {"cli.run"},
         {"cli.arguments", "cli.baseline", "cli.merging"},
+        {"cli.argument_types", "cli.intervals"},
         {"cli.formats"},
         {"cli.formats.junit"},
         {"cli.formats.json_object", "cli.formats.markdown", "cli.formats.text"},
         {"cli.formats.characters", "cli.formats.tables"},
         {"cli.report"},
+        {"cli.difference", "cli.groups"},
         {"cli.increase"},
         {"cli.breakdown", "cli.console", "cli.gate", "cli.outputs", "cli.state_files"},
     ]

@@ -136,6 +136,7 @@ class TestWords:
             ("NaN and inf", "undecided: no interval of losses that are not finite"),
         ],
     )
+    @pytest.mark.more
     def test_no_interval(self, case, verdict):
         assert verdict in written(display(case))
 
@@ -184,6 +185,7 @@ class TestWords:
             "2": 0,
         }
 
+    @pytest.mark.more
     def test_a_class_without_interval(self):
         (ours, theirs, y), options = classes(3)
         ours[0, 1] = np.nan
@@ -281,6 +283,7 @@ class TestMakers:
         assert (shown.comparison, shown.parts) == before
         assert len(shown.ax_.patches) == 3
 
+    @pytest.mark.more
     def test_notebooks(self):
         assert display("two", Figure().subplots())._repr_png_().startswith(b"\x89PNG")
         assert ComparisonDisplay([0.5], [0.5], [1])._repr_png_() is None
@@ -329,6 +332,7 @@ class TestRefusals:
             for c in CASES
         ],
     )
+    @pytest.mark.more
     def test_error_state(self, case):
         """NumPy may be told to raise where a float underflows or overflows."""
         with np.errstate(all="raise"):
