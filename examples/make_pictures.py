@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hingemetrics import HingeLoss
-from hingemetrics.sklearn import HingeLossDisplay
+from hingemetrics.sklearn import ComparisonDisplay, HingeLossDisplay
 
 EXAMPLES = Path(__file__).parent
 IMAGES = EXAMPLES.parent / "docs" / "images"
@@ -36,6 +36,8 @@ def pictures() -> dict[str, Figure]:
         "margins_outliers": outliers(),
         "margins_side_by_side": side_by_side(),
         "one_vs_all": one_vs_all,
+        "comparison": comparison(),
+        "comparison_one_vs_all": comparison_one_vs_all(),
     }
 
 
@@ -73,6 +75,26 @@ def side_by_side() -> Figure:
             target[some] == 7, preds[some, 7], squared=squared, labels=[False, True], ax=ax
         )
     return figure
+
+
+def comparison() -> Figure:
+    """Return the picture of two models of the breast cancer data."""
+    baseline, target = example("breast_cancer")
+    preds = np.load(EXAMPLES / "breast_cancer_new_preds.npy")
+    return ComparisonDisplay.from_predictions(target, preds, baseline, name="new model").figure_
+
+
+def comparison_one_vs_all() -> Figure:
+    """Return the picture of two ways to scale decision values, digit by digit."""
+    preds, target = example("digits")
+    return ComparisonDisplay.from_predictions(
+        target,
+        2 * preds / np.abs(preds).max(axis=1, keepdims=True),
+        preds / 2,
+        multiclass_mode="one-vs-all",
+        name="scaled row by row",
+        baseline_name="halved",
+    ).figure_
 
 
 def example(name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -16,8 +16,12 @@ from hingemetrics._inputs.arguments import checked_confidence_level
 from hingemetrics._inputs.batch import Batch
 from hingemetrics._inputs.groups import Groups
 
+<<<<<<< HEAD
 if TYPE_CHECKING:
     from fractions import Fraction
+=======
+_BELOW_ONE = 1.0 - 2.0**-53
+>>>>>>> main
 
 
 class Comparison(NamedTuple):
@@ -265,12 +269,14 @@ def interval_of(
     if not tally.weights.first.finite:
         why = "all weights are zero" if tally.counts.samples else "no sample was seen"
         warn_caller(f"the mean hinge loss is NaN: {why}")
-    per_class = tally.config.is_per_class(tally.num_classes or num_classes)
+    num_classes = tally.num_classes or num_classes
+    per_class = num_classes and tally.config.is_per_class(num_classes)
     found = estimates(tally)
     if not found:
         found = [Estimate(np.nan, np.nan, np.nan, np.nan)] * (num_classes if per_class else 1)
     value, baseline, difference, stderr = np.array(found).T
     with np.errstate(all="ignore"):  # inf - inf
-        reach = NormalDist().inv_cdf(0.5 + confidence_level / 2) * stderr
+        quantile = min(0.5 + confidence_level / 2, _BELOW_ONE)
+        reach = NormalDist().inv_cdf(quantile) * stderr
         columns = value, baseline, difference, stderr, difference - reach, difference + reach
     return tuple(columns if per_class else map(np.ndarray.item, columns))

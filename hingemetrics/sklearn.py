@@ -17,10 +17,11 @@ from hingemetrics.functional import hinge_loss as loss_of_indices
 from hingemetrics.metrics.comparison import compare as compare_of_indices
 from hingemetrics.metrics.grouped import GroupedHingeLoss
 from hingemetrics.metrics.hinge import HingeLoss
-from hingemetrics.plot import HingeLossDisplay
+from hingemetrics.plot import ComparisonDisplay, HingeLossDisplay
 from hingemetrics.state import HingeState
 
 __all__ = [
+    "ComparisonDisplay",
     "HingeLossDisplay",
     "HingeScorer",
     "compare",
@@ -149,7 +150,7 @@ def compare(
     """
     data = labelled(y_true, pred_decision, labels, sample_weight)
     baseline = checked_decisions(
-        baseline_decision, "baseline_decision", len(data.target), len(data.classes)
+        baseline_decision, len(data.target), len(data.classes), "baseline_decision"
     )
     return compare_of_indices(
         data.preds,

@@ -60,8 +60,10 @@ class Clusters(NamedTuple):
         for cluster in self.sums.values():
             if cluster.samples < 1 or cluster.weight < 0:
                 raise ValueError("an impossible group")
-        rows = ((one.samples, one.weight, *one.differences) for one in self.sums.values())
-        if tuple(map(sum, zip(*rows, strict=True))) != (samples, weight, *differences):
+        totals = (samples, weight, *differences)
+        rows = [(one.samples, one.weight, *one.differences) for one in self.sums.values()]
+        rows.append((0,) * len(totals))  # there may be no cluster left
+        if tuple(map(sum, zip(*rows, strict=True))) != totals:
             raise ValueError("groups that are not all samples")
 
     def variance(self, column: int, total: int, weight: int) -> tuple[int, int] | None:

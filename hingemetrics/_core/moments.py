@@ -163,6 +163,7 @@ class MomentSums:
         ]
         for column, moments in self._unusual.items():
             found[column] = found[column].plus(moments)
+        found[-1] = found[-1]._replace(products=0)  # of weights with weights: squares are enough
         return found
 
     def _totals(self, streams: slice, shifts: list[int]) -> list[int]:

@@ -20,8 +20,11 @@ from hingemetrics._core.float_unit import check_float_unit
 from hingemetrics._core.moments import NO_MOMENTS, Moments
 from hingemetrics._core.rounding import root
 from hingemetrics._core.tally import (
+    FINEST,
     TOO_MANY_SAMPLES,
     MixedCodingsError,
+    check_counts,
+    check_losses,
     check_same_classes,
     check_same_config,
 )
@@ -120,32 +123,25 @@ def check_moments(
     clusters: Clusters,
 ) -> None:
     """Raise for moments that no data could have."""
-    samples, zeros, negatives = counts
-    if samples < 0:
-        raise ValueError(f"a negative count ({samples})")
-    if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
-        raise ValueError(f"{zeros} targets 0 and {negatives} targets -1 in {samples} samples")
-    total, nothing, squares, products = weights
-    if total.nan or total.inf or nothing != Total(0, 0, 0) or products:
-        raise ValueError("an impossible total weight")
-    _check_squares("weights", total.finite, squares, samples)
+    samples = counts.samples
+    total = weights.first.finite
+    check_counts(num_classes, *counts, total)
+    _check_squares("weights", weights.squares, total, samples, total**2)
     for first, second, squares, products in columns:
-        for losses in (first, second):
-            finite = samples - losses.nan - losses.inf
-            if min(losses.nan, losses.inf, finite) < 0 or (losses.finite and not finite):
-                raise ValueError("an impossible sum of losses")
-            if losses.finite < 0:
-                raise ValueError("an impossible sum of losses")
-        _check_squares("differences", first.finite - second.finite, squares, samples)
-        if products**2 > squares * weights.squares:  # Cauchy and Schwarz
+        check_losses(first, samples, total)
+        check_losses(second, samples, total)
+        most = first.finite**2 + second.finite**2
+        _check_squares("differences", squares, first.finite - second.finite, samples, most)
+        if products % FINEST**2 or products**2 > squares * weights.squares:  # Cauchy and Schwarz
             raise ValueError("an impossible sum of products")
     differences = (first.finite - second.finite for first, second, *_ in columns)
     clusters.check(samples, weights.first.finite, differences)
 
 
-def _check_squares(what: str, total: int, squares: int, samples: int) -> None:
-    """Raise for a sum of squares that is too small for the sum: Cauchy and Schwarz."""
-    if squares < 0 or total**2 > squares * samples:
+def _check_squares(what: str, squares: int, total: int, samples: int, most: int) -> None:
+    """Raise for a sum of squares that is larger than `most`, or too small for the sum of roots."""
+    fits = 0 <= squares <= most and total**2 <= squares * samples  # Cauchy and Schwarz
+    if squares % FINEST**2 or not fits:
         raise ValueError(f"an impossible sum of squares of {what}")
 
 
@@ -239,11 +235,11 @@ def _zeros_of(number: int) -> int:
 
 
 def _difference(first: Total, second: Total, weight: int) -> float:
-    """Return the difference of two means, rounded once; inf - inf is NaN."""
+    """Return the difference of two means, rounded once; inf - inf is NaN, and a zero is +0.0."""
     if first.nan or second.nan or weight == 0 or (first.inf and second.inf):
         return math.nan
     if first.inf or second.inf:
         return math.inf if first.inf else -math.inf
     total = first.finite - second.finite
     size = Total(0, 0, abs(total)).over(weight)
-    return -size if total < 0 else size
+    return 0.0 - size if total < 0 else size

@@ -20,6 +20,7 @@ from hingemetrics._core.totals import Total
 from hingemetrics._core.wire import header_bytes, read_header, read_total, total_bytes
 
 _MAGIC = b"paired-hinge\x01"  # the format's name and version
+_SCALARS = b'"-0123456789tf'  # how keys begin in JSON
 
 
 def to_bytes(tally: PairedTally) -> bytes:
@@ -80,11 +81,14 @@ def _read_clusters(reader: Reader, columns: int, samples: int) -> Clusters:
         return NO_CLUSTERS
     if kind > len(KINDS):
         raise ValueError("groups of an unknown type")
+    groups = reader.number()
+    if not 0 < groups <= samples:
+        raise ValueError(f"{groups} groups of {samples} samples")
     sums: dict[Key, Cluster] = {}
     last: Key | None = None
-    for _ in range(min(reader.number(), samples)):
+    for _ in range(groups):
         name = reader.taken(reader.number())
-        if name[:1] in b"[{":  # no key, and perhaps too deep for a parser
+        if not name or name[0] not in _SCALARS:  # no key, and perhaps too deep for a parser
             raise ValueError("the name of a group that is none")
         text = json.loads(name)
         if json.dumps(text).encode() != name:

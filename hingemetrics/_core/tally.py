@@ -24,7 +24,7 @@ SAMPLES, ZEROS, NEGATIVES, UNWEIGHTED = range(COUNTERS)
 """The counters: samples seen, binary targets 0 and -1, samples without a weight."""
 
 TOO_MANY_SAMPLES = 1 << 128  # more than any data; bounds the work that hostile bytes can cause
-_FINEST = 1 << -1074 - LOWEST  # units: every double is a multiple of the smallest one above zero
+FINEST = 1 << -1074 - LOWEST  # units: every double is a multiple of the smallest one above zero
 LARGEST = (1 << 53) - 1 << 971 - LOWEST  # units: the largest finite double
 
 
@@ -70,9 +70,9 @@ class Tally:
         """Return the tally with these totals (see `totals`), or raise if no data can have them."""
         samples, zeros, negatives = totals.counters
         *losses, weights = totals.columns
-        _check_counts(num_classes, samples, zeros, negatives, weights.finite)
+        check_counts(num_classes, samples, zeros, negatives, weights.finite)
         for total in losses:
-            _check_losses(total, samples, weights.finite)
+            check_losses(total, samples, weights.finite)
         if (samples == 0) != (num_classes == 0):
             raise ValueError(f"{samples} samples of {num_classes} classes")
         return cls.of(config, num_classes, Sums.of(Totals((*totals.counters, 0), totals.columns)))
@@ -224,24 +224,24 @@ def _check_rest(num_classes: int, rest: Sums) -> None:
     """Raise if no data could have the sums left after a subtraction."""
     samples, zeros, negatives, _ = rest.counters()
     weight = _total_weight(rest)
-    _check_counts(num_classes, samples, zeros, negatives, weight)
+    check_counts(num_classes, samples, zeros, negatives, weight)
     # Most columns have narrow digits: with an ordinary weight, they are far below every bound.
     ordinary = samples > 0 and weight << 1024 >= NARROW_LIMIT
     for total in rest.unusual(rest.columns - 1, zero=not ordinary):
-        _check_losses(total, samples, weight)
+        check_losses(total, samples, weight)
 
 
-def _check_counts(num_classes: int, samples: int, zeros: int, negatives: int, weight: int) -> None:
+def check_counts(num_classes: int, samples: int, zeros: int, negatives: int, weight: int) -> None:
     """Raise for counts, or a total weight, that no data could have."""
     if samples < 0:
         raise ValueError(f"a negative count ({samples})")
     if min(zeros, negatives) < 0 or zeros + negatives > (samples if num_classes == BINARY else 0):
         raise ValueError(f"{zeros} targets 0 and {negatives} targets -1 in {samples} samples")
-    if weight % _FINEST or not 0 <= weight <= samples * LARGEST:
+    if weight % FINEST or not 0 <= weight <= samples * LARGEST:
         raise ValueError("an impossible total weight")
 
 
-def _check_losses(losses: Total, samples: int, weight: int) -> None:
+def check_losses(losses: Total, samples: int, weight: int) -> None:
     """Raise for a sum of losses that no data could have.
 
     Weights and losses are doubles >= 0. A weight times a loss is infinite only if the weight is at
@@ -250,8 +250,8 @@ def _check_losses(losses: Total, samples: int, weight: int) -> None:
     """
     nan, inf, total = losses
     finite = samples - nan - inf
-    if total % _FINEST or min(nan, inf, finite) < 0 or not 0 <= total <= finite * LARGEST:
+    if total % FINEST or min(nan, inf, finite) < 0 or not 0 <= total <= finite * LARGEST:
         raise ValueError("an impossible sum of losses")
-    rest = weight - inf * _FINEST
+    rest = weight - inf * FINEST
     if rest < 0 or total > rest << 1024:
         raise ValueError("losses of more than their weight")

@@ -83,7 +83,7 @@ class _Scatter:
         batch, rows = self._batch, self._rows
         kernel = backend.kernel(machine_code.GROUPS, _FLOAT64)
         of_preds = kernel is not None and self._binary and self._plain and batch.is_all_float64
-        if of_preds and batch.in_place:
+        if of_preds and batch.in_place and self._groups.in_place:
             rows = _IN_PLACE_ROWS
         stop = min(start + rows, batch.rows)
         self.sums.make_room(stop - start)

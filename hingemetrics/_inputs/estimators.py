@@ -7,21 +7,25 @@ from typing import Any
 from hingemetrics._inputs.labels import Classes, checked_labels, label_values
 
 
-def decisions(estimator: Any, X: object) -> tuple[object, Classes]:  # noqa: N803
+def decisions(
+    estimator: Any,
+    X: object,  # noqa: N803
+    name: str = "estimator",
+) -> tuple[object, Classes]:
     """Return a classifier's decision values, and its classes in column order."""
     kind = type(estimator).__name__
     if not hasattr(estimator, "decision_function"):
         raise AttributeError(
-            f"estimator must have a decision_function, got a {kind} without; "
+            f"{name} must have a decision_function, got a {kind} without; "
             f"probabilities are no decision values"
         )
     pred_decision = estimator.decision_function(X)
     if not hasattr(estimator, "classes_"):
-        raise AttributeError(f"estimator must be a classifier with classes_, got a {kind} without")
-    classes = label_values(checked_labels(estimator.classes_, "estimator.classes_"))
+        raise AttributeError(f"{name} must be a classifier with classes_, got a {kind} without")
+    classes = label_values(checked_labels(estimator.classes_, f"{name}.classes_"))
     if len(classes) > 2 and _has_columns_of_pairs(estimator):
         raise ValueError(
-            f"estimator must have a column a class, got a {kind} with a column a pair of classes; "
+            f"{name} must have a column a class, got a {kind} with a column a pair of classes; "
             f"set decision_function_shape='ovr'"
         )
     return pred_decision, classes

@@ -69,6 +69,11 @@ class Groups:
     def __len__(self) -> int:
         return len(self._codes)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether codes are read without a copy."""
+        return self._codes.dtype == np.int64 and self._codes.flags.c_contiguous
+
     def codes(self, start: int, stop: int) -> Ints:
         """Return the codes of some rows: their slots, counted from `lowest`."""
         codes = self._codes[start:stop]

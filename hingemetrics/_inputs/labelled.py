@@ -43,13 +43,17 @@ def labelled_by_classes(
 ) -> Labelled:
     """Return checked data with columns in the order of the given classes."""
     target = class_indices(checked_labels(y_true, "y_true"), classes)
-    preds = checked_decisions(pred_decision, "pred_decision", len(target), len(classes), hint)
+    preds = checked_decisions(pred_decision, len(target), len(classes), hint=hint)
     weight = None if sample_weight is None else _checked_weight(sample_weight, len(target))
     return Labelled(preds, target, weight, classes)
 
 
 def checked_decisions(
-    pred_decision: object, name: str, rows: int, classes: int, hint: str = ""
+    pred_decision: object,
+    rows: int,
+    classes: int,
+    name: str = "pred_decision",
+    hint: str = "",
 ) -> Floats:
     """Return finite decision values, (n,) for two classes, (n, C) for more, or raise."""
     if classes < 2:

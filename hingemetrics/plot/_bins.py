@@ -1,4 +1,4 @@
-"""The range and bins of the axis of margins, and the histograms over it."""
+"""The range and bins of the axis of margins or differences, and the histograms over it."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import numpy.typing as npt
 from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics.plot._margins import SIDES, sides
 
-_NEAREST = 0.9  # fraction of the margins on each side of 1 that the axis always shows
-_FARTHER = 1.5  # lengths by which the axis may grow at either end to show all margins
+_NEAREST = 0.9  # fraction of the values on each side that the axis always shows
+_FARTHER = 1.5  # lengths by which the axis may grow at either end to show all values
 
 
-def shown_range(margins: Floats, by_class: list[Ints]) -> tuple[float, float]:
-    """Return the range of the axis of margins, from which far outliers may be left out.
+def shown_range(values: Floats, by_class: list[Ints], boundary: float = 1.0) -> tuple[float, float]:
+    """Return the range of an axis, by default of margins; far outliers may be left out of it.
 
-    It contains 0, 1, each class's median and nine of ten margins on each side of 1, hence most of
-    those with a loss, however few they are; and all margins, unless that makes it too long.
+    It contains 0, the boundary, each class's median and nine of ten values on each side of the
+    boundary, hence most margins with a loss, however few they are; and all values, unless that
+    makes it too long.
     """
-    medians = [float(np.median(margins[own])) for own in by_class if len(own)]
-    costly = margins < 1.0
-    low, high = min(0.0, *medians), max(1.0, *medians)
-    if costly.any():
-        low = min(low, float(np.quantile(margins[costly], 1 - _NEAREST, method="higher")))
-    if not costly.all():
-        high = max(high, float(np.quantile(margins[~costly], _NEAREST, method="lower")))
+    medians = [float(np.median(values[own])) for own in by_class if len(own)]
+    below = values < boundary
+    low, high = min(0.0, *medians), max(boundary, *medians)
+    if below.any():
+        low = min(low, float(np.quantile(values[below], 1 - _NEAREST, method="higher")))
+    if not below.all():
+        high = max(high, float(np.quantile(values[~below], _NEAREST, method="lower")))
     room = _FARTHER * (high - low)
-    least, most = float(margins.min()), float(margins.max())
+    least, most = float(values.min()), float(values.max())
     return (
         min(low, least) if least >= low - room else low,
         max(high, most) if most <= high + room else high,

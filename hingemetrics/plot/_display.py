@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from hingemetrics._inputs.labelled import Labelled, labelled, labelled_by_classe
 from hingemetrics._inputs.labels import Classes
 from hingemetrics.plot._bins import bin_edges, histogram, shown_range
 from hingemetrics.plot._drawing import Contents, draw
-from hingemetrics.plot._figures import axes_or_new
+from hingemetrics.plot._figures import axes_or_new, notebook_png
 from hingemetrics.plot._margins import (
     SIDES,
     WeightedMargins,
@@ -298,13 +297,4 @@ class HingeLossDisplay:
 
     def _repr_png_(self) -> bytes | None:
         """Return the picture, for notebooks; None if nothing was drawn, or if pyplot shows it."""
-        if not hasattr(self, "ax_"):
-            return None
-        from matplotlib._pylab_helpers import Gcf  # does not import pyplot
-
-        figure = self.ax_.figure.figure  # the whole figure, if the axes are in a SubFigure
-        if any(manager.canvas.figure is figure for manager in Gcf.get_all_fig_managers()):
-            return None
-        file = io.BytesIO()
-        figure.savefig(file, format="png")
-        return file.getvalue()
+        return notebook_png(self.ax_) if hasattr(self, "ax_") else None

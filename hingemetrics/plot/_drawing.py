@@ -11,6 +11,7 @@ from hingemetrics._inputs.labels import Classes
 from hingemetrics.functional import hinge_loss
 from hingemetrics.plot._figures import BLACK, GREY, ORANGE, SKY_BLUE, VERMILION, loss_name
 from hingemetrics.plot._panels import Line, Panels, RowTexts, table
+from hingemetrics.plot._words import LONGEST_NAME, one_line, percent, three_digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,6 @@ _SIDES = {  # of margins, in the order of `sides`: name, range, color
 }
 _ROW_HEIGHT = 0.85  # of the highest bar; rows are 1 apart
 _NAMED_ROWS = 100  # ticks are slow
-_LONGEST_NAME = {"small": 30, "x-small": 16}
 
 
 class Contents(NamedTuple):
@@ -114,13 +114,13 @@ def _table_of_sides(shown: Contents, font: str) -> AnchoredOffsetbox:
     for (name, (where, color)), *parts in zip(
         _SIDES.items(), shown.fractions, shown.shares, strict=True
     ):
-        lines.append(Line((name, where, *map(_percent, parts)), BLACK, color))
+        lines.append(Line((name, where, *map(percent, parts)), BLACK, color))
     for side, sign, edge, outside in zip(
         ("left", "right"), "<>", shown.edges[[0, -1]], shown.outside, strict=True
     ):
         if any(outside):
             where = f"m {sign} {edge:.4g}".replace("-", "\N{MINUS SIGN}")
-            lines.append(Line((f"{side} of the axis", where, *map(_percent, outside)), GREY))
+            lines.append(Line((f"{side} of the axis", where, *map(percent, outside)), GREY))
     return table(lines, ("left", "left", "right", "right"), font)
 
 
@@ -147,35 +147,13 @@ def _row_texts(panels: Panels, shown: Contents) -> list[RowTexts]:
     ax, last = panels.rows, len(shown.classes) - 1
     named = range(len(shown.classes))[:: -(-len(shown.classes) // _NAMED_ROWS)]
     middles = [last - c + 0.5 * _ROW_HEIGHT for c in named]
-    longest = _LONGEST_NAME[panels.font]
-    ax.set_yticks(middles, [_one_line(shown.classes[c], longest) for c in named])
+    longest = LONGEST_NAME[panels.font]
+    ax.set_yticks(middles, [one_line(shown.classes[c], longest) for c in named])
     ax.tick_params(axis="y", length=0)
     texts = []
     for name, middle, c in zip(ax.get_yticklabels(), middles, named, strict=True):
-        loss = panels.write_beside(ax, middle, _three_digits(shown.class_losses[c]))
+        loss = panels.write_beside(ax, middle, three_digits(shown.class_losses[c]))
         size = f"n = {shown.class_sizes[c]}"
         size_below = panels.write_beside(ax, middle, size, color=GREY, va="top")
         texts.append(RowTexts(name, loss, size_below))
     return texts
-
-
-def _percent(part: float) -> str:
-    """Format a fraction as a percentage that is 0 or 100 only if the fraction is 0 or 1."""
-    if 0.0 < part < 0.0005:
-        return "<0.1%"
-    return ">99.9%" if 0.9995 <= part < 1.0 else f"{part:.1%}"
-
-
-def _three_digits(loss: float) -> str:
-    """Format a loss with three digits, trailing zeros included; a dash for NaN."""
-    if np.isnan(loss):
-        return "\N{EN DASH}"
-    return f"{loss:#.3g}".rstrip(".") if loss else "0"
-
-
-def _one_line(label: object, most: int) -> str:
-    """Format a label in one line of at most `most` characters, with $ escaped."""
-    text = " ".join(str(label).split())
-    if len(text) > most:
-        text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
-    return text.replace("$", r"\$")

@@ -1,7 +1,8 @@
-"""What all plots share: axes, colours, the largest number drawn, and the loss's name."""
+"""What all plots share: axes, colours, the largest number drawn, and how notebooks show them."""
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,3 +37,15 @@ def axes_or_new(ax: Any, width: float, height: float) -> Axes:
 def loss_name(squared: bool) -> str:
     """The name of the loss, for axes and legends."""
     return "squared hinge loss" if squared else "hinge loss"
+
+
+def notebook_png(ax: Axes) -> bytes | None:
+    """Return the picture that axes are in, for notebooks; None if pyplot shows it."""
+    from matplotlib._pylab_helpers import Gcf  # does not import pyplot
+
+    figure: Any = ax.figure.figure  # the whole figure, if the axes are in a SubFigure
+    if any(manager.canvas.figure is figure for manager in Gcf.get_all_fig_managers()):
+        return None
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()

@@ -91,7 +91,11 @@ class WeightedMargins(NamedTuple):
 
     def parts(self, mask: Bools) -> tuple[float, float]:
         """Return the fractions of the margins, by weight, and of the loss selected by a mask."""
-        # A mean loss, where each selected margin costs 1 and the others 0: correctly rounded.
-        costs = WeightedMargins(np.where(mask, 0.0, 1.0), self.weight, squared=False)
         loss = self.chosen(mask).total_loss()
-        return costs.mean_loss(), loss / self.total_loss() if loss else 0.0
+        return fraction(mask, self.weight), loss / self.total_loss() if loss else 0.0
+
+
+def fraction(mask: Bools, weight: Array | None) -> float:
+    """Return the fraction, by weight, that a mask selects, correctly rounded."""
+    # A mean loss, where what is selected costs 1 and the rest 0
+    return hinge_loss(np.where(mask, 0.0, 1.0), np.ones(len(mask)), sample_weight=weight)

@@ -21,7 +21,6 @@ _GAP = 6.0  # points between panels, and between a panel and the text beside it
 _LINE = 1.25  # height of a line of text, in font sizes
 _WORD = 1.2  # width of a number with the gap to the next one, in widths of the number
 _CURVE = 0.25  # fraction of the panels' height for the curve
-_TALLEST_CURVE = 80.0  # points
 _ROOMY = 5.0  # inches; in narrower boxes fonts are smaller
 
 
@@ -53,6 +52,10 @@ class Panels:
     ----------
     rows : matplotlib Axes
         The axes to divide. If they are already divided, they are cleared first.
+    shared : bool, default True
+        Whether the curve shares the x-axis of the rows. Otherwise it has numbers of its own below.
+    tallest_curve : float, default 80
+        The most that the curve is high, in points.
 
     Attributes
     ----------
@@ -64,7 +67,7 @@ class Panels:
         The font size that suits the box.
     """
 
-    def __init__(self, rows: Axes) -> None:
+    def __init__(self, rows: Axes, shared: bool = True, tallest_curve: float = 80.0) -> None:
         before: Any = rows.get_axes_locator()
         again = isinstance(before, Panels)
         if again:
@@ -72,14 +75,18 @@ class Panels:
         self._outer: Any = before._outer if again else before
         self.rows = rows
         self.head = rows.inset_axes((0.0, 0.0, 1.0, 1.0), zorder=0)
-        self.curve = rows.inset_axes((0.0, 0.0, 1.0, 1.0), sharex=rows, zorder=0)
+        self.curve = rows.inset_axes(
+            (0.0, 0.0, 1.0, 1.0), sharex=rows if shared else None, zorder=0
+        )
+        self._shared = shared
+        self._tallest_curve = tallest_curve
         self.head.set_axis_off()
         inches = rows.figure.dpi_scale_trans.inverted()
         box = self._outer_box(None).transformed(rows.figure.transSubfigure).transformed(inches)
         self.height = 72 * box.height
         self.font = "small" if box.width >= _ROOMY else "x-small"
-        # The space that text takes on the left, below and on the right, in pixels
-        self._room = (0.0, 0.0, 0.0)
+        # The space that text takes on the left, below rows and curve, and on the right, in pixels
+        self._room = (0.0, 0.0, 0.0, 0.0)
         self._boxes: dict[Axes, Bbox] = {}
         self._above: list[Artist] = []
         self._beside: list[Text] = []
@@ -139,19 +146,23 @@ class Panels:
         above = [artist.get_window_extent(renderer) for artist in self._above]
         beside = [text.get_window_extent(renderer).width for text in self._right_texts()]
         self._room = (*self._room_of_axes(renderer), max(beside))
-        left, bottom, right = x0 + self._room[0], y0 + self._room[1], x1 - gap - self._room[2]
+        left, bottom, right = x0 + self._room[0], y0 + self._room[1], x1 - gap - self._room[3]
         top = y1 - sum(box.height + gap for box in above)
-        middle = top - min(_CURVE * (top - bottom), _TALLEST_CURVE * point)
+        middle = top - min(_CURVE * (top - bottom), self._tallest_curve * point)
+        rows_top = middle - gap - self._room[2]
         for panel, extents in (
             (self.head, (min(left, x1 - max(box.width for box in above)), top + gap / 2, x1, y1)),
             (self.curve, (left, middle, max(right, left + 1), max(top, middle + 1))),
-            (self.rows, (left, bottom, max(right, left + 1), max(middle - gap, bottom + 1))),
+            (self.rows, (left, bottom, max(right, left + 1), max(rows_top, bottom + 1))),
         ):
             box = Bbox.from_extents(*extents).transformed(figure.transSubfigure.inverted())
             self._boxes[panel] = box
             panel.apply_aspect(box)
-        self._show_row_texts(point)
-        self._show_margins()
+        if self._row_texts:
+            self._show_row_texts(point)
+        _show_numbers(self.rows)
+        if not self._shared:
+            _show_numbers(self.curve)
 
     def _outer_box(self, renderer: Any) -> Bbox:
         """Return the box that the axes had alone, in fractions of the figure."""
@@ -160,12 +171,16 @@ class Panels:
         box: Bbox = self._outer(self.rows, renderer)
         return box
 
-    def _room_of_axes(self, renderer: Any) -> tuple[float, float]:
-        """Return the space for ticks and labels on the left and at the bottom, in pixels."""
+    def _room_of_axes(self, renderer: Any) -> tuple[float, float, float]:
+        """Return the space for ticks and labels, left and below rows and curve, in pixels."""
         axes: Any = (self.rows.xaxis, self.rows.yaxis, self.curve.yaxis)
         boxes = [axis.get_tightbbox(renderer, for_layout_only=True) for axis in axes]
         left = [axis.axes.bbox.x0 - box.x0 for axis, box in zip(axes, boxes, strict=True) if box]
-        return max(left), self.rows.bbox.y0 - boxes[0].y0
+        if self._shared:
+            return max(left), self.rows.bbox.y0 - boxes[0].y0, 0.0
+        numbers: Any = self.curve.xaxis.get_tightbbox(renderer, for_layout_only=True)
+        below = self.curve.bbox.y0 - numbers.y0 if numbers else 0.0
+        return max(left), self.rows.bbox.y0 - boxes[0].y0, below
 
     def _right_texts(self) -> list[Text]:
         """Return all text to the right of the panels."""
@@ -183,23 +198,29 @@ class Panels:
             texts.size.set_visible(height >= 2 * line)
             texts.loss.set_verticalalignment("bottom" if height >= 2 * line else "center")
 
-    def _show_margins(self) -> None:
-        """Show every k-th number on the axis of margins: matplotlib underestimates long ones."""
-        places = self.rows.get_xticks()
-        numbers = [tick.label1 for tick in self.rows.xaxis.get_major_ticks(len(places))]
-        for number in numbers:
-            number.set_visible(True)
-        if len(places) > 1:
-            (x0, _), (x1, _) = self.rows.transData.transform([(place, 0) for place in places[:2]])
-            widest = max(number.get_window_extent().width for number in numbers)
-            step = math.ceil(_WORD * widest / abs(x1 - x0))
-            zero = np.abs(places).argmin()
-            for k, number in enumerate(numbers):
-                number.set_visible((k - zero) % step == 0)
+
+def _show_numbers(ax: Axes) -> None:
+    """Show every k-th number on a horizontal axis: matplotlib underestimates long ones."""
+    places = ax.get_xticks()
+    numbers = [tick.label1 for tick in ax.xaxis.get_major_ticks(len(places))]
+    for number in numbers:
+        number.set_visible(True)
+    if len(places) > 1:
+        (x0, _), (x1, _) = ax.transData.transform([(place, 0) for place in places[:2]])
+        widest = max(number.get_window_extent().width for number in numbers)
+        step = math.ceil(_WORD * widest / abs(x1 - x0))
+        zero = np.abs(places).argmin()
+        for k, number in enumerate(numbers):
+            number.set_visible((k - zero) % step == 0)
 
 
-def table(lines: list[Line], aligns: Sequence[str], font: str) -> AnchoredOffsetbox:
-    """Return a table for the upper left corner of axes, its columns aligned "left" or "right"."""
+def table(
+    lines: list[Line], aligns: Sequence[str], font: str, title: Sequence[str] = ()
+) -> AnchoredOffsetbox:
+    """Return a table for the upper left corner of axes, its columns aligned "left" or "right".
+
+    Above it are the lines of a title, if any.
+    """
     from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
 
     def column(texts: list[tuple[str, str]], align: Any, **style: str) -> Artist:
@@ -213,5 +234,10 @@ def table(lines: list[Line], aligns: Sequence[str], font: str) -> AnchoredOffset
     columns = [column(squares, "left", family="DejaVu Sans")]  # it comes with matplotlib
     for number, align in enumerate(aligns):
         columns.append(column([(line.cells[number], line.color) for line in lines], align))
-    packed = HPacker(children=columns, align="top", pad=0, sep=7)
+    packed: Any = HPacker(children=columns, align="top", pad=0, sep=7)
+    if title:
+        texts: list[Artist] = [
+            TextArea(text, textprops={"fontsize": font, "weight": "bold"}) for text in title
+        ]
+        packed = VPacker(children=[*texts, packed], align="left", pad=0, sep=3)
     return AnchoredOffsetbox("upper left", child=packed, pad=0, borderpad=0, frameon=False)

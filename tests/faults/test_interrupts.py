@@ -13,6 +13,7 @@ import pytest
 from cases import form
 from injection import (
     ERRORS,
+    Steps,
     heard_points,
     inject,
     raiser,
@@ -20,7 +21,7 @@ from injection import (
 from metrics import snapshot
 from oracle import bits
 
-from hingemetrics import HingeLoss
+from hingemetrics import HingeComparison, HingeLoss
 from hingemetrics._engine import backend, machine_code, measure
 from hingemetrics.metrics import _base as room
 
@@ -265,6 +266,43 @@ def test_an_error_anywhere_on_the_way_to_a_kernel(set_backend, monkeypatch, othe
 
 
 KEY = ("binary", np.dtype(float))
+
+
+COMPARED = {
+    "update": lambda metric: metric.update([[0.5, 0.1]] * 2, [[0.2, 1e300]] * 2, [1, 0], [1, 2]),
+    "merge": lambda metric: metric.merge_state(metric.clone()),
+    "reset": HingeComparison.reset,
+}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("name", COMPARED)
+def test_an_error_anywhere_in_a_comparison(set_backend, other_thread, name, error):
+    """The same; of the many instructions of an update a few, but all those at its end."""
+    set_backend("numpy")
+    start = HingeComparison(multiclass_mode="one-vs-all")
+    start.update([[0.5, 0.25]], [[0.25, 0.75]], [1])
+    run, whole = COMPARED[name], start.clone()
+    with (steps := Steps(lambda number, frame: None)):
+        run(whole)
+    before, after, seen = start.state, whole.state, []
+    assert before != after
+    last = max(steps.number - 60, 0)
+    for k in (*range(0, last, 1999), *range(last, steps.number)):
+        metric = start.clone()
+        found = inject(raiser(error), k, lambda metric=metric: run(metric))
+        if not other_thread(lambda: is_free(room._lock)):
+            assert not found.heard, (k, found)
+            room._lock.release()
+        assert found.reached
+        assert found.raised or metric.state == after
+        seen.append(metric.state)
+        if metric.state == before:
+            run(metric)
+            assert metric.state == after
+    commit = seen.count(before)
+    assert seen == [before] * commit + [after] * (len(seen) - commit)
+    assert 0 < commit < len(seen)
 
 
 READS = {

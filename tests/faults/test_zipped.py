@@ -7,7 +7,7 @@ import golden
 import pytest
 from places import PACKAGE, TOOLS
 
-ENTRIES = len(golden.golden()["cases"]) + len(golden.golden()["sums"])
+ENTRIES = golden.number_of_entries()
 CHECK = """
 import golden, hingemetrics
 assert ".zip" in hingemetrics.__file__

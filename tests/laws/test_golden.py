@@ -4,6 +4,7 @@ The file is made from the oracle and the description of the format (make_golden.
 package.
 """
 
+import math
 import platform
 import re
 import warnings
@@ -11,13 +12,23 @@ import warnings
 import make_golden
 import numpy as np
 import pytest
-from golden import arrays, as_written, check, golden, results, seen
+from golden import (
+    arrays,
+    as_written,
+    check,
+    golden,
+    number_of_entries,
+    results,
+    results_of_comparison,
+    seen,
+)
+from oracle import nearest_root
 from places import ROOT
 from processors import NO_AVX2, PROCESSORS
-from read_state import read_state
+from read_state import read_paired_state, read_state
 
 import hingemetrics
-from hingemetrics import HingeState
+from hingemetrics import ComparisonState, HingeState
 
 PROCESS = "import golden; print(golden.check())"
 
@@ -26,6 +37,17 @@ PROCESS = "import golden; print(golden.check())"
 def made():
     """Every entry, from the oracle and the independent writer, and the bytes of its state."""
     return list(make_golden.entries())
+
+
+@pytest.fixture(scope="module")
+def states(made):
+    """Of them, those of one model."""
+    return [entry for entry in made if entry[-1] != "comparisons"]
+
+
+@pytest.fixture(scope="module")
+def comparisons(made):
+    return [entry for entry in made if entry[-1] == "comparisons"]
 
 
 def test_the_file_is_what_its_script_makes(made):
@@ -44,6 +66,10 @@ def test_the_file_has_everything():
         "ignore_index": {None, 0, -1},
     }.items():
         assert {case[what] for case in cases} >= values
+    compared = golden()["comparisons"]
+    assert {case["rows"] for case in compared} >= {0, 1, 2, 300}
+    for what in ("mode", "weights", "special", "negative", "ignore_index"):
+        assert {case[what] for case in compared} == {case[what] for case in cases}
     forms = {(case["classes"], case["negative"], case["mode"]) for case in cases}
     for form in forms:
         own = [c for c in cases if (c["classes"], c["negative"], c["mode"]) == form]
@@ -54,7 +80,7 @@ def test_the_file_has_everything():
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_this_process(backend, short_spans, threads):
     short_spans(threads)
-    assert check() == len(golden()["cases"]) + len(golden()["sums"])
+    assert check() == number_of_entries()
 
 
 @pytest.mark.more
@@ -64,7 +90,7 @@ def test_another_processor(python, name):
     # NumPy warns of features that this processor lacks anyway.
     run = python("-W", "ignore", "-c", PROCESS, **PROCESSORS[name])
     assert run.stderr == ""
-    assert int(run.stdout) == len(golden()["cases"]) + len(golden()["sums"])
+    assert int(run.stdout) == number_of_entries()
 
 
 @pytest.mark.slow
@@ -75,14 +101,14 @@ def test_objects(bare, lacking):
     assert (compiled.returncode, compiled.stderr) == (0, "")
     run = bare("-W", "ignore", "-c", PROCESS, HINGEMETRICS_BACKEND="numba", **lacking)
     assert run.stderr == ""
-    assert int(run.stdout) == len(golden()["cases"]) + len(golden()["sums"])
+    assert int(run.stdout) == number_of_entries()
 
 
 @pytest.mark.more
 def test_without_the_compiler(python):
     run = python("-c", PROCESS, HINGEMETRICS_BACKEND="numba", NUMBA_DISABLE_JIT="1")
     assert run.stderr == ""
-    assert int(run.stdout) == len(golden()["cases"]) + len(golden()["sums"])
+    assert int(run.stdout) == number_of_entries()
 
 
 def test_the_values_of_the_function_too(backend):
@@ -108,11 +134,16 @@ def test_the_values_of_the_function_too(backend):
             assert as_written(got) == wanted, case
 
 
-def test_the_package_reads_what_others_write(made):
-    for entry, data, values, _ in made:
+def test_the_package_reads_what_others_write(states, comparisons):
+    for entry, data, values, _ in states:
         state = HingeState.from_bytes(data)
         assert state.to_bytes() == data, entry
         assert results(state)["mean"] == make_golden.written(values["mean"]), entry
+    for entry, data, values, _ in comparisons:
+        state = ComparisonState.from_bytes(data)
+        assert state.to_bytes() == data, entry
+        got = results_of_comparison(state)
+        assert got["stderr"] == make_golden.written(values["stderr"]), entry
 
 
 @pytest.fixture(scope="module")
@@ -127,26 +158,38 @@ def reader_of_the_docs():
 class TestReader:
     """read_state.py, which is of neither the package nor the writer."""
 
-    def test_values(self, made):
-        for entry, data, values, _ in made:
+    def test_values(self, states):
+        for entry, data, values, _ in states:
             state = read_state(data)
             assert make_golden.written(state.value()) == make_golden.written(values["mean"]), entry
             assert make_golden.written(state.value(1)) == make_golden.written(values["sum"]), entry
 
-    def test_it_agrees_with_the_package(self, made):
-        for entry, data, *_ in made:
+    def test_it_agrees_with_the_package(self, states):
+        for entry, data, *_ in states:
             state, package = read_state(data), HingeState.from_bytes(data)
             assert state.samples == package.count, entry
             assert state.classes == (package.num_classes or 0), entry
             assert state.squared == package.squared, entry
             assert state.one_vs_all == (package.multiclass_mode == "one-vs-all"), entry
 
-    def test_it_agrees_with_the_docs(self, made, reader_of_the_docs):
-        for _, data, *_ in made:
+    def test_comparisons(self, comparisons):
+        for entry, data, values, _ in comparisons:
+            state, package = read_paired_state(data), ComparisonState.from_bytes(data)
+            assert (state.samples, state.classes) == (package.count, package.num_classes or 0)
+            for model, name in enumerate(("value", "baseline")):
+                got = make_golden.written(state.state(model).value())
+                assert got == make_golden.written(values[name]), entry
+            errors = [math.nan if v is None else nearest_root(v) for v in state.variances()]
+            vector = isinstance(values["stderr"], list)
+            got = errors if vector else (errors or [math.nan])[0]
+            assert make_golden.written(got) == make_golden.written(values["stderr"]), entry
+
+    def test_it_agrees_with_the_docs(self, states, reader_of_the_docs):
+        for _, data, *_ in states:
             assert read_state(data)._asdict() == reader_of_the_docs(data)
 
-    def test_damage(self, made):
-        data = max((data for _, data, *_ in made), key=len)
+    def test_damage(self, states):
+        data = max((data for _, data, *_ in states), key=len)
         for place in range(0, len(data), 101):
             with pytest.raises(ValueError, match="damaged"):
                 read_state(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])

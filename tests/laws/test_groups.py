@@ -176,9 +176,15 @@ def test_groups_that_change_while_they_are_read(backend, monkeypatch):
 
 
 def test_large_losses_among_others(backend):
-    """From 2**10 on they do not fit into pairs, from 2**30 on into no table."""
+    """Sums of more than 64 bits; from 2**10 on, none fits into pairs, from 2**30 on into tables."""
     rng = np.random.default_rng(11)
-    for share, size in ((0.001, 2.0**11), (0.2, 2.0**20), (0.01, 2.0**31), (0.01, np.inf)):
+    for share, size in (
+        (0.9, 1000.0),
+        (0.001, 2.0**11),
+        (0.2, 2.0**20),
+        (0.01, 2.0**31),
+        (0.01, np.inf),
+    ):
         preds = np.where(rng.random(3000) < share, rng.choice([size, -size], 3000), 0.5)
         case = Case(preds, rng.integers(0, 2, 3000))
         groups = rng.integers(0, 50, 3000)

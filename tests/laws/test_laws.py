@@ -11,6 +11,7 @@ import pytest
 from cases import FLOATS, battery, cases, examples, forms, name
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from layouts import LAYOUTS, grown, shards
 from oracle import bits
 from processors import PROCESSORS
 
@@ -27,21 +28,6 @@ def fingerprint(state):
     """Everything that a state can be asked for."""
     values = [bits(state.value(reduction)) for reduction in ("mean", "sum")] if state.count else []
     return state.to_bytes(), state.count, state.num_classes, values
-
-
-def shards(case, rng, number):
-    """Rows distributed at random, so that some shards may be empty."""
-    owner = rng.integers(0, number, len(case))
-    return [case.rows(owner == k) for k in range(number)]
-
-
-def grown(states, rng):
-    """Sum the states along a random tree."""
-    states = list(states)
-    while len(states) > 1:
-        left, right = (states.pop(rng.integers(len(states))) for _ in range(2))
-        states.append(left + right)
-    return states[0]
 
 
 @pytest.mark.usefixtures("backend")
@@ -154,41 +140,6 @@ class TestOneTier:
             list(pool.map(work, range(4)))
         assert fingerprint(metric.state) == fingerprint(case.state())
         assert metric.update_count == len(parts)
-
-
-def unaligned(array):
-    buffer = bytearray(array.nbytes + 2 * array.itemsize)
-    copy = np.ndarray(array.shape, array.dtype, buffer, offset=1)
-    copy[...] = array
-    return copy
-
-
-def read_only(array):
-    copy = array.copy()
-    copy.flags.writeable = False
-    return copy
-
-
-def strided(array):
-    """Every second row of every third column."""
-    steps = (slice(None, None, 2), slice(None, None, 3))[: array.ndim]
-    wide = np.zeros([2 * array.shape[0], *(3 * n for n in array.shape[1:])], array.dtype)
-    wide[steps] = array
-    return wide[steps]
-
-
-LAYOUTS = {
-    "Fortran": np.asfortranarray,
-    "strided": strided,
-    "backwards": lambda array: np.ascontiguousarray(array[::-1])[::-1],
-    "mirrored": lambda array: np.flip(np.flip(array).copy()),
-    "read-only": read_only,
-    "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
-    "unaligned": unaligned,
-    "widened": lambda array: array.astype(np.float64),
-    "nested lists": np.ndarray.tolist,
-    "memory map": lambda array: array.view(np.memmap),
-}
 
 
 @pytest.mark.usefixtures("backend")

@@ -25,7 +25,7 @@ from setuptools import build_meta
 build_meta.build_wheel(sys.argv[2])
 """
 NEEDED = ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE")
-ENTRIES = len(golden.golden()["cases"]) + len(golden.golden()["sums"])
+ENTRIES = golden.number_of_entries()
 LIBRARY, SEAL = Path(machine_code.LIBRARY).name, Path(machine_code.LIBRARY_SEAL).name
 LEVELS = levels.of_machine()
 

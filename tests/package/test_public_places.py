@@ -8,7 +8,7 @@ import pickletools
 
 import pytest
 
-from hingemetrics.plot import HingeLossDisplay
+from hingemetrics.plot import ComparisonDisplay, HingeLossDisplay
 
 PLACES = {
     "hingemetrics": {
@@ -42,8 +42,9 @@ PLACES = {
         "spark_hinge_loss",
         "spark_hinge_state",
     },
-    "hingemetrics.plot": {"HingeLossDisplay", "plot_value"},
+    "hingemetrics.plot": {"ComparisonDisplay", "HingeLossDisplay", "plot_value"},
     "hingemetrics.sklearn": {
+        "ComparisonDisplay",
         "HingeLossDisplay",
         "HingeScorer",
         "compare",
@@ -71,6 +72,13 @@ def test_a_pickled_display():
     pickled = pickle.dumps(shown)
     assert modules_named(pickled) == {"hingemetrics.plot"}
     assert pickle.loads(pickled).loss == shown.loss
+
+
+def test_a_pickled_comparison_display():
+    shown = ComparisonDisplay([0.5, -1.0], [0.25, 1.0], [0, 1], sample_weight=[1.0, 2.0])
+    pickled = pickle.dumps(shown)
+    assert modules_named(pickled) <= {"hingemetrics", "hingemetrics.plot"}
+    assert pickle.loads(pickled).comparison == shown.comparison
 
 
 @pytest.mark.parametrize("place", PLACES)

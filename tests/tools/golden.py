@@ -7,7 +7,7 @@ import warnings
 import make_golden
 import numpy as np
 
-from hingemetrics import HingeLoss
+from hingemetrics import HingeComparison, HingeLoss
 
 
 @functools.cache
@@ -18,7 +18,10 @@ def golden():
 @functools.cache
 def arrays(place):
     """Predictions, targets and weights of a case."""
-    case = golden()["cases"][place]
+    return arrays_of(golden()["cases"][place])
+
+
+def arrays_of(case):
     preds, target, weight = make_golden.inputs(case)
     shape = (case["rows"],) if case["classes"] == 1 else (case["rows"], case["classes"])
     return (
@@ -47,6 +50,15 @@ def states():
         yield entry, state
 
 
+def compared(case):
+    """The package's comparison of a case with its baseline."""
+    preds, target, weight = arrays_of(case)
+    baseline, *_ = arrays_of(case | {"seed": case["baseline_seed"]})
+    metric = HingeComparison(case["squared"], case["mode"], ignore_index=case["ignore_index"])
+    metric.update(preds, baseline, target, weight, make_golden.groups_of(case))
+    return metric.state
+
+
 def as_written(value):
     return make_golden.written(value.tolist() if isinstance(value, np.ndarray) else value)
 
@@ -62,10 +74,24 @@ def results(state):
         }
 
 
+def results_of_comparison(state):
+    """State and numbers in the words of the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        found = state.comparison()
+    names = ("value", "baseline", "difference", "stderr")
+    values = {name: as_written(getattr(found, name)) for name in names}
+    return {"state": make_golden.written_state(state.to_bytes()), **values}
+
+
 def check():
     """Raise for an entry that differs; return how many there are."""
-    entries = list(states())
-    for entry, state in entries:
-        got = results(state)
+    entries = [(entry, results(state)) for entry, state in states()]
+    entries += [(case, results_of_comparison(compared(case))) for case in golden()["comparisons"]]
+    for entry, got in entries:
         assert got == {name: entry[name] for name in got}, (entry, got)
     return len(entries)
+
+
+def number_of_entries():
+    return sum(len(golden()[part]) for part in ("cases", "sums", "comparisons"))

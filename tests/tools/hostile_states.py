@@ -3,10 +3,13 @@
 import zlib
 
 
-def spelt(*numbers, flags=0):
-    """Bytes of the format, with a checksum that is right whatever they say."""
-    body = b"hinge\x01" + bytes([flags])
+def spelt(*numbers, flags=0, magic=b"hinge\x01"):
+    """Bytes of the format, with a checksum that is right whatever they say; bytes stay."""
+    body = magic + bytes([flags])
     for number in numbers:
+        if isinstance(number, bytes):
+            body += number
+            continue
         length = rest = (number.bit_length() + 7) // 8
         while rest > 0x7F:
             body += bytes([rest & 0x7F | 0x80])

@@ -14,7 +14,7 @@ import zlib
 from fractions import Fraction
 from pathlib import Path
 
-from oracle import cells, exact_sum, rounded
+from oracle import cells, compared_column, exact_sum, rounded
 
 FILE = Path(__file__).with_name("golden.json")
 ABOUT = """\
@@ -35,7 +35,13 @@ A row is drawn after the other, and of each its predictions, its target and its 
 state is what docs/state_format.md describes, mean and sum are the state's values: one number, or
 for one-vs-all of several classes a list. What is long is {bytes, sha256}: of the state, or of the
 list as little-endian doubles, every NaN as 7ff8000000000000. Each of sums adds the states of the
-cases in plus (by their place, from 0) and takes those in minus out again.""".splitlines()
+cases in plus (by their place, from 0) and takes those in minus out again.
+Each of comparisons is a case, and has a baseline with the predictions that the same case draws
+with the seed baseline_seed; targets and weights are those of the case. state is that of a
+comparison; value and baseline are the means, difference is the first minus the second, and stderr
+is the standard error of that, each a number or a list like the mean. If groups is not null, each
+row, first to last, is in the group u % groups, an integer, where u are words of the seed
+baseline_seed, and the standard error is clustered.""".splitlines()
 
 SPECIALS = {
     "finite": {
@@ -147,6 +153,29 @@ def families():
             }
 
 
+def comparisons():
+    """Cases with a baseline."""
+    choose = words(1).__next__
+    forms = [(1, 0, MODES[0]), (1, -1, MODES[1]), (3, None, MODES[0])]
+    forms += [(classes, None, MODES[1]) for classes in (2, 12)]
+    options = itertools.product(forms, (False, True), (None, "plain", "wild"))
+    for place, ((classes, negative, mode), squared, weights) in enumerate(options):
+        yield {
+            "seed": choose() >> 11,
+            "baseline_seed": choose() >> 11,
+            "rows": (2, 40, 257, 1, 300, 0, 100)[place % 7] if classes < 12 else 40,
+            "classes": classes,
+            "negative": negative,
+            "mode": mode,
+            "squared": squared,
+            "weights": weights,
+            "dtype": ("float64", "float32")[place % 2],
+            "special": (None, "finite", "finite", None, "broken")[place % 5],
+            "ignore_index": (None, None, {0: -1, -1: 0}.get(negative, -1))[choose() % 3],
+            "groups": (None, 3, None, 20)[place % 4],
+        }
+
+
 def seen(case):
     """The rows that count: predictions, label, weight."""
     preds, target, weights = inputs(case)
@@ -167,6 +196,74 @@ def results(case, rows):
     return state_bytes(case, rows, weight, columns), values
 
 
+def compared(case):
+    """The state of a comparison, and what it is worth."""
+    pair = [seen(case), baseline_rows(case)]
+    rows = pair[0]
+    vector = case["classes"] > 1 and case["mode"] == "one-vs-all" and rows
+    tables = [
+        [[w * x for x in cells(row, y, case["squared"], case["mode"])] for row, y, w in rows]
+        for rows in pair
+    ]
+    weights = [weight for _, _, weight in rows]
+    columns = list(zip(*(zip(*table, strict=True) for table in tables), strict=True))
+    body = header(b"paired-hinge\x01", case, rows) + sum_bytes(exact_sum(weights))
+    body += sum_bytes(sum(Fraction(w) ** 2 for w in weights), 2154)
+    for x, y in columns:
+        body += loss_bytes(*counted(x)) + loss_bytes(*counted(y))
+        differences = [finite(a) - finite(b) for a, b in zip(x, y, strict=True)]
+        products = sum(Fraction(w) * d for w, d in zip(weights, differences, strict=True))
+        body += sum_bytes(sum(d * d for d in differences), 2154)
+        body += number_bytes(int(products < 0)) + sum_bytes(abs(products), 2154)
+    groups, body = grouped(case, rows, columns, weights, body)
+    found = [compared_column(x, y, weights, groups)[:4] for x, y in columns] or [(math.nan,) * 4]
+    values = zip(*found, strict=True)
+    names = ("value", "baseline", "difference", "stderr")
+    return checked(body), {
+        name: list(numbers) if vector else numbers[0]
+        for name, numbers in zip(names, values, strict=True)
+    }
+
+
+def grouped(case, rows, columns, weights, body):
+    """The group of each row or None, and the bytes with those of groups."""
+    if not (case["groups"] and rows):
+        return None, body + number_bytes(0)
+    _, target, _ = inputs(case)
+    table = zip(groups_of(case), target, strict=True)
+    kept = [group for group, label in table if label != case["ignore_index"]]
+    names = sorted(set(kept))
+    body += number_bytes(2) + number_bytes(len(names))
+    for name in names:
+        own = [place for place, group in enumerate(kept) if group == name]
+        text = str(name).encode()
+        body += number_bytes(len(text)) + text + number_bytes(len(own))
+        body += sum_bytes(exact_sum([weights[place] for place in own]))
+        for x, y in columns:
+            difference = sum(finite(x[place]) - finite(y[place]) for place in own)
+            body += number_bytes(int(difference < 0)) + sum_bytes(abs(difference))
+    return kept, body
+
+
+def groups_of(case):
+    """The groups of all rows, or None."""
+    draw = words(case["baseline_seed"])
+    return [next(draw) % case["groups"] for _ in range(case["rows"])] if case["groups"] else None
+
+
+def baseline_rows(case):
+    """The rows that count, with the baseline's predictions."""
+    preds, _, _ = inputs(case | {"seed": case["baseline_seed"]})
+    _, target, weights = inputs(case)
+    table = zip(preds, target, weights or [1.0] * len(target), strict=True)
+    return [row for row in table if row[1] != case["ignore_index"]]
+
+
+def finite(loss):
+    """A loss as it counts in sums of products."""
+    return Fraction(loss) if math.isfinite(loss) else Fraction(0)
+
+
 def counted(losses):
     """The number of NaN, the number of infinite ones and the sum of the others."""
     finite = [loss for loss in losses if math.isfinite(loss)]
@@ -182,13 +279,24 @@ def value(nan, inf, total, divisor):
 
 def state_bytes(case, rows, weight, columns):
     """The bytes of a state, as docs/state_format.md has them."""
-    one_vs_all = case["mode"] == "one-vs-all"
+    body = header(b"hinge\x01", case, rows) + sum_bytes(weight)
+    return checked(body + b"".join(loss_bytes(*column) for column in columns))
+
+
+def header(magic, case, rows):
+    """What comes before the sums."""
     labels = [label for _, label, _ in rows if case["classes"] == 1]
-    body = b"hinge\x01" + bytes([case["squared"] + 2 * one_vs_all])
     counts = (case["classes"] if rows else 0, len(rows), labels.count(0), labels.count(-1))
-    body += b"".join(map(number_bytes, counts)) + sum_bytes(weight)
-    for nan, inf, total in columns:
-        body += number_bytes(nan) + number_bytes(inf) + sum_bytes(total)
+    flags = bytes([case["squared"] + 2 * (case["mode"] == "one-vs-all")])
+    return magic + flags + b"".join(map(number_bytes, counts))
+
+
+def loss_bytes(nan, inf, total):
+    return number_bytes(nan) + number_bytes(inf) + sum_bytes(total)
+
+
+def checked(body):
+    """The bytes with what they are checked with."""
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 
@@ -202,9 +310,9 @@ def number_bytes(number):
     return bytes(head) + number.to_bytes(length, "little")
 
 
-def sum_bytes(total):
-    """An exponent and an odd mantissa, of total * 2**1077."""
-    units = total * 2**1077
+def sum_bytes(total, places=1077):
+    """An exponent and an odd mantissa, of total * 2**places."""
+    units = Fraction(total) * 2**places
     assert units.denominator == 1
     exponent = max((units.numerator & -units.numerator).bit_length() - 1, 0)
     return number_bytes(exponent) + number_bytes(units.numerator >> exponent)
@@ -249,7 +357,7 @@ def sums(first):
 
 
 def entries():
-    """Cases and sums, each with the bytes of its state and its values."""
+    """Cases, sums and comparisons, each with the bytes of its state and its values."""
     cases = list(grid())
     added = list(sums(len(cases)))
     cases += families()
@@ -259,11 +367,12 @@ def entries():
         left = [place for place in entry["plus"] if place not in entry["minus"]]
         own = [row for place in left for row in rows[place]]
         yield entry, *results(cases[entry["plus"][0]], own), "sums"
+    yield from ((case, *compared(case), "comparisons") for case in comparisons())
 
 
 def golden(made):
     """The text of the file that entries make: one a line."""
-    parts = {"cases": [], "sums": []}
+    parts = {"cases": [], "sums": [], "comparisons": []}
     for entry, data, values, part in made:
         of_values = {name: written(value) for name, value in values.items()}
         parts[part].append(entry | {"state": written_state(data)} | of_values)

@@ -6,8 +6,10 @@ is Fraction to float, which Python rounds correctly (half to even).
 
 import math
 import re
+import struct
 from collections import Counter
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -104,3 +106,109 @@ def bits(number):
 def says(*words):
     """A pattern for `pytest.raises(match=...)`: all the words, whole, in any order."""
     return "(?s)" + "".join(rf"(?=.*(?<![\w.]){re.escape(word)}(?!\w))" for word in words)
+
+
+class Compared(NamedTuple):
+    """What a comparison has to say of one loss of two models."""
+
+    value: float
+    baseline: float
+    difference: float
+    stderr: float
+    exact: tuple[Fraction, ...] | None  # the same before rounding, the square of the last
+
+
+def compared(
+    preds,
+    baseline,
+    target,
+    squared=False,
+    mode=None,
+    *,
+    sample_weight=None,
+    ignore_index=None,
+    groups=None,
+):
+    """What `compare` has to return: one for each loss, and the number of samples."""
+    tables = [
+        expected(
+            scores,
+            target,
+            squared,
+            mode,
+            sample_weight=sample_weight,
+            ignore_index=ignore_index,
+            reduction="none",
+        )
+        for scores in (preds, baseline)
+    ]
+    rows = len(tables[0])
+    width = tables[0].shape[1] if tables[0].ndim == 2 else 1
+    x, y = (table.reshape(rows, width).T.tolist() for table in tables)
+    given = [1.0] * len(target) if sample_weight is None else np.asarray(sample_weight).tolist()
+    kept = [w for w, y in zip(given, np.asarray(target).tolist(), strict=True) if y != ignore_index]
+    weights = [float(w) for w in kept]
+    if groups is not None:
+        table = zip(groups, np.asarray(target).tolist(), strict=True)
+        groups = [group for group, label in table if label != ignore_index]
+    return [compared_column(*column, weights, groups) for column in zip(x, y, strict=True)], rows
+
+
+def compared_column(x, y, weights, groups=None):
+    """Compare two losses, their weights multiplied in: the sum of squares is not expanded.
+
+    Samples of a group count together; without groups each is one of its own.
+    """
+    total_weight = exact_sum(weights)
+    means = [reduced(losses, weights, "mean") for losses in (x, y)]
+    if not all(map(math.isfinite, [*x, *y])) or not total_weight:
+        return Compared(*means, non_finite(x, y) if total_weight else math.nan, math.nan, None)
+    exact = [exact_sum(losses) / total_weight for losses in (x, y)]
+    difference = exact[0] - exact[1]
+    rounded_difference = rounded(abs(difference)) * (-1 if difference < 0 else 1) + 0.0
+    weight = units(total_weight)
+    total = sum(units(a) - units(b) for a, b in zip(x, y, strict=True))
+    deviations = Counter()  # times the total weight
+    for group, a, b, w in zip(groups or range(len(x)), x, y, weights, strict=True):
+        deviations[group] += (units(a) - units(b)) * weight - units(w) * total
+    if (n := len(deviations)) < 2:
+        return Compared(*means, rounded_difference, math.nan, None)
+    square = Fraction(n * sum(d * d for d in deviations.values()), (n - 1) * weight**4)
+    exact = (*exact, difference, square)
+    return Compared(*means, rounded_difference, nearest_root(square), exact)
+
+
+def non_finite(x, y):
+    """The difference of means of losses of which one is not finite."""
+    numbers = [total if isinstance(total, float) else 0.0 for total in map(exact_sum, (x, y))]
+    return numbers[0] - numbers[1]
+
+
+def units(number):
+    """A double, or a sum of doubles, in units of the smallest one."""
+    numerator, denominator = number.as_integer_ratio()
+    return numerator * (2**1074 // denominator)
+
+
+def nearest_root(square):
+    """The double nearest to a root, by bisection: doubles >= 0 are ordered as their bits are."""
+    low, high = 0, 0x7FF << 52
+    while high - low > 1:
+        middle = (low + high) // 2
+        if units_of_bits(middle) ** 2 * square.denominator <= square.numerator * 2**2148:
+            low = middle
+        else:
+            high = middle
+    between = units_of_bits(low) + units_of_bits(high)  # twice the number in the middle
+    above = square.numerator * 2**2150 - between**2 * square.denominator
+    return double_of_bits(high if above > 0 or (above == 0 and low % 2) else low)
+
+
+def units_of_bits(bits):
+    """A double by its bits, in units of the smallest one; infinity as the next power of 2."""
+    exponent, mantissa = divmod(bits, 2**52)
+    return mantissa + 2**52 << exponent - 1 if exponent else mantissa
+
+
+def double_of_bits(bits):
+    return struct.unpack("<d", struct.pack("<Q", bits))[0]

@@ -148,7 +148,7 @@ def main(tiers):
         print("no aarch64: qemu-aarch64 and apt-get are not both installed", file=sys.stderr)
         return NO_EMULATOR
     golden = json.loads((TOOLS / "golden.json").read_text("utf-8"))
-    entries = len(golden["cases"]) + len(golden["sums"])
+    entries = sum(len(golden[part]) for part in ("cases", "sums", "comparisons"))
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         try:

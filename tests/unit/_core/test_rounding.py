@@ -1,4 +1,4 @@
-"""Quotients of many exact sums against Fractions, to the bit."""
+"""Quotients of many exact sums against Fractions, and roots against bisection, to the bit."""
 
 from fractions import Fraction
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracle import double_of_bits, nearest_root
 
 from hingemetrics._core.exact import Sums
 from hingemetrics._core.grid import NARROW_ROWS, ONE
-from hingemetrics._core.rounding import quotients
+from hingemetrics._core.rounding import quotients, quotients_by_counts, root
 from hingemetrics._core.totals import Total, Totals
 
 
@@ -53,3 +54,68 @@ def test_ordinary_quotients_need_no_integers():
     digits = rng.integers(0, 2**32, (NARROW_ROWS, 1000))
     for divisor in (ONE, 7 * ONE, 12345 * ONE, int(2.0**53 * 0.1) << 1030):
         assert quotients(digits, divisor)[1].all()
+
+
+def test_quotients_by_counts():
+    """Ties, what lies just beside them, and counts of 32 bits, against fractions."""
+    counts, numbers = [], []
+    for count in (1, 2, 3, 7, 1000, 2**31 + 1, 2**32 - 1):
+        for quotient in (2**53 + 1, 2**53 + 3, 2**60 + 2**7, 3 * 2**52 + 1, 1):
+            for beside in (-1, 0, 1):
+                for shift in (0, 31, 90):
+                    counts.append(count)
+                    numbers.append((quotient * count << shift) + beside)
+    # 1 / count, of 54 bits up to a tie that only what follows 11 zeros after it breaks
+    hard = [c for c in range(2**31 + 1, 2**31 + 2**16, 2) if 2**85 // c % 4 == 1]
+    hard = [c for c in hard if 0 < 2**85 % c < c >> 11]
+    assert hard
+    counts, numbers = counts + hard, numbers + [1] * len(hard)
+    digits = np.array([[n >> 32 * k & 0xFFFFFFFF for n in numbers] for k in range(7)])
+    unit = Fraction(1, 2**149)
+    wanted = [float(Fraction(n, c) * unit) for n, c in zip(numbers, counts, strict=True)]
+    assert quotients_by_counts(digits, np.array(counts)).tolist() == wanted
+
+
+class TestRoot:
+    """To the bit as by bisection over all doubles."""
+
+    @given(
+        st.one_of(st.integers(0, 2**200), st.integers(0, 2**4400)),
+        st.one_of(st.integers(1, 2**200), st.integers(1, 2**4400)),
+    )
+    def test_any(self, numerator, denominator):
+        wanted = nearest_root(Fraction(numerator, denominator))
+        assert root(numerator, denominator) == wanted
+
+    @given(st.integers(0, 0x7FEF_FFFF_FFFF_FFFF), st.sampled_from([-1, 0, 1]), st.booleans())
+    def test_on_a_double_and_between_two(self, number, beside, between):
+        """The square of a double, or of the middle of two, and the least bit beside it."""
+        low, high = (Fraction(double_of_bits(number + k)) for k in (0, int(between)))
+        square = ((low + high) / 2) ** 2
+        numerator = (square.numerator << 200) + beside
+        denominator = square.denominator << 200
+        if numerator >= 0:
+            wanted = nearest_root(Fraction(numerator, denominator))
+            assert root(numerator, denominator) == wanted
+            if not between and number:
+                assert wanted == low
+
+    @pytest.mark.parametrize("scale", [1, 3, 2**70, 10**400])
+    def test_known(self, scale):
+        for numerator, denominator, wanted in (
+            (0, 1, 0.0),
+            (1, 1, 1.0),
+            (2, 1, 2.0**0.5),
+            (1, 4, 0.5),
+            (2**2046, 1, 2.0**1023),
+            ((2**53 + 1) ** 2, 1, 2.0**53),  # the middle of two: to even
+            ((2**53 + 1) ** 2 + 1, 1, 2.0**53 + 2),
+            (1, 2**2148, 5e-324),
+            (1, 2**2150, 0.0),  # half of it: to even
+            (2**2100 + 1, 2**4250, 5e-324),  # more than half
+            (9, 2**2150, 1e-323),  # one and a half: to even
+            (2**2048, 1, np.inf),
+            ((2**1024 - 2**970) ** 2, 1, np.inf),  # the middle between the largest and 2**1024
+            ((2**1024 - 2**970) ** 2 - 1, 1, float(np.finfo(float).max)),
+        ):
+            assert root(numerator * scale, denominator * scale) == wanted

@@ -17,7 +17,7 @@ from hingemetrics._engine import levels, machine_code, sealed
 
 FLOAT64 = np.dtype(float)
 KEYS = [(form, dtype) for form in machine_code.FORMS for dtype in machine_code.DTYPES]
-ENTRIES = len(golden.golden()["cases"]) + len(golden.golden()["sums"])
+ENTRIES = golden.number_of_entries()
 needs_library = pytest.mark.skipif(
     machine_code.at_hand("binary", FLOAT64) is None, reason="no machine code came with the package"
 )

@@ -102,7 +102,7 @@ FAULTS = {
     "a row too few": lambda words, done: done - 1,
     "a row too many": lambda words, done: done + 1,
     "the first word": lambda words, done: add(words, (0, 0, 0), done),
-    "the last word": lambda words, done: add(words, (-1, -1, -1), done),
+    "the last word of the first column": lambda words, done: add(words, (-1, -1, 0), done),
     "each word": lambda words, done: add(words, slice(None), done),
 }
 

@@ -288,3 +288,11 @@ def test_all_negative_is_one_coding():
             one = HingeLoss()
             one.update([PREDS[row] for row in rows], [target[row] for row in rows])
             assert metric.states[key].to_bytes() == one.state.to_bytes()
+
+
+@pytest.mark.parametrize("target", [[0, 1, -1], [-1, 1, 0]])
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+def test_mixed_codings_are_refused_at_first_sight(backend, target, dtype):
+    """Also where they are in two groups."""
+    with pytest.raises(ValueError, match=says("0 and -1 mixed at index 2")):
+        hinge_loss_by(np.array(PREDS, dtype), target, ["a", "b", "c"])

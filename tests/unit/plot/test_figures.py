@@ -102,7 +102,7 @@ def test_without_matplotlib(python):
 
 
 PICTURES = {f"margins_{what}" for what in ("binary", "digits", "rare", "outliers", "side_by_side")}
-PICTURES |= {"one_vs_all"}
+PICTURES |= {"one_vs_all", "comparison", "comparison_one_vs_all"}
 
 
 @pytest.mark.more
