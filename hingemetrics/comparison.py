@@ -16,12 +16,10 @@ from hingemetrics._inputs.arguments import checked_confidence_level
 from hingemetrics._inputs.batch import Batch
 from hingemetrics._inputs.groups import Groups
 
-<<<<<<< HEAD
 if TYPE_CHECKING:
     from fractions import Fraction
-=======
+
 _BELOW_ONE = 1.0 - 2.0**-53
->>>>>>> main
 
 
 class Comparison(NamedTuple):
