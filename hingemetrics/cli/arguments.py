@@ -155,17 +155,6 @@ def _add_gates(group: Any) -> None:
         help="exit with status 1 if the loss, or that of any class or group, is above X or NaN",
     )
     group.add_argument(
-        "--fail-if-worse",
-        action="store_true",
-        help="the same if the whole interval of the difference lies above 0 (--against)",
-    )
-    group.add_argument(
-        "--fail-above-difference",
-        type=types.bound,
-        metavar="X",
-        help="the same if the difference is above X (--against)",
-    )
-    group.add_argument(
         "--baseline",
         type=types.file_path,
         metavar="FILE",
@@ -189,6 +178,17 @@ def _add_gates(group: Any) -> None:
         "--accept-worse",
         action="store_true",
         help="open the baseline's gate, and write FILE all the same",
+    )
+    group.add_argument(
+        "--fail-if-worse",
+        action="store_true",
+        help="exit with status 1 if the interval of the difference lies above 0 (--against)",
+    )
+    group.add_argument(
+        "--fail-above-difference",
+        type=types.bound,
+        metavar="X",
+        help="the same if the difference is above X",
     )
 
 

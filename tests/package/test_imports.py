@@ -125,14 +125,14 @@ def test_the_command_is_read_from_the_top_down():
         {"cli"},
         {"cli.run"},
         {"cli.arguments", "cli.baseline", "cli.merging"},
-        {"cli.argument_types", "cli.intervals"},
-        {"cli.formats"},
+        {"cli.argument_types"},
+        {"cli.formats", "cli.intervals"},
         {"cli.formats.junit"},
         {"cli.formats.json_object", "cli.formats.markdown", "cli.formats.text"},
         {"cli.formats.characters", "cli.formats.tables"},
         {"cli.report"},
-        {"cli.difference", "cli.groups"},
-        {"cli.increase"},
+        {"cli.difference"},
+        {"cli.groups", "cli.increase"},
         {"cli.breakdown", "cli.console", "cli.gate", "cli.outputs", "cli.state_files"},
     ]
     assert set().union(*levels) == {m for m in house.PATHS if house.room(m) == "cli"}

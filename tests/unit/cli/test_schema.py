@@ -90,6 +90,42 @@ def test_a_first_baseline(report, tmp_path):
     assert found["updated"] is True
 
 
+@pytest.fixture
+def of_rows(tmp_path):
+    """Options of two more columns: other predictions and groups, each for the rows of a case."""
+
+    def options(case):
+        np.save(tmp_path / "p.npy", case.preds)
+        np.save(tmp_path / "y.npy", case.target)
+        np.save(tmp_path / "other.npy", case.preds * 0.5)
+        np.save(tmp_path / "groups.npy", np.arange(len(case)) % 2 / 2)
+        mode = ["--multiclass-mode", case.mode] if case.mode else []
+        against = ["--against", tmp_path / "other.npy", "--by", tmp_path / "groups.npy"]
+        return [tmp_path / "p.npy", tmp_path / "y.npy", *mode, *against]
+
+    return options
+
+
+@pytest.mark.parametrize("case", [AGAIN, AGAIN.rows([0]), AGAIN.rows(slice(0)), *forms(9, [None])])
+def test_of_two_models_and_groups(command, of_rows, case):
+    gates = ["--fail-if-worse", "--fail-above-difference", "0.1", "--fail-above", "0.3"]
+    found = json.loads(command(*of_rows(case), *gates, "--json").stdout)
+    VALIDATOR.validate(found)
+    names = ["fail-above", *["by"] * bool(len(case)), "fail-if-worse", "fail-above-difference"]
+    assert [gate["name"] for gate in found["gates"]] == names
+    for key in ("against", "groups"):
+        assert not VALIDATOR.is_valid({**found, key: {"else": 1}}), key
+
+
+@pytest.mark.parametrize("options", [[], ["--bootstrap", "39"]])
+@pytest.mark.parametrize(
+    "case", [AGAIN, AGAIN.rows(slice(0)), form(9, 3, "one-vs-all", True, None)]
+)
+def test_of_intervals(report, case, options):
+    found = report(case, "--interval", *options)
+    assert not VALIDATOR.is_valid({**found, "interval": {**found["interval"], "level": 1}})
+
+
 def test_what_it_requires_is_needed(report):
     """And each kind of field is checked: the schema says no to what is not a report."""
     found = report(AGAIN, *MOST, before=AGAIN)
