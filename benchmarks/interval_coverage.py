@@ -1,6 +1,6 @@
 """How often intervals hold the true difference of two models, or the true loss of one.
 
-    python benchmarks/coverage.py [SETS]
+    python benchmarks/interval_coverage.py [SETS]
 
 Data sets are drawn from populations whose mean losses are known: exponential and heavy-tailed
 losses, rare large ones, weights, clusters. Printed is the share of SETS intervals (2000) of level
