@@ -40,7 +40,7 @@ def compare(
     All sums are exact, of exact differences, squares and products, and each result is rounded once:
     it has the same bits for any order, batching, thread count and machine. Without weights this is
     the paired standard error of the textbooks. The interval is that of the normal distribution:
-    difference ± z * stderr.
+    difference ± z * stderr, where the last bit of z is that of the machine's logarithm.
 
     Parameters
     ----------
