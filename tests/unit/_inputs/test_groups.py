@@ -4,8 +4,6 @@ import datetime
 import enum
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 from oracle import says
@@ -14,6 +12,7 @@ from hingemetrics import hinge_loss_by
 from hingemetrics._inputs import groups as room
 from hingemetrics._inputs.groups import checked_groups
 
+pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
 Date, Time = datetime.date, datetime.datetime
 UTC, EAST = datetime.timezone.utc, datetime.timezone(datetime.timedelta(hours=1))
 NEW_YEAR, NEXT_DAY = Date(2020, 1, 1), Date(2020, 1, 2)
