@@ -131,7 +131,7 @@ def changed(**numbers):
 
 HOSTILE = {
     "samples": changed(_1=2**159999),
-    "classes": (2**40, *ONE_PAIR[1:]),
+    "classes": (2**64, *ONE_PAIR[1:]),  # 2**40 have one loss, if they are not one-vs-all
     "exponent of weights": changed(_4=2**40),
     "exponent of squared weights": changed(_6=2**40),
     "exponent of losses": changed(_10=2**40),
