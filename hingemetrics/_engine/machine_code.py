@@ -62,6 +62,15 @@ def _bound(function: Any, form: str, dtype: np.dtype[Any], owner: object) -> Ker
     return _bound_losses(function, form, dtype, owner)
 
 
+def _rows(function: Any, words: bytes) -> int:
+    """Call a function of machine code with a frame; return the row at which it stopped."""
+    try:
+        row: int = function(words)
+    except ctypes.ArgumentError as error:  # what ctypes makes of it
+        raise MemoryError from error
+    return row
+
+
 def _bound_moments(function: Any, owner: object) -> Kernel:
     """Return the kernel that adds losses, (n, k), to the words of `MomentSums`."""
     pack = frame.pack_moments
@@ -69,7 +78,8 @@ def _bound_moments(function: Any, owner: object) -> Kernel:
     def kernel(
         x: Floats, y: Floats, weight: Floats, plain: bool, words: Ints, owner: object = owner
     ) -> int:
-        rows: int = function(
+        return _rows(
+            function,
             pack(
                 id(x) + _DATA,
                 id(y) + _DATA,
@@ -78,9 +88,8 @@ def _bound_moments(function: Any, owner: object) -> Kernel:
                 *x.shape,
                 weight.size > 0,
                 plain,
-            )
+            ),
         )
-        return rows
 
     return kernel
 
@@ -105,7 +114,8 @@ def _bound_groups(function: Any, owner: object) -> Kernel:
         owner: object = owner,
     ) -> int:
         of_preds = digits is not None
-        rows: int = function(
+        return _rows(
+            function,
             pack(
                 id(losses) + _DATA,
                 id(weight) + _DATA,
@@ -121,9 +131,8 @@ def _bound_groups(function: Any, owner: object) -> Kernel:
                 binary,
                 plain,
                 of_preds,
-            )
+            ),
         )
-        return rows
 
     return kernel
 
@@ -168,11 +177,7 @@ def _bound_losses(function: Any, form: str, dtype: np.dtype[Any], owner: object)
             start,
             doubles,
         )
-        try:
-            row: int = function(words)
-        except ctypes.ArgumentError as error:  # what ctypes makes of it
-            raise MemoryError from error
-        return row
+        return _rows(function, words)
 
     return kernel
 

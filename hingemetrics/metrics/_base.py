@@ -57,7 +57,7 @@ class _Constant:
 
 
 class Metric:
-    """Base of all metrics: configuration, updates and copies."""
+    """Base of all metrics: configuration, copies, and what was seen, replaced as a whole."""
 
     is_differentiable = _Constant(True)
     higher_is_better = _Constant(False)
@@ -108,6 +108,33 @@ class Metric:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self._configuration().items())
         return f"{type(self).__name__}({arguments})"
 
+    def _check_ignore_index(self, other: Metric) -> None:
+        """Raise unless another metric, to be merged, ignores the same target."""
+        if other._ignore_index != self._ignore_index:
+            raise ValueError(
+                f"metrics must have the same ignore_index, "
+                f"got {self._ignore_index} and {other._ignore_index}"
+            )
+
+    def _swap(self, seen: Any, new: Any) -> bool:
+        """Compare and swap: replace `seen`, unless another thread has replaced it."""
+        with _lock:
+            unchanged = self._seen is seen
+            if unchanged:
+                self._seen = new
+        return unchanged
+
+    def _change(self, changed: Callable[[Any], Any]) -> None:
+        """Apply `changed` to what was seen, again if another thread was faster; all or nothing."""
+        while True:
+            seen = self._seen
+            if self._swap(seen, changed(seen)):
+                return
+
+
+class BatchMetric(Metric):
+    """A metric of one model, whose batches are predictions, targets and perhaps weights."""
+
     def update(self, preds: object, target: object, sample_weight: object = None) -> None:
         """Add a batch.
 
@@ -138,23 +165,8 @@ class Metric:
         """Add a batch, all of it or, on any error, nothing."""
         raise NotImplementedError
 
-    def _swap(self, seen: Any, new: Any) -> bool:
-        """Compare and swap: replace `seen`, unless another thread has replaced it."""
-        with _lock:
-            unchanged = self._seen is seen
-            if unchanged:
-                self._seen = new
-        return unchanged
 
-    def _change(self, changed: Callable[[Any], Any]) -> None:
-        """Apply `changed` to what was seen, again if another thread was faster; all or nothing."""
-        while True:
-            seen = self._seen
-            if self._swap(seen, changed(seen)):
-                return
-
-
-class ForwardMetric(Metric, Generic[Value_co]):
+class ForwardMetric(BatchMetric, Generic[Value_co]):
     """A metric that can also return the loss of a single batch."""
 
     def forward(self, preds: object, target: object, sample_weight: object = None) -> Value_co:

@@ -16,7 +16,7 @@ from hingemetrics._core.typing import Array, Floats
 from hingemetrics._engine.measure import loss_blocks
 from hingemetrics._inputs.arguments import checked_confidence_level, checked_int
 from hingemetrics._inputs.batch import Batch
-from hingemetrics.metrics._base import Metric, locked
+from hingemetrics.metrics._base import BatchMetric, locked
 from hingemetrics.state import HingeState, tally_of, updated
 
 _Value = TypeVar("_Value", bound="float | Floats")
@@ -140,7 +140,7 @@ def bootstrap_interval(
     return options.interval(total, resamples)
 
 
-class BootstrapHingeLoss(Metric):
+class BootstrapHingeLoss(BatchMetric):
     """The hinge loss with a percentile bootstrap interval over samples.
 
     In each resample a sample counts k times, with k from a Poisson distribution of mean 1: the way

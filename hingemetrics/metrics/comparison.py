@@ -206,7 +206,7 @@ class HingeComparison(Metric):
         """Everything seen so far, as an immutable value."""
         return self._seen
 
-    def update(  # type: ignore[override]
+    def update(
         self,
         preds: object,
         baseline_preds: object,
@@ -236,7 +236,9 @@ class HingeComparison(Metric):
         """
         pair = _batches(preds, baseline_preds, target, sample_weight, self._ignore_index)
         clusters = _groups(groups, pair[0].rows)
-        self._change(lambda seen: compared(seen, *pair, clusters))
+        seen = self._seen
+        if not self._swap(seen, compared(seen, *pair, clusters)):  # another thread was faster
+            self._add(compared(self._nothing(), *pair, clusters))
 
     def compute(self) -> Comparison:
         """Return the comparison over everything seen.
@@ -269,17 +271,16 @@ class HingeComparison(Metric):
             If the configurations, numbers of classes or codings disagree.
         """
         if isinstance(other, HingeComparison):
-            if other.ignore_index != self._ignore_index:
-                raise ValueError(
-                    f"metrics must have the same ignore_index, "
-                    f"got {self._ignore_index} and {other.ignore_index}"
-                )
+            self._check_ignore_index(other)
             other = other.state
         if not isinstance(other, ComparisonState):
             raise TypeError(
                 f"other must be a HingeComparison or a ComparisonState, got {type(other).__name__}"
             )
-        state = other
+        self._add(other)
+
+    def _add(self, state: ComparisonState) -> None:
+        """Add a state, all of it or, on any error, none of it."""
         self._change(lambda seen: seen + state)
 
     def _nothing(self) -> ComparisonState:

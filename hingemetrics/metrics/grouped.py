@@ -140,7 +140,7 @@ class GroupedHingeLoss(Metric):
         """Everything seen so far, the sum of all states, as an immutable value."""
         return state_of(self._seen.total)
 
-    def update(  # type: ignore[override]
+    def update(
         self, preds: object, target: object, groups: object, sample_weight: object = None
     ) -> None:
         """Add a batch.
@@ -211,11 +211,7 @@ class GroupedHingeLoss(Metric):
                 raise TypeError(
                     f"other must hold GroupedHingeLoss, got {type(one).__name__} at index {index}"
                 )
-            if one._ignore_index != self._ignore_index:
-                raise ValueError(
-                    f"metrics must have the same ignore_index, "
-                    f"got {self._ignore_index} and {one._ignore_index}"
-                )
+            self._check_ignore_index(one)
             total += one._seen
         self._add(total)
 

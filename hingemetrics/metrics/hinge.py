@@ -213,11 +213,7 @@ class HingeLoss(ForwardMetric[Value_co]):
             state, updates, local = other._seen
             if local is not None:
                 raise _synced_error("merged")
-            if other._ignore_index != self._ignore_index:
-                raise ValueError(
-                    f"metrics must have the same ignore_index, "
-                    f"got {self._ignore_index} and {other._ignore_index}"
-                )
+            self._check_ignore_index(other)
             self._add(state, updates)
         else:
             raise TypeError(
