@@ -211,7 +211,7 @@ def read_by_package(data, wanted, elements):
     found = ([], [], [])
     try:
         with mock.patch.object(csv_files, "_opened", return_value=io.BytesIO(data)):
-            for block in _files.blocks(*parts, elements):
+            for block in _files.blocks(*parts, elements=elements):
                 for values, array in zip(found, block[1:4], strict=True):
                     if array is not None:
                         values += array.reshape(len(block.preds), -1).tolist()
