@@ -4,7 +4,8 @@ A double is split into pieces, integers of at most 24 bits each, and the exact d
 doubles into the differences of their pieces. Products of pieces have at most 48 bits, and the sum
 of those that share a place at most 51: exact in a double, and turned into an int64 by adding a
 constant and reading the bits of the result, as `exact` does. What is too big or too fine for that
-is summed as plain integers, one by one.
+is summed as plain integers, one by one. All sums are kept as digits of the grid that `exact` has,
+those of products on one whose unit is its square.
 """
 
 from __future__ import annotations
@@ -13,26 +14,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hingemetrics._core.grid import DIGIT_BITS, DIGIT_MASK, LOWEST, ONE
+from hingemetrics._core.grid import DIGIT_BITS, DIGIT_MASK, LOWEST, NARROW, ONE, sum_of_digits
 from hingemetrics._core.totals import Total
 from hingemetrics._core.typing import Bools, Floats, Ints
 
 PIECES = 7
-PLACES = 2 * PIECES - 1  # of products of two pieces
 FIRST, STEP = 19, -24  # a piece k counts units of 2**(FIRST + STEP * k)
 PLAIN = slice(1, 4)  # the pieces of plain losses below PLAIN_LIMIT: multiples of 2**-53
 PLAIN_LIMIT = 2.0**18
 LIMIT, TINY = 2.0**42, 2.0**-72  # doubles between them, and zero, have no more than all pieces
 MOMENT_ROWS = 1 << 11  # sums of so many integers below 2**51 fit in an int64
 
-# What is summed for each column: pieces of x, then of y, products for squares, and for products.
-X, Y = slice(0, PIECES), slice(PIECES, 2 * PIECES)
-SQUARES = slice(Y.stop, Y.stop + PLACES)
-PRODUCTS = slice(SQUARES.stop, SQUARES.stop + PLACES)
-STREAMS = PRODUCTS.stop
-
-_PIECE_SHIFTS = [FIRST + STEP * k - LOWEST for k in range(PIECES)]
-_PRODUCT_SHIFTS = [2 * (FIRST - LOWEST) + STEP * k for k in range(PLACES)]
+# What is summed for each column, as so many digits: x, y, the squares, and the products with w.
+# The first digit of a sum counts units of 2**UNIT, that of products their square.
+UNIT = LOWEST + DIGIT_BITS * NARROW.start
+X, Y, SQUARES, PRODUCTS = slice(0, 8), slice(8, 16), slice(16, 29), slice(29, 42)
+DIGIT_ROWS = PRODUCTS.stop
 
 
 class Moments(NamedTuple):
@@ -74,13 +71,13 @@ def moments_of_ones(number: int) -> Moments:
 class MomentSums:
     """Moments of columns that losses are being added to, the last one of the weights.
 
-    `words` are the low 32 bits and the rest of each sum of integers, (2, STREAMS, columns).
+    `digits` are those of each sum, (DIGIT_ROWS, columns), which take 2**29 additions.
     """
 
-    __slots__ = ("_unusual", "words")
+    __slots__ = ("_unusual", "digits")
 
     def __init__(self, columns: int) -> None:
-        self.words: Ints = np.zeros((2, STREAMS, columns), np.int64)
+        self.digits: Ints = np.zeros((DIGIT_ROWS, columns), np.int64)
         self._unusual: dict[int, Moments] = {}
 
     def add(self, x: Floats, y: Floats, weight: Floats | None, plain: bool) -> None:
@@ -116,45 +113,34 @@ class MomentSums:
             x, y = np.where(usual, x, 0.0), np.where(usual, y, 0.0)
         columns = slice(first, first + x.shape[1])
         chosen = range(PIECES)[pieces]
-        of_x = self._split(x, chosen, X.start, columns)
-        of_y = self._split(y, chosen, Y.start, columns)
+        of_x = self._split(x, chosen, self.digits[X, columns])
+        of_y = self._split(y, chosen, self.digits[Y, columns])
         differences = [a - b for a, b in zip(of_x, of_y, strict=True)]
-        self._multiply(differences, differences, chosen, SQUARES.start, columns)
+        self._multiply(differences, differences, chosen, self.digits[SQUARES, columns])
         if weight is not None:
             of_weight = _pieces(np.where(usual, weight[:, np.newaxis], 0.0), chosen)
-            self._multiply(differences, of_weight, chosen, PRODUCTS.start, columns)
+            self._multiply(differences, of_weight, chosen, self.digits[PRODUCTS, columns])
 
-    def _split(self, values: Floats, chosen: range, stream: int, columns: slice) -> list[Floats]:
+    def _split(self, values: Floats, chosen: range, digits: Ints) -> list[Floats]:
         """Add the pieces of doubles, and return them."""
         pieces = _pieces(values, chosen)
         for k, piece in zip(chosen, pieces, strict=True):
-            self._add_integers(piece, FIRST + STEP * k, stream + k, columns)
+            _add_integers(piece, FIRST + STEP * k, digits, UNIT)
         return pieces
 
-    def _multiply(
-        self, a: list[Floats], b: list[Floats], chosen: range, stream: int, columns: slice
-    ) -> None:
+    def _multiply(self, a: list[Floats], b: list[Floats], chosen: range, digits: Ints) -> None:
         """Add the products of pieces, those that share a place together."""
         for place in range(2 * len(chosen) - 1):
             shared = sum(
                 a[j] * b[place - j] for j in range(len(chosen)) if 0 <= place - j < len(chosen)
             )
-            place += 2 * chosen.start
-            self._add_integers(shared, 2 * FIRST + STEP * place, stream + place, columns)
-
-    def _add_integers(self, values: Any, exponent: int, stream: int, columns: slice) -> None:
-        """Add multiples of 2**exponent, of at most 51 bits, to the words of a stream."""
-        magic = np.float64(1.5 * 2.0 ** (exponent + 52))
-        offset = np.uint64(len(values) * int(magic.view(np.int64)) % (1 << 64))
-        sums = ((values + magic).view(np.uint64).sum(axis=0) - offset).view(np.int64)
-        self.words[0, stream, columns] += sums & DIGIT_MASK
-        self.words[1, stream, columns] += sums >> DIGIT_BITS
+            exponent = 2 * FIRST + STEP * (place + 2 * chosen.start)
+            _add_integers(shared, exponent, digits, 2 * UNIT)
 
     def moments(self, weighted: bool) -> list[Moments]:
         """Return the moments of each column, that of the weights last."""
-        x, y = self._totals(X, _PIECE_SHIFTS), self._totals(Y, _PIECE_SHIFTS)
-        squares = self._totals(SQUARES, _PRODUCT_SHIFTS)
-        products = self._totals(PRODUCTS, _PRODUCT_SHIFTS)
+        x, y = (self._totals(each, NARROW.start) for each in (X, Y))
+        squares, products = (self._totals(each, 2 * NARROW.start) for each in (SQUARES, PRODUCTS))
         if not weighted:  # every weight is 1
             products = [(a - b) << -LOWEST for a, b in zip(x, y, strict=True)]
         found = [
@@ -166,15 +152,21 @@ class MomentSums:
         of_weights = found.pop()
         return [*found, Moments(*of_weights[:-1], 0)]  # products with themselves are their squares
 
-    def _totals(self, streams: slice, shifts: list[int]) -> list[int]:
-        """Return the sums of some streams for each column; most streams are zero."""
-        totals = [0] * self.words.shape[2]
-        for stream, shift in zip(range(streams.start, streams.stop), shifts, strict=True):
-            low, high = self.words[:, stream]
-            if low.any() or high.any():
-                for column, (a, b) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
-                    totals[column] += (a + (b << DIGIT_BITS)) << shift
-        return totals
+    def _totals(self, rows: slice, first: int) -> list[int]:
+        """Return the sum of each column, whose first digit is that one of the grid."""
+        return [sum_of_digits(digits, first) for digits in self.digits[rows].T.tolist()]
+
+
+def _add_integers(values: Any, exponent: int, digits: Ints, unit: int) -> None:
+    """Add multiples of 2**exponent, of at most 51 bits, to digits: a column of them to each."""
+    magic = np.float64(1.5 * 2.0 ** (exponent + 52))
+    offset = np.uint64(len(values) * int(magic.view(np.int64)) % (1 << 64))
+    sums = ((values + magic).view(np.uint64).sum(axis=0) - offset).view(np.int64)
+    digit, shift = divmod(exponent - unit, DIGIT_BITS)
+    low, high = (sums & DIGIT_MASK) << shift, (sums >> DIGIT_BITS) << shift
+    digits[digit] += low & DIGIT_MASK
+    digits[digit + 1] += (low >> DIGIT_BITS) + (high & DIGIT_MASK)
+    digits[digit + 2] += high >> DIGIT_BITS
 
 
 def _is_usual(values: Floats) -> Bools:

@@ -39,7 +39,7 @@ WORDS = 15
 
 pack = struct.Struct(f"{WORDS}q").pack
 
-MOMENT_BLOCK = 128  # losses: with their pieces, all that moments are made of stays on the stack
+MOMENT_BLOCK = 96  # losses: so many products of pieces do not overflow
 MOMENT_WORDS = 8
 (
     FIRST_LOSSES,  # where the address of the data is, as above

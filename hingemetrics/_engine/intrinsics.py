@@ -1,4 +1,4 @@
-"""What all kernels are written with: the helper's decorator, addresses, and bits of doubles."""
+"""What all kernels are written with: the helper's decorator, addresses, bits and digits."""
 # Numba infers the types below, and mypy cannot follow it there.
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -11,6 +11,8 @@ from numba.extending import intrinsic
 
 from hingemetrics._engine.frame import STACK_DOUBLES
 
+LOW = (1 << 32) - 1
+
 # Helpers are only called by kernels, and a quarter quicker to compile for knowing it.
 helper = njit(  # type: ignore[call-overload]
     error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
@@ -21,6 +23,17 @@ helper = njit(  # type: ignore[call-overload]
 def bits_of(x):
     """Return the bit pattern of a double."""
     return np.float64(x).view(np.uint64)
+
+
+@helper
+def fold(digits, at, columns, place, amount):
+    """Add amount * 2**place to a column of digits, the first of which is at `at`."""
+    at += (place >> 5) * columns
+    shift = place & 31
+    low, high = (amount & LOW) << shift, (amount >> 32) << shift
+    digits[at] += low & LOW
+    digits[at + columns] += (low >> 32) + (high & LOW)
+    digits[at + 2 * columns] += high >> 32
 
 
 @intrinsic

@@ -46,7 +46,7 @@ from hingemetrics._engine.frame import (
     scratch_doubles,
     short_tile,
 )
-from hingemetrics._engine.intrinsics import bits_of, data, helper, pointer, stack
+from hingemetrics._engine.intrinsics import bits_of, data, fold, helper, pointer, stack
 
 STREAMED = 128  # from so many classes on, PASSES rows are not buffered; fewer are faster joined
 FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay below 2**62
@@ -67,7 +67,6 @@ TINY = 2.0**-69  # from here on the third level leaves nothing: a double has 53 
 TOP0 = 0x41E8 >> 3  # what every pattern of the first level begins with, above bit 51
 # Of as many patterns as share a pass; sums of patterns may wrap around.
 ALL0, ALL1, ALL2 = (np.uint64(PASSES * int(bits) % 2**64) for bits in (BITS0, BITS1, BITS2))
-LOW = (1 << 32) - 1
 MANTISSA = (1 << 52) - 1
 NOT_FINITE = 0x7FF  # the exponent of inf and NaN, and a mask of any exponent
 LARGEST = (NOT_FINITE << 52) - 1  # the bits of the largest finite double
@@ -111,25 +110,14 @@ def _is_fine(patterns):
 
 
 @helper
-def _fold(digits, at, columns, place, amount):
-    """Add amount * 2**(place + LOWEST) to a column of digits; digit 0 of it would be at `at`."""
-    at += (place >> 5) * columns
-    shift = place & 31
-    low, high = (amount & LOW) << shift, (amount >> 32) << shift
-    digits[at] += low & LOW
-    digits[at + columns] += (low >> 32) + (high & LOW)
-    digits[at + 2 * columns] += high >> 32
-
-
-@helper
 def _fold_levels(digits, column, columns, levels):
     """Add the sums of the three levels to a column of narrow digits."""
     first, second, third = levels
     at = COUNTERS - NARROW_FIRST * columns + column
-    _fold(digits, at, columns, PLACE0, first)
-    _fold(digits, at, columns, PLACE1, second)
+    fold(digits, at, columns, PLACE0, first)
+    fold(digits, at, columns, PLACE1, second)
     if third:
-        _fold(digits, at, columns, PLACE2, third)
+        fold(digits, at, columns, PLACE2, third)
 
 
 @helper
@@ -145,7 +133,7 @@ def _add_wide(x, wide, column):
         mantissa |= MANTISSA + 1
     else:
         exponent = 1
-    _fold(wide, column, columns, exponent + 2, -mantissa if bits < 0 else mantissa)
+    fold(wide, column, columns, exponent + 2, -mantissa if bits < 0 else mantissa)
 
 
 @helper
@@ -237,7 +225,7 @@ def _fold_chunks(chunks, least, wide, column):
     columns = len(wide) // WIDE_ROWS
     for exponent in range(len(chunks)):
         if chunks[exponent] >= least:
-            _fold(wide, column, columns, max(exponent, 1) + 2, chunks[exponent])
+            fold(wide, column, columns, max(exponent, 1) + 2, chunks[exponent])
             chunks[exponent] = 0
 
 

@@ -72,11 +72,11 @@ def _rows(function: Any, words: bytes) -> int:
 
 
 def _bound_moments(function: Any, owner: object) -> Kernel:
-    """Return the kernel that adds losses, (n, k), to the words of `MomentSums`."""
+    """Return the kernel that adds losses, (n, k), to the digits of `MomentSums`."""
     pack = frame.pack_moments
 
     def kernel(
-        x: Floats, y: Floats, weight: Floats, plain: bool, words: Ints, owner: object = owner
+        x: Floats, y: Floats, weight: Floats, plain: bool, digits: Ints, owner: object = owner
     ) -> int:
         return _rows(
             function,
@@ -84,7 +84,7 @@ def _bound_moments(function: Any, owner: object) -> Kernel:
                 id(x) + _DATA,
                 id(y) + _DATA,
                 id(weight) + _DATA,
-                id(words) + _DATA,
+                id(digits) + _DATA,
                 *x.shape,
                 weight.size > 0,
                 plain,

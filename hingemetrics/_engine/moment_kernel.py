@@ -22,33 +22,37 @@ from hingemetrics._engine.frame import (
     LOSSES_WEIGHTED,
     MOMENT_BLOCK,
     MOMENT_WORDS,
+    PASSES,
     PLAIN,
     SECOND_LOSSES,
     STACK_DOUBLES,
     SUMS,
+    joined_tile,
 )
-from hingemetrics._engine.intrinsics import bits_of, data, helper, pointer, stack
+from hingemetrics._engine.intrinsics import LOW, bits_of, data, fold, helper, pointer, stack
 
 # What `moments` says too, written out again because the seal of machine code covers this file and
 # not that one; a test holds both together.
-PIECES, PLACES = 7, 13
-Y, SQUARES, PRODUCTS, STREAMS = 7, 14, 27, 40  # where sums begin, those of x at 0
+Y, SQUARES, PRODUCTS, DIGIT_ROWS = 8, 16, 29, 42  # where digits begin, those of x at 0
+UNIT = -149
 LIMIT, TINY = 2.0**42, 2.0**-72
-STEP_BITS = 24
-FIRST_MAGIC = 1.5 * 2.0 ** (
-    52 + 19
-)  # of the first piece, and 2**-24 times that of each further one
-FIRST_PRODUCT_MAGIC = 1.5 * 2.0 ** (52 + 38)  # likewise, for products of pieces by their place
 
-PLAIN_BLOCK = 512  # of one loss a row: integers below 2**50 sum to less than 2**59
+# Plain losses below 2**7 are two pieces: 30 bits in units of 2**-23, and as many of 2**-53.
+MAGIC0, MAGIC1 = 1.5 * 2.0**29, 1.5 * 2.0**-1
+PLAIN_BITS = 30
+PLACE0, PLACE1 = -23 - UNIT, -53 - UNIT
+SUMS_OF_PLAIN = 10  # of each piece of x and of y, and two halves of each of three products
+SPAN = 120  # so many losses of a row are summed at a time: sums that are not 4 KiB apart, all in L1
+WIDTH = np.uintp(SPAN)
+CHUNK, CHUNK_ROWS = 1 << 12, 1 << 6  # losses, or rows if that is more, between folds
+BIAS = 1 << 62  # what sums of products of either sign are less than
 
-# The three pieces of plain losses, which are the second to the fourth of all.
-PLAIN_FIRST = 1
-MAGIC0, MAGIC1, MAGIC2 = 1.5 * 2.0**47, 1.5 * 2.0**23, 1.5 * 2.0**-1
-PRODUCT0, PRODUCT1, PRODUCT2 = 1.5 * 2.0**42, 1.5 * 2.0**18, 1.5 * 2.0**-6
-PRODUCT3, PRODUCT4 = 1.5 * 2.0**-30, 1.5 * 2.0**-54
-PLAIN_TOP = 23  # bits: a plain loss below 2**18 leaves those of MAGIC0 above as they are
-LOW = (1 << 32) - 1
+# Any others are six pieces of 28 bits, mostly zero but for three.
+PIECES, PIECE_BITS = 6, 28
+FIRST_MAGIC = 1.5 * 2.0 ** (52 + 15)
+FIRST_PLACE = 15 - UNIT
+
+_joined_tile = helper(joined_tile)
 
 
 @helper
@@ -58,19 +62,12 @@ def _integer(patterns, n, magic):
 
 
 @helper
-def _fold(words, half, at, amount):
-    """Add an integer to a stream: its low 32 bits, and the rest in the other half of the words."""
-    words[at] += amount & LOW
-    words[half + at] += amount >> 32
+def _narrow(integer):
+    """Return an integer of at most 32 bits as one that LLVM knows to have no more.
 
-
-@helper
-def _are_plain(x, y, start, stop):
-    """Whether plain losses of both are below 2**18."""
-    found = np.uint64(0)
-    for i in range(start, stop):
-        found |= bits_of(x[i] + MAGIC0) | bits_of(y[i] + MAGIC0)
-    return found >> np.uint64(PLAIN_TOP) == bits_of(MAGIC0) >> np.uint64(PLAIN_TOP)
+    Two of those are multiplied by one instruction.
+    """
+    return np.int64(np.int32(integer))
 
 
 @helper
@@ -80,145 +77,210 @@ def _is_unusual(x):
 
 
 @helper
-def _are_usual(x, y, start, stop):
-    """Whether doubles >= 0 of both fit into all pieces."""
+def _are_usual(x):
+    """Whether doubles >= 0 fit into all pieces."""
     unusual = np.int64(0)
-    for i in range(start, stop):
-        unusual |= _is_unusual(x[i]) | _is_unusual(y[i])
+    for i in range(len(x)):
+        unusual |= _is_unusual(x[i])
     return unusual == 0
 
 
-@helper
-def _plain_sums(x, y, n):
-    """Return the patterns' sums of three pieces of x, of three of y, and of five places."""
-    x0 = x1 = x2 = y0 = y1 = y2 = s0 = s1 = s2 = s3 = s4 = np.uint64(0)
-    for i in range(n):
-        rest = x[i]
-        rounded = rest + MAGIC0
-        x0 += bits_of(rounded)
-        a = rounded - MAGIC0
-        rest -= a
-        rounded = rest + MAGIC1
-        x1 += bits_of(rounded)
-        b = rounded - MAGIC1
-        c = rest - b
-        x2 += bits_of(c + MAGIC2)
-        rest = y[i]
-        rounded = rest + MAGIC0
-        y0 += bits_of(rounded)
-        piece = rounded - MAGIC0
-        a -= piece
-        rest -= piece
-        rounded = rest + MAGIC1
-        y1 += bits_of(rounded)
-        piece = rounded - MAGIC1
-        b -= piece
-        rest -= piece
-        y2 += bits_of(rest + MAGIC2)
-        c -= rest
-        s0 += bits_of(a * a + PRODUCT0)
-        a += a
-        s1 += bits_of(a * b + PRODUCT1)
-        s2 += bits_of((a * c + b * b) + PRODUCT2)
-        s3 += bits_of((b + b) * c + PRODUCT3)
-        s4 += bits_of(c * c + PRODUCT4)
-    return x0, x1, x2, y0, y1, y2, s0, s1, s2, s3, s4
+# Plain losses
 
 
 @helper
-def _add_plain(x, y, n, columns, column, words):
-    """Add plain losses below 2**18 to a column."""
-    x0, x1, x2, y0, y1, y2, s0, s1, s2, s3, s4 = _plain_sums(x, y, n)
-    size = STREAMS * columns
-    at = PLAIN_FIRST * columns + column
-    _fold(words, size, at, _integer(x0, n, MAGIC0))
-    _fold(words, size, at + columns, _integer(x1, n, MAGIC1))
-    _fold(words, size, at + 2 * columns, _integer(x2, n, MAGIC2))
-    at += Y * columns
-    _fold(words, size, at, _integer(y0, n, MAGIC0))
-    _fold(words, size, at + columns, _integer(y1, n, MAGIC1))
-    _fold(words, size, at + 2 * columns, _integer(y2, n, MAGIC2))
-    at = (SQUARES + 2 * PLAIN_FIRST) * columns + column
-    _fold(words, size, at, _integer(s0, n, PRODUCT0))
-    _fold(words, size, at + columns, _integer(s1, n, PRODUCT1))
-    _fold(words, size, at + 2 * columns, _integer(s2, n, PRODUCT2))
-    _fold(words, size, at + 3 * columns, _integer(s3, n, PRODUCT3))
-    _fold(words, size, at + 4 * columns, _integer(s4, n, PRODUCT4))
+def _are_plain(x):
+    """Whether plain losses fit into two pieces."""
+    found, bits = np.uint64(0), np.uint64(PLAIN_BITS)
+    for i in range(len(x)):
+        found |= bits_of(x[i] + MAGIC0)
+    return found >> bits == bits_of(MAGIC0) >> bits
 
 
 @helper
-def _scaled(magic, steps):
-    """Return `magic` times STEP to the power of `steps`, by its exponent."""
-    bits = np.int64(np.float64(magic).view(np.int64)) - steps * (STEP_BITS << 52)
+def _two_pieces(x):
+    """Return the patterns that hold the two pieces of a plain loss."""
+    rounded = x + MAGIC0
+    return bits_of(rounded), bits_of((x - (rounded - MAGIC0)) + MAGIC1)
+
+
+@helper
+def _pair(x, y):
+    """Return the patterns of two losses, and the products of the differences of their pieces."""
+    x0, x1 = _two_pieces(x)
+    y0, y1 = _two_pieces(y)
+    first = _narrow(np.uint64(x0 - y0).view(np.int64))
+    second = _narrow(np.uint64(x1 - y1).view(np.int64))
+    return x0, x1, y0, y1, first * first, first * second, second * second
+
+
+@helper
+def _add_product(product, at, sums):
+    """Add both halves of a sum of products >= 0 to sums that are a span apart."""
+    bits = np.uint64(product)
+    sums[at] += bits & np.uint64(LOW)
+    sums[at + WIDTH] += bits >> np.uint64(32)
+
+
+@helper
+def _add_passes(x, y, length, width, sums):
+    """Add PASSES rows of so many plain losses, which are `length` apart, to sums for each column.
+
+    Four products have less than 63 bits together. Unsigned indices are not tested for being from
+    the end, and all sums are in one array, so that LLVM need not ask which of many overlap.
+    """
+    x0, x1, x2, x3 = x[:width], x[length:], x[2 * length :], x[3 * length :]
+    y0, y1, y2, y3 = y[:width], y[length:], y[2 * length :], y[3 * length :]
+    for j in range(width):
+        p, q = _pair(x0[j], y0[j]), _pair(x1[j], y1[j])
+        r, s = _pair(x2[j], y2[j]), _pair(x3[j], y3[j])
+        at = np.uintp(j)
+        sums[at] += (p[0] + q[0]) + (r[0] + s[0])
+        at += WIDTH
+        sums[at] += (p[1] + q[1]) + (r[1] + s[1])
+        at += WIDTH
+        sums[at] += (p[2] + q[2]) + (r[2] + s[2])
+        at += WIDTH
+        sums[at] += (p[3] + q[3]) + (r[3] + s[3])
+        at += WIDTH
+        _add_product((p[4] + q[4]) + (r[4] + s[4]), at, sums)
+        at += WIDTH + WIDTH
+        _add_product((p[5] + q[5]) + (r[5] + s[5]) + BIAS, at, sums)
+        at += WIDTH + WIDTH
+        _add_product((p[6] + q[6]) + (r[6] + s[6]), at, sums)
+
+
+@helper
+def _copy_passes(x, at, stop, length, width, copy):
+    """Copy what there is of PASSES rows, and zeros where they end."""
+    for k in range(PASSES):
+        for j in range(width):
+            copy[k * width + j] = x[at + j] if at + j < stop else 0.0
+        at += length
+
+
+@helper
+def _join(sums, width, columns):
+    """Add the sums of rows that were joined to those of the first one."""
+    for k in range(SUMS_OF_PLAIN):
+        of_kind = sums[k * SPAN : (k + 1) * SPAN]
+        for column in range(min(columns, width)):
+            total = np.uint64(0)
+            for j in range(column, width, columns):
+                total += of_kind[j]
+            of_kind[column] = total
+
+
+@helper
+def _fold_plain(sums, j, passes, digits, columns, column):
+    """Fold the sums of a column, which so many passes were added to, into its digits."""
+    n = PASSES * passes
+    fold(digits, column, columns, PLACE0, _integer(sums[j], n, MAGIC0))
+    fold(digits, column, columns, PLACE1, _integer(sums[j + SPAN], n, MAGIC1))
+    at = Y * columns + column
+    fold(digits, at, columns, PLACE0, _integer(sums[j + 2 * SPAN], n, MAGIC0))
+    fold(digits, at, columns, PLACE1, _integer(sums[j + 3 * SPAN], n, MAGIC1))
+    at = SQUARES * columns + column
+    for k in range(3):
+        place = 2 * PLACE0 - k * PLAIN_BITS + (k == 1)  # this product is there twice
+        half = j + (4 + 2 * k) * SPAN
+        low, high = np.int64(sums[half]), np.int64(sums[half + SPAN])
+        fold(digits, at, columns, place, low)
+        fold(digits, at, columns, place + 32, high - passes * (BIAS >> 32) * (k == 1))
+
+
+@helper
+def _add_plain(x, y, row, stop, losses, digits, scratch):
+    """Add rows of plain losses that fit into two pieces."""
+    length = _joined_tile(losses)[0]
+    columns = losses + 1
+    sums, scratch = scratch[: SUMS_OF_PLAIN * SPAN].view(np.uint64), scratch[SUMS_OF_PLAIN * SPAN :]
+    copy_x, copy_y = scratch[: PASSES * SPAN], scratch[PASSES * SPAN : 2 * PASSES * SPAN]
+    first, end, step = row * losses, stop * losses, PASSES * length
+    passes = (end - first + step - 1) // step * (length // losses)
+    for left in range(0, length, SPAN):
+        width = min(SPAN, length - left)
+        for j in range(len(sums)):
+            sums[j] = 0
+        for at in range(first, end, step):
+            if at + step <= end:
+                _add_passes(x[at + left :], y[at + left :], length, width, sums)
+            else:
+                _copy_passes(x, at + left, end, length, width, copy_x)
+                _copy_passes(y, at + left, end, length, width, copy_y)
+                _add_passes(copy_x, copy_y, width, width, sums)
+        _join(sums, width, losses)
+        for j in range(min(width, losses)):
+            _fold_plain(sums, j, passes, digits, columns, left + j)
+
+
+# Any others
+
+
+@helper
+def _scaled(magic, pieces):
+    """Return `magic` for so many pieces further on, by its exponent."""
+    bits = np.int64(np.float64(magic).view(np.int64)) - pieces * (PIECE_BITS << 52)
     return np.int64(bits).view(np.float64)
 
 
 @helper
-def _take_piece(rest, n, magic, piece):
-    """Take a piece off n doubles, exactly.
+def _take_piece(x, y, magic, differences):
+    """Take a piece off doubles x and y, exactly, and write the differences of those.
 
-    Return its sum, and whether any of it, and any of what it leaves, is not zero.
+    Return the sums of both, whether any difference is not zero, and whether anything is left.
     """
-    patterns = taken = left = np.uint64(0)
-    for i in range(n):
-        rounded = rest[i] + magic
-        patterns += bits_of(rounded)
-        piece[i] = rounded - magic
-        rest[i] -= piece[i]
-        taken |= bits_of(piece[i])
-        left |= bits_of(rest[i])
-    one = np.uint64(1)
-    return _integer(patterns, n, magic), taken << one != 0, left << one != 0
+    of_x = of_y = found = np.int64(0)
+    left = np.uint64(0)
+    for i in range(len(differences)):
+        rounded_x, rounded_y = x[i] + magic, y[i] + magic
+        integer_x = np.uint64(bits_of(rounded_x) - bits_of(magic)).view(np.int64)
+        integer_y = np.uint64(bits_of(rounded_y) - bits_of(magic)).view(np.int64)
+        of_x += integer_x
+        of_y += integer_y
+        difference = integer_x - integer_y
+        differences[i] = difference
+        found |= difference
+        x[i] -= rounded_x - magic
+        y[i] -= rounded_y - magic
+        left |= bits_of(x[i]) | bits_of(y[i])
+    return of_x, of_y, found != 0, left << np.uint64(1) != 0
 
 
 @helper
-def _split(x, n, rest, pieces, columns, at, words):
-    """Write the pieces of n usual doubles, and add them to streams, the first of which is `at`.
+def _split(x, y, n, differences, columns, column, digits):
+    """Split n usual doubles x and y, and add their pieces to the digits of their sums.
 
-    Return a mask of those that are not all zero: mostly three or four of the seven. Only these
-    are written.
+    Write the differences of their pieces, and return a mask of those that are not all zero: mostly
+    three of the six.
     """
-    for i in range(n):
-        rest[i] = x[i]
     used = np.int64(0)
     for k in range(PIECES):
-        piece = pieces[k * MOMENT_BLOCK : (k + 1) * MOMENT_BLOCK]
-        amount, taken, left = _take_piece(rest, n, _scaled(FIRST_MAGIC, k), piece)
-        if taken:
-            used |= 1 << k
-            _fold(words, STREAMS * columns, at + k * columns, amount)
+        piece = differences[k * MOMENT_BLOCK : k * MOMENT_BLOCK + n]
+        of_x, of_y, found, left = _take_piece(x, y, _scaled(FIRST_MAGIC, k), piece)
+        place = FIRST_PLACE - k * PIECE_BITS
+        if of_x:
+            fold(digits, column, columns, place, of_x)
+        if of_y:
+            fold(digits, Y * columns + column, columns, place, of_y)
+        used |= np.int64(found) << k
         if not left:
             break
     return used
 
 
 @helper
-def _subtract(pieces, used, others, used_others, n):
-    """Subtract pieces from pieces, and return which are not all zero now."""
-    for k in range(PIECES):
-        a = pieces[k * MOMENT_BLOCK : k * MOMENT_BLOCK + n]
-        b = others[k * MOMENT_BLOCK : k * MOMENT_BLOCK + n]
-        if not used >> k & 1:
-            for i in range(n):
-                a[i] = 0.0
-        if used_others >> k & 1:
-            for i in range(n):
-                a[i] -= b[i]
-    return used | used_others
-
-
-@helper
-def _product(a, b, n, magic):
+def _product(a, b, n):
     """Return the sum of n products of pieces."""
-    patterns = np.uint64(0)
+    amount = np.int64(0)
     for i in range(n):
-        patterns += bits_of(a[i] * b[i] + magic)
-    return _integer(patterns, n, magic)
+        amount += _narrow(a[i]) * _narrow(b[i])
+    return amount
 
 
 @helper
-def _multiply(a, used_a, b, used_b, same, n, columns, at, words):
-    """Add the products of pieces to streams, the first of which is `at`; each once if `same`."""
+def _multiply(a, used_a, b, used_b, same, n, columns, at, digits):
+    """Add the products of pieces to the digits of a sum, each pair of them once if `same`."""
     for j in range(PIECES):
         if not used_a >> j & 1:
             continue
@@ -226,59 +288,68 @@ def _multiply(a, used_a, b, used_b, same, n, columns, at, words):
         for k in range(j if same else 0, PIECES):
             if used_b >> k & 1:
                 second = b[k * MOMENT_BLOCK : (k + 1) * MOMENT_BLOCK]
-                amount = _product(first, second, n, _scaled(FIRST_PRODUCT_MAGIC, j + k))
-                amount <<= np.int64(same and j != k)
-                _fold(words, STREAMS * columns, at + (j + k) * columns, amount)
+                place = 2 * FIRST_PLACE - (j + k) * PIECE_BITS + (same and j != k)
+                fold(digits, at, columns, place, _product(first, second, n))
 
 
 @helper
-def _column_of(x, n, columns, column, copy):
-    """Copy a column of rows, so that what reads it is vectorised; the only one needs no copy."""
+def _copy_column(x, n, columns, column, copy):
+    """Copy a column of rows; the only one so that the loop is vectorised."""
     if columns == 1:
-        return x
-    for i in range(n):
-        copy[i] = x[i * columns + column]
-    return copy
+        for i in range(n):
+            copy[i] = x[i]
+    else:
+        for i in range(n):
+            copy[i] = x[i * columns + column]
 
 
 @helper
-def _moments(x, y, weight, losses, plain, words, scratch):
-    """Add rows of so many losses each; return where it stopped."""
-    row, stop, weighted = 0, len(x) // losses, len(weight) > 0
-    columns, used_weight = losses + 1, np.int64(0)
+def _add_any(x, y, weight, row, stop, losses, digits, scratch):
+    """Add rows of usual doubles; return where it stopped."""
+    weighted, columns, used_weight = len(weight) > 0, losses + 1, np.int64(0)
     room = PIECES * MOMENT_BLOCK
-    rest, scratch = scratch[:MOMENT_BLOCK], scratch[MOMENT_BLOCK:]
-    first, scratch = scratch[:MOMENT_BLOCK], scratch[MOMENT_BLOCK:]
-    second, scratch = scratch[:MOMENT_BLOCK], scratch[MOMENT_BLOCK:]
-    pieces, others, of_weight = scratch[:room], scratch[room : 2 * room], scratch[2 * room :]
+    rest_x, scratch = scratch[:MOMENT_BLOCK], scratch[MOMENT_BLOCK:]
+    rest_y, scratch = scratch[:MOMENT_BLOCK], scratch[MOMENT_BLOCK : MOMENT_BLOCK + 2 * room]
+    pieces, of_weight = scratch[:room].view(np.int64), scratch[room:].view(np.int64)
     while row < stop:
-        n = min(PLAIN_BLOCK if plain and losses == 1 else MOMENT_BLOCK, stop - row)
-        short = plain and _are_plain(x, y, row * losses, (row + n) * losses)
-        if not short:
-            n = min(n, MOMENT_BLOCK)
-            if not _are_usual(x, y, row * losses, (row + n) * losses):
-                break
+        n = min(MOMENT_BLOCK, stop - row)
+        a, b, weights = row * losses, (row + n) * losses, weight[row : row + n]
+        if not (_are_usual(x[a:b]) and _are_usual(y[a:b]) and _are_usual(weights)):
+            break
         if weighted:
-            if not _are_usual(weight, weight, row, row + n):
-                break
-            used_weight = _split(weight[row:], n, rest, of_weight, columns, losses, words)
+            _copy_column(weights, n, 1, 0, rest_x)
+            for i in range(n):
+                rest_y[i] = 0.0
+            used_weight = _split(rest_x, rest_y, n, of_weight, columns, losses, digits)
             at = SQUARES * columns + losses
-            _multiply(of_weight, used_weight, of_weight, used_weight, True, n, columns, at, words)
+            _multiply(of_weight, used_weight, of_weight, used_weight, True, n, columns, at, digits)
         for column in range(losses):
-            this = _column_of(x[row * losses :], n, losses, column, first)
-            that = _column_of(y[row * losses :], n, losses, column, second)
-            if short:
-                _add_plain(this, that, n, columns, column, words)
-                continue
-            used = _split(this, n, rest, pieces, columns, column, words)
-            used_others = _split(that, n, rest, others, columns, Y * columns + column, words)
-            used = _subtract(pieces, used, others, used_others, n)
+            _copy_column(x[a:b], n, losses, column, rest_x)
+            _copy_column(y[a:b], n, losses, column, rest_y)
+            used = _split(rest_x, rest_y, n, pieces, columns, column, digits)
             at = SQUARES * columns + column
-            _multiply(pieces, used, pieces, used, True, n, columns, at, words)
+            _multiply(pieces, used, pieces, used, True, n, columns, at, digits)
             if weighted:
                 at = PRODUCTS * columns + column
-                _multiply(pieces, used, of_weight, used_weight, False, n, columns, at, words)
+                _multiply(pieces, used, of_weight, used_weight, False, n, columns, at, digits)
         row += n
+    return row
+
+
+@helper
+def _moments(x, y, weight, losses, plain, digits, scratch):
+    """Add rows of so many losses each; return where it stopped."""
+    row, stop = 0, len(x) // losses
+    while row < stop:
+        end = min(row + max(CHUNK // losses, CHUNK_ROWS), stop)
+        a, b = row * losses, end * losses
+        if plain and _are_plain(x[a:b]) and _are_plain(y[a:b]):
+            _add_plain(x, y, row, end, losses, digits, scratch)
+            row = end
+        else:
+            row = _add_any(x, y, weight, row, end, losses, digits, scratch)
+            if row < end:
+                break
     return row
 
 
@@ -295,7 +366,7 @@ def moment_entry() -> Callable[[Any], int]:
             carray(data(words[LOSS_WEIGHT], number), rows if words[LOSSES_WEIGHTED] else 0),
             losses,
             words[PLAIN] != 0,
-            carray(data(words[SUMS], np.int64), 2 * STREAMS * (losses + 1)),
+            carray(data(words[SUMS], np.int64), DIGIT_ROWS * (losses + 1)),
             carray(pointer(stack(), number), STACK_DOUBLES),
         )
 
@@ -305,11 +376,11 @@ def moment_entry() -> Callable[[Any], int]:
 def interpreted_moments() -> Callable[..., int]:
     """Return the kernel as plain Python, as it is under NUMBA_DISABLE_JIT=1."""
 
-    def call(x, y, weight, plain, words):
+    def call(x, y, weight, plain, digits):
         scratch = np.empty(STACK_DOUBLES)
         with np.errstate(all="ignore"):  # sums of patterns wrap around
             return _moments(
-                *(x.reshape(-1), y.reshape(-1), weight, x.shape[1], plain, words.reshape(-1)),
+                *(x.reshape(-1), y.reshape(-1), weight, x.shape[1], plain, digits.reshape(-1)),
                 scratch,
             )
 

@@ -90,7 +90,7 @@ def _add(x: Floats, y: Floats, weight: Floats | None, config: Config, sums: Mome
     start, rows = 0, MOMENT_ROWS if kernel is None else frame.MOMENT_BLOCK
     while True:
         if kernel is not None:
-            start += kernel(x[start:], y[start:], given[start:], plain, sums.words)
+            start += kernel(x[start:], y[start:], given[start:], plain, sums.digits)
         if start >= len(x):
             return
         part = slice(start, start + rows)

@@ -65,11 +65,11 @@ def gives_known_moments(kernel: Callable[..., int], *_: object) -> bool:
         known, found = MomentSums(3), MomentSums(3)
         first, second = (np.floor(z * 2.0**53) / 2.0**53 if plain else z for z in (x, y))
         known.add(first, second, weight, plain)
-        words = _spacious(found.words.size).reshape(found.words.shape)
+        digits = _spacious(found.digits.size).reshape(found.digits.shape)
         given = np.empty(0) if weight is None else weight
-        if kernel(first, second, given, plain, words) != len(rows):
+        if kernel(first, second, given, plain, digits) != len(rows):
             return False
-        found.words[...] = words
+        found.digits[...] = digits
         if found.moments(weight is not None) != known.moments(weight is not None):
             return False
     return True

@@ -11,7 +11,7 @@ from oracle import bits, expected
 
 from hingemetrics import HingeLoss, hinge_loss
 from hingemetrics._core import exact, grid, moments, tally
-from hingemetrics._engine import kernels, machine_code, moment_kernel
+from hingemetrics._engine import frame, kernels, machine_code, moment_kernel
 
 
 def just_below(x):
@@ -186,16 +186,18 @@ def test_a_wrong_weight_beside_those_of_many_orders(set_backend, wrong):
 
 def test_constants_of_moments_are_those_of_the_specification():
     k, m = moment_kernel, moments
-    assert (
-        *(m.PIECES, m.PLACES, m.STREAMS),
-        *(m.LIMIT, m.TINY),
-    ) == (k.PIECES, k.PLACES, k.STREAMS, k.LIMIT, k.TINY)
-    assert (m.Y.start, m.SQUARES.start, m.PRODUCTS.start) == (k.Y, k.SQUARES, k.PRODUCTS)
-    assert k.FIRST_MAGIC == 1.5 * 2.0 ** (52 + m.FIRST)
-    assert k.FIRST_PRODUCT_MAGIC == 1.5 * 2.0 ** (52 + 2 * m.FIRST)
-    assert k.STEP_BITS == -m.STEP
-    magics = [k.FIRST_MAGIC * 2.0 ** (m.STEP * piece) for piece in range(m.PIECES)]
-    assert magics[m.PLAIN] == [k.MAGIC0, k.MAGIC1, k.MAGIC2]
-    places = [k.FIRST_PRODUCT_MAGIC * 2.0 ** (m.STEP * place) for place in range(2, 7)]
-    assert places == [k.PRODUCT0, k.PRODUCT1, k.PRODUCT2, k.PRODUCT3, k.PRODUCT4]
-    assert (m.PLAIN.start, m.PLAIN_LIMIT) == (k.PLAIN_FIRST, 2.0 ** (k.PLAIN_TOP - 5))
+    assert (m.UNIT, m.LIMIT, m.TINY) == (k.UNIT, k.LIMIT, k.TINY)
+    starts = m.X.start, m.Y.start, m.SQUARES.start, m.PRODUCTS.start, m.DIGIT_ROWS
+    assert starts == (0, k.Y, k.SQUARES, k.PRODUCTS, k.DIGIT_ROWS)
+
+
+def test_constants_of_moments_agree_with_each_other():
+    k = moment_kernel
+    units = [2.0 ** (place + k.UNIT) for place in (k.PLACE0, k.PLACE1, k.FIRST_PLACE)]
+    assert [1.5 * 2.0**52 * unit for unit in units] == [k.MAGIC0, k.MAGIC1, k.FIRST_MAGIC]
+    assert k.PLACE0 - k.PLACE1 == k.PLAIN_BITS
+    assert k.LIMIT == units[2] * 2.0 ** (k.PIECE_BITS - 1)  # a piece has a sign
+    assert units[2] * 2.0 ** (-k.PIECE_BITS * (k.PIECES - 1)) <= k.TINY * 2.0**-52
+    # Integers of products, whose factors are differences of pieces: below 2**63 in a sum.
+    assert frame.PASSES * 2 ** (2 * k.PLAIN_BITS) <= k.BIAS
+    assert frame.MOMENT_BLOCK * 2 ** (2 * k.PIECE_BITS) < 2**63

@@ -85,7 +85,7 @@ PACKED = {
     ("crammer-singer", "float64"): ["pcmpgtq", "blendvpd", "maxpd"],
     ("one-vs-all", "float32"): ["cvtps2pd", "addpd", "maxpd", "paddq"],
     ("one-vs-all", "float64"): ["addpd", "maxpd", "paddq"],
-    ("moments", "float64"): ["addpd", "mulpd", "paddq", "subpd"],
+    ("moments", "float64"): ["addpd", "paddq", "subpd", "pmuldq"],
     ("groups", "float64"): ["andpd"],
 }
 VECTORS = {"x86-64-v3": ("v", "ymm"), "x86-64-v2": ("", "xmm")}

@@ -10,7 +10,7 @@ from hingemetrics._engine import frame, levels, machine_code
 from hingemetrics._engine.trial import gives_known_moments
 
 KEY = (machine_code.MOMENTS, np.dtype(float))
-ROWS = [1, 2, 3, 5, 127, 128, 129, 511, 512, 513, 1100]
+ROWS = [1, 2, 3, 5, 95, 96, 97, 255, 256, 257, 1100, 4096, 4099, 9000]
 NONE = np.empty(0)
 
 
@@ -45,7 +45,7 @@ def test_the_same_moments(kernel, rows):
             x, y = x * weight[:, np.newaxis], y * weight[:, np.newaxis]
         plain = kind == "plain"
         found = MomentSums(columns + 1)
-        assert kernel(x, y, weight, plain, found.words) == rows
+        assert kernel(x, y, weight, plain, found.digits) == rows
         assert found.moments(weight.size > 0) == in_numpy(x, y, weight, plain), (columns, kind)
 
 
@@ -55,7 +55,7 @@ def test_of_any_size(kernel, scale):
     x, y = np.maximum(losses(300, 2, True) / 1000.0, 2.0**-20) * scale
     x[::3] = 0.0
     found = MomentSums(3)
-    assert kernel(x, y, NONE, False, found.words) == 300
+    assert kernel(x, y, NONE, False, found.digits) == 300
     assert found.moments(False) == in_numpy(x, y, NONE, False)
 
 
@@ -67,43 +67,72 @@ def test_where_it_stops(kernel, unusual, of):
     weight = np.random.default_rng(2).random(1000)
     {"x": x[:, 0], "y": y[:, 0], "weight": weight}[of][600] = unusual
     found = MomentSums(2)
-    done = kernel(x, y, weight, False, found.words)
+    done = kernel(x, y, weight, False, found.digits)
     assert 600 - frame.MOMENT_BLOCK < done <= 600
     assert found.moments(True) == in_numpy(x[:done], y[:done], weight[:done], False)
 
 
+@pytest.mark.parametrize("columns", [1, 2, 3, 64, 65, 119, 120, 121, 250])
+@pytest.mark.parametrize("rows", [1, 4, 67, 131])
+def test_plain_losses_of_any_number_of_classes(kernel, rows, columns):
+    """Rows that are joined, one at a time, and in spans."""
+    x, y = losses(rows, columns, False)
+    found = MomentSums(columns + 1)
+    assert kernel(x, y, NONE, True, found.digits) == rows
+    assert found.moments(False) == in_numpy(x, y, NONE, True)
+
+
 def test_plain_losses_that_are_not_small(kernel):
-    """From 2**18 on they take all pieces."""
-    x, y = losses(1000, 1, False)
-    x[700] = 2.0**18
-    y[100] = 2.0**18 - 2.0**-20
+    """From 2**7 on they take other pieces, they and those near them."""
+    x, y = losses(10_000, 1, False)
+    x[700] = 2.0**7
+    y[100] = x[9000] = 2.0**7 - 2.0**-23
     found = MomentSums(2)
-    assert kernel(x, y, NONE, True, found.words) == 1000
-    assert found.moments(False) == in_numpy(x, y, NONE, False)
+    assert kernel(x, y, NONE, True, found.digits) == 10_000
+    assert found.moments(False) == in_numpy(x, y, NONE, True)
 
 
-def test_the_most_that_fits(kernel):
+HALVES = [2.0**-24, 2.0**-24 - 2.0**-53, 2.0**-24 + 2.0**-53, 3 * 2.0**-24]  # of the first unit
+LARGEST = [2.0**7 - 2.0**-23, 2.0**7 - 2.0**-24 - 2.0**-46, 2.0**18 - 2.0**-20, 2.0**42 - 2.0**-10]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("x", [*HALVES, *LARGEST])
+def test_the_most_that_fits(kernel, x, plain):
     """Sums of the largest pieces of either sign do not overflow."""
-    most = 2.0**18 - 2.0**-20
-    for a, b in ((most, 0.0), (0.0, most), (2.0**-6, 2.0**-6 - 2.0**-53), (2.0**-30, 0.0)):
-        x, y = np.full((2048, 1), a), np.full((2048, 1), b)
-        for plain in (True, False):
+    rows = 5000
+    for y in (0.0, 2.0**-24 + 2.0**-53, 3 * 2.0**-24 - 2.0**-53, 2.0**-30):
+        for first, second in ((x, y), (y, x)):
+            pair = np.full((2, rows, 1), [[[first]], [[second]]])
             found = MomentSums(2)
-            assert kernel(x, y, NONE, plain, found.words) == 2048
-            assert found.moments(False) == in_numpy(x, y, NONE, plain)
+            assert kernel(*pair, NONE, plain, found.digits) == rows
+            assert found.moments(False) == in_numpy(*pair, NONE, False)
 
 
-def add(words, place, done):
-    words[place] += 1
+@pytest.mark.parametrize("scale", [1.0, 2.0**-28, 2.0**-56])
+def test_pieces_of_opposite_signs(kernel, scale):
+    """Half a unit rounds down, and three halves up: the difference of what is left is a unit."""
+    rows = 2000
+    x, y = np.full((2, rows, 1), [[[2.0**14]], [[3 * 2.0**14]]]) * scale
+    for first, second in ((x, y), (y, x)):
+        for weight in (NONE, x[:, 0].copy()):
+            found = MomentSums(2)
+            assert kernel(first, second, weight, False, found.digits) == rows
+            weighted = weight.size > 0
+            assert found.moments(weighted) == in_numpy(first, second, weight, False)
+
+
+def add(digits, place, done):
+    digits[place] += 1
     return done
 
 
 FAULTS = {
-    "a row too few": lambda words, done: done - 1,
-    "a row too many": lambda words, done: done + 1,
-    "the first word": lambda words, done: add(words, (0, 0, 0), done),
-    "the last word of the first column": lambda words, done: add(words, (-1, -1, 0), done),
-    "each word": lambda words, done: add(words, slice(None), done),
+    "a row too few": lambda digits, done: done - 1,
+    "a row too many": lambda digits, done: done + 1,
+    "the first digit": lambda digits, done: add(digits, (0, 0), done),
+    "the last digit of the first column": lambda digits, done: add(digits, (-1, 0), done),
+    "each digit": lambda digits, done: add(digits, slice(None), done),
 }
 
 
@@ -111,8 +140,8 @@ FAULTS = {
 def test_the_trial_finds_what_is_wrong(fault):
     right = machine_code.compiled(*KEY)
 
-    def wrong(x, y, weight, plain, words):
-        return FAULTS[fault](words, right(x, y, weight, plain, words))
+    def wrong(x, y, weight, plain, digits):
+        return FAULTS[fault](digits, right(x, y, weight, plain, digits))
 
     assert gives_known_moments(right)
     assert not gives_known_moments(wrong)
