@@ -122,7 +122,8 @@ def _encoded_groups(column: Any) -> Groups | None:
         else:
             codes, categories = column.factorize()
         codes = np.asarray(codes)
-        _check_missing(codes < 0)
+        if codes.min(initial=0) < 0:
+            _check_missing(codes < 0)
         return _groups_by_category(codes, np.asarray(categories))
     return None
 
@@ -194,14 +195,15 @@ def _groups_of_objects(items: list[Any]) -> Groups:
         return _groups_of_times(np.array(items))
     if len(set(families.values())) > 1:
         raise _mixed([families[type(item)] for item in items])
-    places: dict[Key, int] = {}
-    codes = {}
-    for item in dict.fromkeys(items):
-        key = _canonical(item, items)
-        codes[item] = places.setdefault(key, len(places))
-    keys = list(places)
-    if len(set(map(kind_of, keys))) > 1:
-        raise _mixed([kind_of(keys[codes[item]]) for item in items])
+    keys = list(dict.fromkeys(items))
+    codes = dict(zip(keys, range(len(keys)), strict=True))
+    if types != {str}:  # strings, as most are, stay what they are
+        places: dict[Key, int] = {}
+        for item in keys:
+            codes[item] = places.setdefault(_canonical(item, items), len(places))
+        keys = list(places)
+        if len(set(map(kind_of, keys))) > 1:
+            raise _mixed([kind_of(keys[codes[item]]) for item in items])
     found = np.fromiter(map(codes.__getitem__, items), np.int64, len(items))
     return Groups(found, _chosen_from(keys))
 
