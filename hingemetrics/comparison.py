@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from hingemetrics._core import paired_wire
 from hingemetrics._core.config import Config, MulticlassMode
+from hingemetrics._core.exact_state import ExactState
 from hingemetrics._core.paired import Estimate, PairedTally, differences, estimates, fractions
 from hingemetrics._core.typing import Floats
 from hingemetrics._core.warn import warn_caller
@@ -34,7 +36,7 @@ class Comparison(NamedTuple):
     count: int  # type: ignore[assignment]  # samples; tuple.count is of no use here
 
 
-class ComparisonState:
+class ComparisonState(ExactState):
     """What was seen of two models on the same samples: exact sums, as an immutable value.
 
     States of disjoint shards are merged with ``+`` (or ``sum``) and unmerged with ``-``; both are
@@ -68,35 +70,16 @@ class ComparisonState:
     True
     """
 
-    __slots__ = ("_tally",)
+    __slots__ = ()
 
     _tally: PairedTally
+    _wire: ClassVar[ModuleType] = paired_wire
 
     def __new__(
         cls, squared: bool = False, multiclass_mode: str | MulticlassMode | None = None
     ) -> ComparisonState:
         """Return the empty state of a configuration."""
         return comparison_state_of(PairedTally(Config.checked(squared, multiclass_mode)))
-
-    @property
-    def squared(self) -> bool:
-        """Whether each loss is squared."""
-        return self._tally.config.squared
-
-    @property
-    def multiclass_mode(self) -> MulticlassMode:
-        """The multi-class loss; binary data ignores it."""
-        return self._tally.config.multiclass_mode
-
-    @property
-    def num_classes(self) -> int | None:
-        """Number of classes: 1 for binary data, None before any data."""
-        return self._tally.num_classes or None
-
-    @property
-    def count(self) -> int:
-        """Number of samples seen, ignored ones excluded."""
-        return self._tally.counts.samples
 
     def comparison(self, confidence_level: float = 0.95) -> Comparison:
         """Return both losses and their difference with its confidence interval.
@@ -145,54 +128,6 @@ class ComparisonState:
         per_class = self._tally.config.is_per_class(self._tally.num_classes)
         return tuple(exact) if per_class else exact[0]
 
-    def __add__(self, other: ComparisonState) -> ComparisonState:
-        if not isinstance(other, ComparisonState):
-            return NotImplemented
-        return comparison_state_of(self._tally.plus(other._tally))
-
-    def __radd__(self, other: object) -> ComparisonState:
-        if isinstance(other, int) and other == 0:  # where sum() starts
-            return self
-        return NotImplemented
-
-    def __sub__(self, other: ComparisonState) -> ComparisonState:
-        if not isinstance(other, ComparisonState):
-            return NotImplemented
-        return comparison_state_of(self._tally.minus(other._tally))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ComparisonState):
-            return NotImplemented
-        return self._tally == other._tally
-
-    def __hash__(self) -> int:
-        return hash(self._tally[:-1])  # without the groups, which are in a dict
-
-    def __reduce__(self) -> tuple[object, tuple[bytes]]:
-        return ComparisonState.from_bytes, (self.to_bytes(),)
-
-    def __copy__(self) -> ComparisonState:
-        return self  # it cannot change
-
-    def __deepcopy__(self, memo: object) -> ComparisonState:
-        return self
-
-    def __repr__(self) -> str:
-        return (
-            f"ComparisonState({self._tally.config}, num_classes={self.num_classes}, "
-            f"count={self.count})"
-        )
-
-    def to_bytes(self) -> bytes:
-        """Return the state as canonical bytes: equal states have equal bytes.
-
-        Returns
-        -------
-        bytes
-            Format version 1; see `from_bytes`.
-        """
-        return paired_wire.to_bytes(self._tally)
-
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> ComparisonState:
         """Return the state that `to_bytes` wrote.
@@ -223,21 +158,12 @@ class ComparisonState:
             If `data` is not what `to_bytes` writes: damaged, truncated, of another version, or a
             state that no data could produce.
         """
-        try:
-            raw = bytes(memoryview(data))
-        except TypeError:
-            raise TypeError(f"data must be bytes-like, got {type(data).__name__}") from None
-        try:
-            return comparison_state_of(paired_wire.from_bytes(raw))
-        except ValueError as error:
-            raise ValueError(f"data must be the bytes of a ComparisonState, got {error}") from None
+        return super().from_bytes(data)
 
 
 def comparison_state_of(tally: PairedTally) -> ComparisonState:
     """Wrap a paired tally as the state that users see."""
-    state: ComparisonState = object.__new__(ComparisonState)
-    state._tally = tally
-    return state
+    return ComparisonState._of(tally)
 
 
 def exact_differences(state: ComparisonState) -> list[Fraction | None]:

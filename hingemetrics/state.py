@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, overload
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 
 from hingemetrics._core import wire
 from hingemetrics._core.config import Config, MulticlassMode, OneNumber
+from hingemetrics._core.exact_state import ExactState
 from hingemetrics._core.tally import Tally
 from hingemetrics._core.typing import Value_co
 from hingemetrics._engine.measure import measure
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 
-class HingeState(Generic[Value_co]):
+class HingeState(ExactState, Generic[Value_co]):
     """What a hinge loss has seen: exact sums and counts, as an immutable value.
 
     States of disjoint shards are merged with ``+`` (or ``sum``) and unmerged with ``-``; both are
@@ -49,9 +51,10 @@ class HingeState(Generic[Value_co]):
     True
     """
 
-    __slots__ = ("_tally",)
+    __slots__ = ()
 
     _tally: Tally
+    _wire: ClassVar[ModuleType] = wire
 
     @overload
     def __new__(
@@ -68,26 +71,6 @@ class HingeState(Generic[Value_co]):
     ) -> HingeState[Any]:
         """Return the empty state of a configuration."""
         return state_of(Tally(Config.checked(squared, multiclass_mode)))
-
-    @property
-    def squared(self) -> bool:
-        """Whether each loss is squared."""
-        return self._tally.config.squared
-
-    @property
-    def multiclass_mode(self) -> MulticlassMode:
-        """The multi-class loss; binary data ignores it."""
-        return self._tally.config.multiclass_mode
-
-    @property
-    def num_classes(self) -> int | None:
-        """Number of classes: 1 for binary data, None before any data."""
-        return self._tally.num_classes or None
-
-    @property
-    def count(self) -> int:
-        """Number of samples seen, ignored ones excluded."""
-        return self._tally.count
 
     def value(self, reduction: str = "mean") -> Value_co:
         """Return the loss, correctly rounded from the exact sums.
@@ -152,55 +135,10 @@ class HingeState(Generic[Value_co]):
         is_per_class = self._tally.config.is_per_class(self._tally.num_classes)
         return values if is_per_class else values[0]  # type: ignore[no-any-return]
 
-    def __add__(self, other: HingeState) -> HingeState[Value_co]:
-        if not isinstance(other, HingeState):
-            return NotImplemented
-        return state_of(self._tally + other._tally)
-
-    def __radd__(self, other: object) -> HingeState[Value_co]:
-        if isinstance(other, int) and other == 0:  # where sum() starts
-            return self
-        return NotImplemented
-
-    def __sub__(self, other: HingeState) -> HingeState[Value_co]:
-        if not isinstance(other, HingeState):
-            return NotImplemented
-        return state_of(self._tally - other._tally)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, HingeState):
-            return NotImplemented
-        return self._tally == other._tally
-
-    def __hash__(self) -> int:
-        return hash(self._tally)
-
-    def __reduce__(self) -> tuple[object, tuple[bytes]]:
-        return HingeState.from_bytes, (self.to_bytes(),)
-
-    def __copy__(self) -> HingeState[Value_co]:
-        return self  # it cannot change
-
-    def __deepcopy__(self, memo: object) -> HingeState[Value_co]:
-        return self
-
-    def __repr__(self) -> str:
-        return (
-            f"HingeState({self._tally.config}, num_classes={self.num_classes}, count={self.count})"
-        )
-
-    def to_bytes(self) -> bytes:
-        """Return the state as canonical bytes: equal states have equal bytes.
-
-        Returns
-        -------
-        bytes
-            Format version 1; see `from_bytes`.
-        """
-        return wire.to_bytes(self._tally)
-
     @classmethod
-    def from_bytes(cls, data: bytes | bytearray | memoryview) -> HingeState:
+    def from_bytes(  # type: ignore[override]  # bytes do not tell a type checker of what they are
+        cls, data: bytes | bytearray | memoryview
+    ) -> HingeState:
         """Return the state that `to_bytes` wrote.
 
         Parameters
@@ -226,21 +164,12 @@ class HingeState(Generic[Value_co]):
             If `data` is not what `to_bytes` writes: damaged, truncated, of another version, or a
             state that no data could produce.
         """
-        try:
-            raw = bytes(memoryview(data))
-        except TypeError:
-            raise TypeError(f"data must be bytes-like, got {type(data).__name__}") from None
-        try:
-            return state_of(wire.from_bytes(raw))
-        except ValueError as error:
-            raise ValueError(f"data must be the bytes of a HingeState, got {error}") from None
+        return super().from_bytes(data)
 
 
 def state_of(tally: Tally) -> HingeState[Any]:
     """Wrap a tally as the state that users see."""
-    state: HingeState[Any] = object.__new__(HingeState)
-    state._tally = tally
-    return state
+    return HingeState._of(tally)
 
 
 def tally_of(state: HingeState[Any]) -> Tally:
@@ -250,4 +179,4 @@ def tally_of(state: HingeState[Any]) -> Tally:
 
 def updated(state: HingeState[Value_co], batch: Batch) -> HingeState[Value_co]:
     """Return a state plus one batch."""
-    return state_of(measure(batch, state._tally))
+    return HingeState._of(measure(batch, state._tally))

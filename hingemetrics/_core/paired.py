@@ -76,8 +76,12 @@ class PairedTally(NamedTuple):
             return cls(config)
         return cls(config, num_classes, counts, columns, weights, clusters)
 
-    def plus(self, other: PairedTally) -> PairedTally:
-        """Return the tally of all samples of both."""
+    @property
+    def samples(self) -> int:
+        """Number of samples, ignored ones excluded."""
+        return self.counts.samples
+
+    def __add__(self, other: PairedTally) -> PairedTally:  # type: ignore[override]
         check_same_config(self.config, other.config)
         if not other.num_classes:
             return self
@@ -93,8 +97,7 @@ class PairedTally(NamedTuple):
             self.clusters.plus(other.clusters),
         )
 
-    def minus(self, other: PairedTally) -> PairedTally:
-        """Return the tally of the samples that are not in `other`, or raise."""
+    def __sub__(self, other: PairedTally) -> PairedTally:
         check_same_config(self.config, other.config)
         if not other.num_classes:
             return self
@@ -113,6 +116,9 @@ class PairedTally(NamedTuple):
                 f"cannot subtract a state that was never added: the rest would have {error}"
             ) from None
         return PairedTally.of(self.config, other.num_classes, counts, columns, weights, clusters)
+
+    def __hash__(self) -> int:
+        return hash(self[:-1])  # without the clusters, which are in a dict
 
 
 def check_moments(

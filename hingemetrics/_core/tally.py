@@ -78,7 +78,7 @@ class Tally:
         return cls.of(config, num_classes, Sums.of(Totals((*totals.counters, 0), totals.columns)))
 
     @property
-    def count(self) -> int:
+    def samples(self) -> int:
         """Number of samples."""
         return self.counted(SAMPLES)
 

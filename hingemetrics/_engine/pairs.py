@@ -54,7 +54,7 @@ def measure_pair(
         NO_CLUSTERS if groups is None else _clusters(batch, baseline, groups, config),
     )
     try:
-        return onto.plus(added)
+        return onto + added
     except MixedCodingsError:
         before = onto.counts
         raise mixed_codings(batch, bool(before.zeros), bool(before.negatives)) from None

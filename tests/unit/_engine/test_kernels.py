@@ -186,7 +186,7 @@ def test_a_wrong_weight_beside_those_of_many_orders(set_backend, wrong):
 
 def test_constants_of_moments_are_those_of_the_specification():
     k, m = moment_kernel, moments
-    assert (m.UNIT, m.LIMIT, m.TINY) == (k.UNIT, k.LIMIT, k.TINY)
+    assert (k.UNIT, k.LIMIT, k.TINY) == (m.UNIT, m.LIMIT, m.TINY)
     starts = m.X.start, m.Y.start, m.SQUARES.start, m.PRODUCTS.start, m.DIGIT_ROWS
     assert starts == (0, k.Y, k.SQUARES, k.PRODUCTS, k.DIGIT_ROWS)
 
@@ -196,7 +196,7 @@ def test_constants_of_moments_agree_with_each_other():
     units = [2.0 ** (place + k.UNIT) for place in (k.PLACE0, k.PLACE1, k.FIRST_PLACE)]
     assert [1.5 * 2.0**52 * unit for unit in units] == [k.MAGIC0, k.MAGIC1, k.FIRST_MAGIC]
     assert k.PLACE0 - k.PLACE1 == k.PLAIN_BITS
-    assert k.LIMIT == units[2] * 2.0 ** (k.PIECE_BITS - 1)  # a piece has a sign
+    assert units[2] * 2.0 ** (k.PIECE_BITS - 1) == k.LIMIT  # a piece has a sign
     assert units[2] * 2.0 ** (-k.PIECE_BITS * (k.PIECES - 1)) <= k.TINY * 2.0**-52
     # Integers of products, whose factors are differences of pieces: below 2**63 in a sum.
     assert frame.PASSES * 2 ** (2 * k.PLAIN_BITS) <= k.BIAS
