@@ -53,7 +53,7 @@ def lower_quickly() -> None:
     from numba.core.cpu import CPUContext
 
     def finalized(context: Any, library: Any, *described: Any) -> Callable[..., Any]:
-        library._ensure_finalized()  # with what it calls, as getting an address of it does
+        library.finalize()  # with all it calls, as getting its address does
         return [].append  # Numba tells functions apart by it, and wants what is not Python's
 
     def nothing(*arguments: Any) -> bool:
