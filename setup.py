@@ -5,12 +5,14 @@ they are; where Numba is missing, nothing, and NumPy does the work. It is ordina
 knows nothing of Python: a wheel is of a platform, and of any version of Python and NumPy.
 """
 
+import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -91,20 +93,45 @@ def without_folders(command):
     return [word for word in command if not word.startswith(("-L", "-Wl,-rpath"))]
 
 
+# What a kernel takes to compile, in parts of the whole: only how they compare matters.
+WORK = {"one-vs-all": 12, "crammer-singer": 7, "moments": 6, "binary": 4, "groups": 1}
+CORES_TO_SPLIT_FORMS = 4
+
+
+def shares(keys, cores):
+    """Return the kernels of each process: no more processes than cores, each with as much to do.
+
+    Numba takes seconds to start, and the two kernels of a form have most helpers in common. So they
+    stay together, unless there are so many cores that all would wait for those of one-vs-all.
+    """
+    together = (lambda key: key) if cores >= CORES_TO_SPLIT_FORMS else (lambda key: key[0])
+    batches = [list(batch) for _, batch in groupby(keys, together)]
+    found = [[] for _ in range(min(cores, len(batches)))]
+    for batch in sorted(batches, key=work, reverse=True):
+        min(found, key=work).extend(batch)
+    return [[f"{form}/{dtype}" for form, dtype in share] for share in found]
+
+
+def work(keys):
+    """Return how much there is to do for kernels."""
+    return sum(WORK[form] for form, _ in keys)
+
+
+def usable_cores():
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def compiled(folder, levels, machine_code):
-    """Return the paths of the objects of all kernels for all levels; forms run side by side."""
-    processes, environment = [], machine_code.compiler_environment()
-    for _, keys in groupby(machine_code.KEYS, lambda key: key[0]):
-        kernels = [f"{form}/{dtype}" for form, dtype in keys]
-        command = machine_code.compiler_command(folder, levels, kernels)
-        processes.append(
-            subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        )
-    for process in processes:
-        _, errors = process.communicate()
-        if process.returncode:
-            reason = (errors.split("\n") or [""])[-2:]
-            raise CompileError(f"no machine code, NumPy will do the work: {' '.join(reason)}")
+    """Return the paths of the objects of all kernels for all levels; processes run side by side."""
+    run = partial(machine_code.compile_kernels, folder, levels)
+    with ThreadPoolExecutor() as threads:
+        try:
+            list(threads.map(run, shares(machine_code.KEYS, usable_cores())))
+        except (ImportError, OSError) as error:
+            raise CompileError(f"no machine code, NumPy will do the work: {error}") from error
     return sorted(map(str, Path(folder).glob("*.o")))
 
 

@@ -10,6 +10,7 @@ kernel before its eyes. In an object is one function that needs nothing but libc
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,52 @@ _REFERENCES = re.compile(
 _RAISING = re.compile(
     r"^(define i64 @cfunc\.[^\n]*\{\n.*?^  br) i1 [^\n]*, (label %entry\.endif)[^\n]*", re.M | re.S
 )
+
+
+# A collection passes over all that Numba keeps, a tenth of lowering with Python's own threshold.
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+
+
+def lower_quickly() -> None:
+    """Let Numba lower, and no more: that takes half as long, and objects are the same to the byte.
+
+    It would optimise each helper, and load it to be called from Python, and all that is thrown away
+    here. It would also look for what no kernel has, such as closures, for a tenth of the rest.
+
+    These names are private to Numba. Where one is missing, this fails and replaces nothing, and who
+    started the process starts another that does without.
+    """
+    from numba.core import codegen, typed_passes, untyped_passes
+    from numba.core.cpu import CPUContext
+
+    def finalized(context: Any, library: Any, *described: Any) -> Callable[..., Any]:
+        library.finalize()  # with all it calls, as getting its address does
+        return [].append  # Numba tells functions apart by it, and wants what is not Python's
+
+    def nothing(*arguments: Any) -> bool:
+        return False  # as a pass says that it changed nothing
+
+    passes = (
+        untyped_passes.FindLiterallyCalls,
+        untyped_passes.InlineClosureLikes,
+        untyped_passes.InlineInlinables,
+        untyped_passes.LiteralUnroll,
+        untyped_passes.MakeFunctionToJitFunction,
+        typed_passes.InlineOverloads,
+    )
+    replaced = [
+        (CPUContext, "get_executable", finalized),
+        (codegen.CPUCodeLibrary, "_optimize_functions", nothing),
+        (codegen.JITCodeLibrary, "_finalize_specific", nothing),
+        (codegen.JITCPUCodegen, "_add_module", nothing),
+        *((each, "run_pass", nothing) for each in passes),
+    ]
+    if hasattr(codegen, "create_pass_builder"):  # Numba 0.61 has older passes, which change objects
+        replaced.append((codegen.CPUCodeLibrary, "_optimize_final_module", nothing))
+    for owner, name, _ in replaced:
+        getattr(owner, name)
+    for owner, name, replacement in replaced:
+        setattr(owner, name, replacement)
 
 
 def lowered(form: str, dtype: np.dtype[Any]) -> tuple[str, str]:
@@ -59,12 +106,18 @@ def _inlined(text: str, name: str) -> str:
     return definition.sub(r"\1 alwaysinline {", text.replace("noinline", "nounwind"))
 
 
-def emitted(text: str, name: str, public_name: str, level: str) -> bytes:
-    """Return an object for a processor level, in which a function has its public name."""
+def parsed(text: str, name: str) -> Any:
+    """Return a module of LLVM, in which all but the function of a name may fall away."""
     module = llvm.parse_assembly(text)
     for value in (*module.functions, *module.global_variables):
         if not value.is_declaration and value.name != name:
             value.linkage = "internal"  # so that what is not called falls away
+    return module
+
+
+def emitted(module: Any, name: str, public_name: str, level: str) -> bytes:
+    """Return an object for a processor level, in which a function has its public name."""
+    module = module.clone()
     module.get_function(name).name = public_name
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=level, features="", opt=3, reloc="pic", codemodel="default"
@@ -82,10 +135,12 @@ def main(folder: str, chosen_levels: str, *kernels: str) -> None:
     """Write the objects of kernels for levels into a folder, a file each."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     for form, dtype in KEYS:
         if f"{form}/{dtype}" in kernels:
             text, name = lowered(form, dtype)
+            module = parsed(text, name)
             for level in chosen_levels.split(","):
                 symbol = levels.symbol(form, dtype, level)
-                content = emitted(text, name, symbol, level)
+                content = emitted(module, name, symbol, level)
                 Path(folder, f"{symbol}.o").write_bytes(content)

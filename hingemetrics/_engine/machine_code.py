@@ -328,42 +328,50 @@ def _checked(kernel: Kernel, form: str, dtype: np.dtype[Any]) -> Kernel | None:
 _COMPILE = """
 import sys
 sys.path[:] = {path!r}
-from hingemetrics._engine.compiling import main
-main(*sys.argv[1:])
+from hingemetrics._engine import compiling
+if {quickly}:
+    compiling.lower_quickly()
+compiling.main(*sys.argv[1:])
 """
 
 
 def compiler_command(
-    folder: str, chosen_levels: Iterable[str], kernels: Iterable[str]
+    folder: str, chosen_levels: Iterable[str], kernels: Iterable[str], quickly: bool
 ) -> list[str]:
     """Return the command that compiles kernels, such as "binary/float32", into a folder."""
-    code = _COMPILE.format(path=sys.path)
+    code = _COMPILE.format(path=sys.path, quickly=quickly)
     return [sys.executable, "-c", code, folder, ",".join(chosen_levels), *kernels]
 
 
-def compiler_environment() -> dict[str, str]:
-    """Return what it runs with: in a process of its own, Numba's settings are nobody else's."""
-    return {**os.environ, **_COMPILER_SETTINGS}
+def compile_kernels(folder: str, chosen_levels: Iterable[str], kernels: Iterable[str]) -> None:
+    """Compile kernels into a folder: quickly, or where this Numba does not stand that, slowly.
+
+    In a process of its own, Numba's settings are nobody else's.
+    """
+    import subprocess  # 15 ms that nothing else here needs
+
+    for quickly in (True, False):
+        run = subprocess.run(
+            compiler_command(folder, chosen_levels, kernels, quickly),
+            env={**os.environ, **_COMPILER_SETTINGS},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode == 0:
+            return
+    last = (run.stderr.strip().splitlines() or [""])[-1]
+    raise ImportError(f"the numba backend needs a working Numba, got {last}")
 
 
 def _compiled_object(form: str, dtype: np.dtype[Any], level: str, symbol: str) -> bytes:
     """Compile a kernel."""
-    import subprocess  # 15 ms that nothing else here needs
     import tempfile
 
     try:
         with tempfile.TemporaryDirectory() as folder:
-            run = subprocess.run(
-                compiler_command(folder, [level], [f"{form}/{dtype}"]),
-                env=compiler_environment(),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if run.returncode == 0:
-                with open(os.path.join(folder, f"{symbol}.o"), "rb") as file:
-                    return file.read()
+            compile_kernels(folder, [level], [f"{form}/{dtype}"])
+            with open(os.path.join(folder, f"{symbol}.o"), "rb") as file:
+                return file.read()
     except OSError as error:  # there is no room for a file, or no process to be had
         raise ImportError(f"the numba backend cannot compile here, got {error}") from error
-    last = (run.stderr.strip().splitlines() or [""])[-1]
-    raise ImportError(f"the numba backend needs a working Numba, got {last}")
