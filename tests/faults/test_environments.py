@@ -139,7 +139,7 @@ FILES = ("-m", "hingemetrics", "preds.npy", "target.npy")
 @pytest.mark.parametrize(
     "environment",
     [
-        {},
+        pytest.param({}, marks=MORE),
         pytest.param({"HOME": None}, marks=MORE),
         {"HOME": "/nonexistent", "TMPDIR": "/nonexistent"},
         pytest.param({"PYTHONHASHSEED": "0"}, marks=MORE),

@@ -88,12 +88,13 @@ def many(*numbers, classes=10**4, claimed=None):
 
 
 EXPENSIVE = {
-    "many classes": lambda: one_vs_all(20_000),
+    "many classes": lambda: one_vs_all(4000),
+    "five times as many": lambda: one_vs_all(20_000),
     "huge losses": lambda: one_vs_all(10**4, 1e300),
     "long sums": lambda: many(0, 0, 2228, 1),  # in 7 bytes one of 279
     "empty sums": lambda: many(0, 0, 0, 0),
-    "cut": lambda: one_vs_all(10**4)[:-30],
-    "cut sums": lambda: many(0, 0, 2228, 1, claimed=10**4 + 1),
+    "cut": lambda: one_vs_all(2000)[:-30],
+    "cut sums": lambda: many(0, 0, 2228, 1, classes=2000, claimed=2001),
     "claimed classes": lambda: many(0, 0, 0, 0, claimed=2**60),
     **{
         f"{what}, flags {flags}": partial(spelt, *HOSTILE[what], flags=flags)
@@ -104,6 +105,7 @@ EXPENSIVE = {
 
 
 LONG = (
+    "five times as many",
     "huge losses",
     "long sums",
     "empty sums",

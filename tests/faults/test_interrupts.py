@@ -140,6 +140,9 @@ def test_an_error_anywhere(set_backend, other_thread, tier, name, case, error):
     assert 0 < commit < len(seen)
 
 
+STEPS = [5, pytest.param(1, marks=pytest.mark.more)]  # a quick run tries one instruction in five
+
+
 THREADED = [
     ("numpy", "update", 2, KeyboardInterrupt),
     ("numpy", "update", 3, MemoryError),
@@ -198,7 +201,8 @@ def test_an_error_anywhere_with_threads(
         time.sleep(0.001)
 
 
-def test_an_error_anywhere_in_a_context():
+@pytest.mark.parametrize("step", STEPS)
+def test_an_error_anywhere_in_a_context(step):
     """Either this rank's state is back, or all of what all ranks saw is there until `unsync`."""
     start, _ = work("sync", BINARY)
     local, whole = snapshot(start), start.clone()
@@ -209,7 +213,7 @@ def test_an_error_anywhere_in_a_context():
         with metric.sync_context():
             assert snapshot(metric) == synced
 
-    for k in count():
+    for k in count(0, step):
         metric = start.clone()
         found = inject(raiser(KeyboardInterrupt), k, lambda metric=metric: block(metric))
         seen.append(snapshot(metric))
@@ -226,31 +230,35 @@ def test_an_error_anywhere_in_a_context():
     assert seen[-1] == local
 
 
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("error", ERRORS)
-def test_an_error_anywhere_in_a_call(set_backend, error):
+def test_an_error_anywhere_in_a_call(set_backend, error, step):
     """A call that was interrupted leaves nothing behind that the next one could see."""
     set_backend("numba")
     case = BINARY
     wanted, raised = bits(case.loss()), 0
-    for k in count():
+    for k in count(0, step):
         found = inject(raiser(error), k, case.loss)
         assert bits(case.loss()) == wanted == bits(case.expected())
         raised += found.raised
         if not found.reached:
             break
-    assert raised > 100
+    assert raised > 100 / step
 
 
 # Between opening a file and entering its block, its last reference closes it, which Python tells.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("error", ERRORS)
-def test_an_error_anywhere_on_the_way_to_a_kernel(set_backend, monkeypatch, other_thread, error):
+def test_an_error_anywhere_on_the_way_to_a_kernel(
+    set_backend, monkeypatch, other_thread, error, step
+):
     """What was loaded halfway is loaded again, or done without: nobody waits, no bit changes."""
     set_backend("auto")
     monkeypatch.setattr(machine_code, "gives_known_sums", lambda *key: True)  # thousands of steps
     wanted, raised = bits(BINARY.loss()), 0
-    for k in count():
+    for k in count(0, step):
         machine_code.at_hand.cache_clear()
         machine_code._library.cache_clear()
         found = inject(raiser(error), k, lambda: backend.kernel("binary", np.dtype(float)))
@@ -262,7 +270,7 @@ def test_an_error_anywhere_on_the_way_to_a_kernel(set_backend, monkeypatch, othe
             break
     machine_code.at_hand.cache_clear()
     machine_code._library.cache_clear()
-    assert raised > 100
+    assert raised > 100 / step
 
 
 KEY = ("binary", np.dtype(float))

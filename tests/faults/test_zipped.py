@@ -29,7 +29,7 @@ def path(tmp_path_factory):
     return os.pathsep.join(map(str, [archive, TOOLS]))
 
 
-@pytest.mark.parametrize("tier", ["numpy", "auto"])
+@pytest.mark.parametrize("tier", [pytest.param("numpy", marks=pytest.mark.more), "auto"])
 def test_numpy_works(python, path, tmp_path, tier):
     """At once, and in silence."""
     store = str(tmp_path)

@@ -77,7 +77,7 @@ def test_the_file_has_everything():
         assert {case["squared"] for case in own} == {False, True}, form
 
 
-@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.more), 7])
 def test_this_process(backend, short_spans, threads):
     short_spans(threads)
     assert check() == number_of_entries()

@@ -1,5 +1,7 @@
 """No code reads names private to another module: `x._name` of its objects, or its `_name`."""
 
+from functools import cache
+
 import house
 import pytest
 from private_access import private_accesses
@@ -10,6 +12,7 @@ ALLOWED = {  # a name, or a whole expression: why
 }
 
 
+@cache
 def accesses(module):
     return private_accesses(house.PATHS[module].read_text("utf-8"), house.package_of(module))
 

@@ -12,7 +12,7 @@ from oracle import bits, expected, hinge
 
 from hingemetrics.plot import HingeLossDisplay
 
-CASES = {name(case): case for case in forms(300)}
+CASES = {name(case): case for case in forms(120)}
 BINS = {
     "default": 40,
     "one": 1,
