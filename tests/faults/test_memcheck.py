@@ -67,7 +67,7 @@ for form, dtype in machine_code.KEYS:
     kernel = machine_code.at_hand(form, dtype)
     for wrong in short, unwritten:
         if form == machine_code.MOMENTS:
-            kernel(ones, wrong(2), NONE, False, MomentSums(3).words)
+            kernel(ones, wrong(2), NONE, False, MomentSums(3).digits)
         elif form == machine_code.GROUPS:
             table = GroupAccumulator(1, 2, True, False).table
             kernel(ones, wrong(), labels, labels, 0, False, False, table)

@@ -86,11 +86,11 @@ def _try_moments(kernel, what, odd, plain, weighted, placed, given):
         pair[1, -1, -1] = 1e30
     if odd == "not plain":
         pair[0, -1, -1] = 2.0**20
-    words = placed(MomentSums(columns + 1).words, True)
+    digits = placed(MomentSums(columns + 1).digits, True)
     weight = rng.random(rows * weighted)
     arrays = [placed(array, False) for array in (*pair, weight)]
-    assert (kernel(*arrays, plain, words) == rows) == (odd != "huge"), what
-    given(words)
+    assert (kernel(*arrays, plain, digits) == rows) == (odd != "huge"), what
+    given(digits)
 
 
 def _try_groups(kernel, what, odd, plain, weighted, placed, given):
