@@ -130,7 +130,7 @@ def compiled(folder, levels, machine_code):
     with ThreadPoolExecutor() as threads:
         try:
             list(threads.map(run, shares(machine_code.KEYS, usable_cores())))
-        except (ImportError, OSError) as error:
+        except (RuntimeError, OSError) as error:
             raise CompileError(f"no machine code, NumPy will do the work: {error}") from error
     return sorted(map(str, Path(folder).glob("*.o")))
 

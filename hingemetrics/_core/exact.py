@@ -280,7 +280,7 @@ def unstacked(stacks: list[tuple[Ints, Ints, Totals | None, int]]) -> Iterator[S
 
 
 def spread(amount: Ints, place: Any) -> list[tuple[Any, Ints]]:
-    """Split amount * 2**(place + LOWEST) into three digits and the part that goes to each."""
+    """Split amount * 2**place, in units of digit 0, into three digits and what goes to each."""
     digit, shift = place >> 5, place & 31
     low, high = (amount & DIGIT_MASK) << shift, (amount >> DIGIT_BITS) << shift
     return [

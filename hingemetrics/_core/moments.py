@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hingemetrics._core.grid import DIGIT_BITS, DIGIT_MASK, LOWEST, NARROW, ONE, sum_of_digits
+from hingemetrics._core.exact import spread
+from hingemetrics._core.grid import DIGIT_BITS, LOWEST, NARROW, ONE, sum_of_digits
 from hingemetrics._core.totals import Total
 from hingemetrics._core.typing import Bools, Floats, Ints
 
@@ -162,11 +163,8 @@ def _add_integers(values: Any, exponent: int, digits: Ints, unit: int) -> None:
     magic = np.float64(1.5 * 2.0 ** (exponent + 52))
     offset = np.uint64(len(values) * int(magic.view(np.int64)) % (1 << 64))
     sums = ((values + magic).view(np.uint64).sum(axis=0) - offset).view(np.int64)
-    digit, shift = divmod(exponent - unit, DIGIT_BITS)
-    low, high = (sums & DIGIT_MASK) << shift, (sums >> DIGIT_BITS) << shift
-    digits[digit] += low & DIGIT_MASK
-    digits[digit + 1] += (low >> DIGIT_BITS) + (high & DIGIT_MASK)
-    digits[digit + 2] += high >> DIGIT_BITS
+    for digit, part in spread(sums, exponent - unit):
+        digits[digit] += part
 
 
 def _is_usual(values: Floats) -> Bools:

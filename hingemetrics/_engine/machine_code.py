@@ -346,7 +346,8 @@ def compiler_command(
 def compile_kernels(folder: str, chosen_levels: Iterable[str], kernels: Iterable[str]) -> None:
     """Compile kernels into a folder: quickly, or where this Numba does not stand that, slowly.
 
-    In a process of its own, Numba's settings are nobody else's.
+    In a process of its own, Numba's settings are nobody else's. Raise a RuntimeError with the last
+    line of what it wrote if that failed too.
     """
     import subprocess  # 15 ms that nothing else here needs
 
@@ -361,7 +362,7 @@ def compile_kernels(folder: str, chosen_levels: Iterable[str], kernels: Iterable
         if run.returncode == 0:
             return
     last = (run.stderr.strip().splitlines() or [""])[-1]
-    raise ImportError(f"the numba backend needs a working Numba, got {last}")
+    raise RuntimeError(last)
 
 
 def _compiled_object(form: str, dtype: np.dtype[Any], level: str, symbol: str) -> bytes:
@@ -375,3 +376,5 @@ def _compiled_object(form: str, dtype: np.dtype[Any], level: str, symbol: str) -
                 return file.read()
     except OSError as error:  # there is no room for a file, or no process to be had
         raise ImportError(f"the numba backend cannot compile here, got {error}") from error
+    except RuntimeError as error:
+        raise ImportError(f"the numba backend needs a working Numba, got {error}") from error

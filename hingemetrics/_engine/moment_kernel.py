@@ -234,8 +234,8 @@ def _take_piece(x, y, magic, differences):
     left = np.uint64(0)
     for i in range(len(differences)):
         rounded_x, rounded_y = x[i] + magic, y[i] + magic
-        integer_x = np.uint64(bits_of(rounded_x) - bits_of(magic)).view(np.int64)
-        integer_y = np.uint64(bits_of(rounded_y) - bits_of(magic)).view(np.int64)
+        integer_x = _integer(bits_of(rounded_x), 1, magic)
+        integer_y = _integer(bits_of(rounded_y), 1, magic)
         of_x += integer_x
         of_y += integer_y
         difference = integer_x - integer_y
