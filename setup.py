@@ -1,141 +1,161 @@
-"""What setup.cfg cannot declare: the machine code of the kernels, which Numba makes at build time.
+"""What setup.cfg cannot declare: the library of machine code, which Numba and a linker build.
 
-Where there is a linker, the package gets one shared library; where there is none, the objects as
-they are; where Numba is missing, nothing, and NumPy does the work. It is ordinary machine code that
-knows nothing of Python: a wheel is of a platform, and of any version of Python and NumPy.
+The library knows nothing of Python: a wheel is for a platform, and for any version of Python and
+NumPy. Where it cannot be built, the package is pure Python, and NumPy does the work.
 """
 
+import hashlib
 import os
-import platform
 import shutil
+import subprocess
 import sys
+import sysconfig
 import tempfile
-import textwrap
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
-ROOT = Path(__file__).parent
-FOLDER = "hingemetrics/_engine"
+ROOT = Path(__file__).resolve().parent
+BACKEND = ROOT / "build_backend"
+sys.path[:0] = [str(ROOT), str(BACKEND)]
+
+from backend import why_pure  # noqa: E402
+
+LIBRARY = Path("hingemetrics/_engine/kernels.bin")
+REQUIRED = os.environ.get("HINGEMETRICS_MACHINE_CODE") == "yes"
+# memset, all that the library needs, is in every process; only the kernels' names are kept.
+LINK = ["-nostdlib", "-s"] if sys.platform.startswith("linux") else []
+# LLVM optimises later, with all of a kernel in view; no order depends on a hash.
+SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED": "0"}
 
 
-class BuildMachineCode(build_ext):
-    """Build no C, but what Numba makes of hingemetrics/_engine/kernels.py."""
+class Build(build):
+    """A build that leaves no file of an earlier one in a wheel."""
+
+    def run(self):
+        """Build into an empty folder."""
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
+
+class BuildLibrary(build_ext):
+    """Build the kernels in place of an extension in C."""
 
     def build_extension(self, ext):
-        """Compile the kernels, and link them, or ship them as objects."""
-        sys.path.insert(0, str(ROOT))
+        """Write the library and its digests into the package."""
         try:
-            from hingemetrics._engine import levels, machine_code, sealed
-        except ImportError as error:
-            raise CompileError(f"no machine code, NumPy will do the work: {error}") from error
-        if not levels.of_machine():
-            why = f"none is known for {platform.machine()}"
-            raise CompileError(f"no machine code, NumPy will do the work: {why}")
-        target = Path(self.build_lib, FOLDER)
-        target.mkdir(parents=True, exist_ok=True)
-        library = target / Path(machine_code.LIBRARY).name
-        library_seal = target / Path(machine_code.LIBRARY_SEAL).name
-        if sealed.is_sealed(library, library_seal) and not self.force:
-            print("hingemetrics: machine code of these sources was built before")
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            objects = compiled(folder, levels.of_machine(), machine_code)
-            if hasattr(self.compiler, "linker_so"):  # of Unix
-                self.compiler.linker_so = without_folders(self.compiler.linker_so)
-            try:
-                self.compiler.link_shared_object(objects, str(library), extra_postargs=STRIP)
-            except Exception as error:  # each compiler class has its own
-                for path in map(Path, objects):
-                    content = sealed.sealed(path.name, path.read_bytes())
-                    (target / path.name).write_bytes(content)
-                why = textwrap.shorten(str(error), 100)
-                print(f"hingemetrics: machine code in {len(objects)} objects, not linked: {why}")
-                return
-        library_seal.write_bytes(sealed.seal(library.name, library.read_bytes()))
-        print(f"hingemetrics: machine code in {library.name}, {library.stat().st_size} bytes")
+            content = self.library()
+        except (ImportError, OSError, CompileError) as error:
+            message = f"no machine code, NumPy will do the work: {error}"
+            raise CompileError(message) from error
+        from hingemetrics._engine.digests import written
+
+        library = Path(self.build_lib, LIBRARY)
+        library.parent.mkdir(parents=True, exist_ok=True)
+        library.write_bytes(content)
+        library.with_suffix(".digests").write_text(written(content), "ascii")
+        print(f"hingemetrics: machine code in {library.name}, {len(content)} bytes")
+
+    def library(self):
+        """Return the content of the library, and build it unless these sources were built before."""
+        if why_pure():
+            raise CompileError(why_pure())
+        import numba
+        from hingemetrics._engine import digests
+
+        key = hashlib.sha256(f"{numba.__version__} {digests.of_sources()}".encode())
+        for path in (ROOT / "setup.py", *sorted(BACKEND.glob("*.py"))):
+            key.update(path.read_bytes())
+        folder = ROOT / "build"
+        built = folder / f"kernels-{key.hexdigest()[:16]}.bin"
+        if self.force or not built.exists():
+            folder.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as temporary:
+                self.make(Path(temporary, LIBRARY.name)).replace(built)
+        return built.read_bytes()
+
+    def make(self, library):
+        """Compile, link and try the kernels; return the library's path."""
+        from hingemetrics._engine import machine_code, targets
+
+        chosen, folder = targets.of_machine(), str(library.parent)
+        forms = dict.fromkeys(form for form, _ in machine_code.KEYS)
+        longest_first = sorted(forms, key="one-vs-all".__ne__)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            list(threads.map(lambda form: run("objects.py", folder, form, *chosen), longest_first))
+        objects = sorted(library.parent.glob("*.o"))
+        if hasattr(self.compiler, "linker_so"):  # of Unix
+            self.compiler.linker_so = without_folders(self.compiler.linker_so)
+        self.compiler.link_shared_object(
+            [str(path) for path in objects],
+            str(library),
+            export_symbols=[path.stem for path in objects],  # for Windows
+            extra_postargs=LINK,
+        )
+        untried = run("trial.py", str(library), *chosen).strip()
+        if untried:
+            print(f"hingemetrics: this processor cannot try the machine code for {untried}")
+        if untried and REQUIRED:
+            sys.exit("hingemetrics: HINGEMETRICS_MACHINE_CODE=yes, but not all of it was tried")
+        return library
 
     def get_ext_filename(self, fullname):
-        """Return the name of the library."""
-        return f"{FOLDER}/kernels.bin"  # the same for every version of Python
+        """Return the name of the library, the same for every version of Python."""
+        return str(LIBRARY)
 
     def copy_extensions_to_source(self):
-        """Copy all that was made, not the library alone."""
-        for path in Path(self.build_lib, FOLDER).glob("*"):
-            if path.suffix in (".bin", ".seal", ".o"):
-                copy = ROOT / FOLDER / path.name
-                copy.unlink(missing_ok=True)  # a process that uses the old one goes on with it
-                shutil.copyfile(path, copy)
+        """Copy the library and its digests."""
+        for path in Path(self.build_lib, LIBRARY.parent).glob("kernels.[bd]*"):
+            copy = ROOT / LIBRARY.parent / path.name
+            copy.unlink(missing_ok=True)  # a process that uses the old one goes on with it
+            shutil.copyfile(path, copy)
 
 
 class Wheel(bdist_wheel):
-    """A wheel that holds machine code, but none that knows a version of Python."""
+    """A wheel for any Python: of pure Python, or for a platform."""
+
+    def run(self):
+        """Build first, to know whether there is machine code."""
+        self.run_command("build")
+        build_lib = self.get_finalized_command("build").build_lib
+        self.root_is_pure = not Path(build_lib, LIBRARY).exists()
+        if self.root_is_pure:
+            self.distribution.ext_modules = []
+        super().run()
 
     def get_tag(self):
-        """Return a tag for any Python 3."""
-        return "py3", "none", super().get_tag()[2]
+        """Return a tag for any Python 3, and on Linux for any libc."""
+        if self.root_is_pure:
+            return super().get_tag()
+        platform = super().get_tag()[2]
+        if LINK:
+            processor = platform.removeprefix("linux_")
+            platform = f"manylinux_2_17_{processor}.musllinux_1_1_{processor}"
+        return "py3", "none", platform.replace("universal2", os.uname().machine)
 
 
-STRIP = ["-s"] if sys.platform.startswith("linux") else []
+def run(script, *arguments):
+    """Run a script of the build in a process of its own; return what it prints."""
+    environment = {**os.environ, **SETTINGS, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(BACKEND / script), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"{script}: status {done.returncode}"]
+        raise CompileError(lines[-1])
+    return done.stdout
 
 
 def without_folders(command):
-    """Return a linker's command without the folders of the Python here: nothing is taken from them.
-
-    They would stay in the library, and be searched wherever it is loaded.
-    """
+    """Return a linker's command without the folders of this Python, which would be its rpath."""
     return [word for word in command if not word.startswith(("-L", "-Wl,-rpath"))]
 
 
-# What a kernel takes to compile, in parts of the whole: only how they compare matters.
-WORK = {"one-vs-all": 12, "crammer-singer": 7, "moments": 6, "binary": 4, "groups": 1}
-CORES_TO_SPLIT_FORMS = 4
-
-
-def shares(keys, cores):
-    """Return the kernels of each process: no more processes than cores, each with as much to do.
-
-    Numba takes seconds to start, and the two kernels of a form have most helpers in common. So they
-    stay together, unless there are so many cores that all would wait for those of one-vs-all.
-    """
-    together = (lambda key: key) if cores >= CORES_TO_SPLIT_FORMS else (lambda key: key[0])
-    batches = [list(batch) for _, batch in groupby(keys, together)]
-    found = [[] for _ in range(min(cores, len(batches)))]
-    for batch in sorted(batches, key=work, reverse=True):
-        min(found, key=work).extend(batch)
-    return [[f"{form}/{dtype}" for form, dtype in share] for share in found]
-
-
-def work(keys):
-    """Return how much there is to do for kernels."""
-    return sum(WORK[form] for form, _ in keys)
-
-
-def usable_cores():
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def compiled(folder, levels, machine_code):
-    """Return the paths of the objects of all kernels for all levels; processes run side by side."""
-    run = partial(machine_code.compile_kernels, folder, levels)
-    with ThreadPoolExecutor() as threads:
-        try:
-            list(threads.map(run, shares(machine_code.KEYS, usable_cores())))
-        except (RuntimeError, OSError) as error:
-            raise CompileError(f"no machine code, NumPy will do the work: {error}") from error
-    return sorted(map(str, Path(folder).glob("*.o")))
-
-
 setup(
-    ext_modules=[Extension("hingemetrics._engine.kernels_library", [], optional=True)],
-    cmdclass={"build_ext": BuildMachineCode, "bdist_wheel": Wheel},
+    ext_modules=[Extension("hingemetrics._engine.kernels", [], optional=not REQUIRED)],
+    cmdclass={"build": Build, "build_ext": BuildLibrary, "bdist_wheel": Wheel},
 )

@@ -1,9 +1,7 @@
-"""Who does the work: NumPy or machine code, and in how many threads. It never shows in the bits.
+"""Which backend computes, and in how many threads. Results are bit-identical.
 
-With the backend "auto" the library that came with the package works from the first call. Where only
-objects are at hand NumPy begins. When the process has done `SWITCH_WORK` of work (one for each
-prediction, `CALL_WORK` for each call) they take over, also in the middle of a call: by then NumPy
-has cost about as much time as loading them does. Without machine code NumPy does everything.
+With the backend "auto" the library that came with the package is used from the first call. Without
+a library NumPy does everything.
 """
 
 from __future__ import annotations
@@ -19,30 +17,28 @@ from hingemetrics._core.text import shortened
 from hingemetrics._engine import machine_code
 from hingemetrics._inputs.arguments import checked_int
 
-SWITCH_WORK = 1 << 21  # about as much as llvmlite takes to load an object, 35 ms
-CALL_WORK = 1 << 12
 BACKENDS = ("auto", "numpy", "numba")
 _MAX_DIGITS = 9  # of a number of threads
 
 
 def set_backend(name: str) -> None:
-    """Choose who does the work, for the whole process; the results are the same bits.
+    """Choose the backend of the whole process; results are the same bits.
 
     Parameters
     ----------
     name : {"auto", "numpy", "numba"}
-        "auto" uses the machine code that came with the package, from the first call; where there
-        is none, NumPy does the work. It never compiles. "numpy" is NumPy alone. "numba" is machine
-        code alone: what is missing is compiled when it is first needed, which takes seconds, and
-        stored as `warmup` does. The environment variable ``HINGEMETRICS_BACKEND`` sets the initial
-        choice.
+        "auto" uses the machine code that came with the package, from the first call, and NumPy
+        where there is none. It never compiles. "numpy" uses NumPy alone. "numba" uses machine code
+        alone: where none came with the package, Numba compiles each kernel in this process when it
+        is first needed, which takes seconds. The environment variable ``HINGEMETRICS_BACKEND`` sets
+        the initial choice.
 
     Raises
     ------
     ValueError
         If `name` is not one of the choices.
     ImportError
-        If `name` is "numba", and neither machine code came with the package nor Numba is installed.
+        If `name` is "numba", no machine code came with the package and Numba is not installed.
 
     Examples
     --------
@@ -54,8 +50,11 @@ def set_backend(name: str) -> None:
     """
     global _backend
     chosen = _checked_backend(name, "name")
-    if chosen == "numba" and not machine_code.is_to_be_had():
-        raise ImportError("the numba backend needs Numba: no machine code came with this package")
+    if chosen == "numba" and not machine_code.is_available():
+        raise ImportError(
+            "the numba backend needs Numba, for no machine code came with this package; "
+            "install hingemetrics[numba]"
+        )
     _backend = chosen
 
 
@@ -127,19 +126,18 @@ def get_num_threads() -> int:
 
 
 def warmup() -> None:
-    r"""Load all machine code now, and compile what is missing.
+    """Load the machine code of the backend now, so that no later call has to.
 
-    What came with the package is loaded in no time. What did not is compiled by Numba, in a process
-    of its own, which takes seconds for each kind of loss and dtype. It is stored for later
-    processes in ``$HINGEMETRICS_CACHE_DIR``, else ``$XDG_CACHE_HOME/hingemetrics``, else
-    ``~/.cache/hingemetrics`` (``%LOCALAPPDATA%\hingemetrics`` on Windows), and not at all where
-    nothing can be written there.
+    Machine code that came with the package loads in about a millisecond. With the backend "numba"
+    and no machine code in the package, Numba compiles every kernel in this process, which takes
+    about half a minute. With "numpy" there is nothing to load.
 
     Raises
     ------
     ImportError
-        If something is missing, and no working Numba is installed or no machine code can be made
-        for this processor.
+        If the backend is "numba" and Numba has to compile, but is not installed or does not work.
+    RuntimeError
+        If Numba has to compile, and was compiling in another thread when this process was forked.
 
     Examples
     --------
@@ -147,7 +145,7 @@ def warmup() -> None:
     >>> hingemetrics.warmup()
     """
     for key in machine_code.KEYS:
-        machine_code.compiled(*key)
+        kernel(*key)
 
 
 @contextmanager
@@ -165,21 +163,12 @@ def changed_settings(backend: str | None, num_threads: int | None) -> Iterator[N
         _backend, _num_threads = before
 
 
-def count_work(work: int) -> None:
-    """Count work done, for the switch of tiers; a count lost to a race costs time, never bits."""
-    global _work
-    _work += work
-
-
 def kernel(form: str, dtype: np.dtype[Any]) -> machine_code.Kernel | None:
-    """Return the compiled kernel whose turn it is, or None where it is NumPy's."""
+    """Return the compiled kernel to use, or None for NumPy."""
     chosen = _backend or get_backend()
     if chosen == "auto":
-        found = machine_code.at_hand(form, dtype)
-        if found is None and _work >= SWITCH_WORK:
-            found = machine_code.in_objects(form, dtype)
-        return found
-    return machine_code.compiled(form, dtype) if chosen == "numba" else None
+        return machine_code.in_library(form, dtype)
+    return machine_code.on_request(form, dtype) if chosen == "numba" else None
 
 
 def _checked_backend(name: object, source: str) -> str:
@@ -191,13 +180,13 @@ def _checked_backend(name: object, source: str) -> str:
 
 
 def _threads_of_the_environment() -> int:
-    """Return what HINGEMETRICS_NUM_THREADS says, or 1."""
+    """Return the number in HINGEMETRICS_NUM_THREADS, or 1."""
     text = os.environ.get("HINGEMETRICS_NUM_THREADS") or "1"
     if not text.isdecimal() or len(text) > _MAX_DIGITS:  # Python refuses thousands by itself
         raise ValueError(f"HINGEMETRICS_NUM_THREADS must be an int, got {shortened(text)}")
     return checked_int(int(text), "HINGEMETRICS_NUM_THREADS", least=1)
 
 
-_backend: str | None = None  # the environment says, at first use: to refuse it fails no import
-_num_threads: int | None = None  # as well
-_work = 0
+# None: the environment variable is read at first use, so that a wrong one does not fail the import.
+_backend: str | None = None
+_num_threads: int | None = None

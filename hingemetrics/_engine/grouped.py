@@ -100,7 +100,7 @@ class _Scatter:
     def _add_losses(self, kernel: machine_code.Kernel | None, start: int, stop: int) -> None:
         """Add rows by their losses."""
         batch, groups = self._batch, self._groups
-        tier = tiers.whose_turn(self._config, batch)
+        tier = tiers.select_tier(self._config, batch)
         kept, weight = tier.write_losses(batch, start, stop, self._config, self.counted, self._out)
         loss = self._out[:kept]
         labels, mask = batch.labels(start, stop)

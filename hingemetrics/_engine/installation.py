@@ -1,4 +1,4 @@
-"""What does the work in this process, for people: versions, machine code and settings."""
+"""The versions, machine code and settings in use: `show_config`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hingemetrics._engine import backend, machine_code
 
 
 def show_config() -> None:
-    """Print what does the work: versions, where the compiled kernels come from, and settings.
+    """Print the versions, machine code and settings in use.
 
-    One line each: the versions of hingemetrics, Python and NumPy; those of Numba and llvmlite, if
-    they are installed (neither is imported); the processor, its level and where its machine code
-    comes from; the backend and the number of threads, as set or as the environment says.
+    One line each: the versions of hingemetrics, Python and NumPy; that of Numba, if it is installed
+    (it is not imported); the file of the compiled kernels and the processor target they are made
+    for, or why NumPy does their work; the backend and the number of threads.
 
     Examples
     --------
@@ -34,7 +34,6 @@ def _facts() -> list[tuple[str, object]]:
         ("Python", f"{sys.version.split()[0]} on {platform.system()} {platform.machine()}"),
         ("NumPy", np.__version__),
         ("Numba", _installed("numba")),
-        ("llvmlite", _installed("llvmlite")),
         ("compiled kernels", machine_code.origin()),
         ("backend", _setting(backend.get_backend)),
         ("threads", _setting(backend.get_num_threads)),
@@ -52,7 +51,7 @@ def _installed(name: str) -> str:
 
 
 def _setting(get: object) -> object:
-    """Return a setting, or why the environment's is none."""
+    """Return a setting, or the error that the environment variable causes."""
     try:
         return get()  # type: ignore[operator]
     except ValueError as error:

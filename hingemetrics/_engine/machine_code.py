@@ -1,8 +1,7 @@
-"""Compiled kernels: found with the package or in the store, checked, loaded, and called.
+"""Compiled kernels: loaded from the package's library, or compiled by Numba on request, and called.
 
-The shared library that is built with the package is at hand from the first call. Where only objects
-are, llvmlite loads them. Nothing is compiled unless somebody asks for it, and then in a process of
-its own, so that no lock of a compiler is ever held here, whatever forks or interrupts this process.
+The library is built with the package, and is used from the first call. Numba compiles in this
+process, and only where the backend "numba" was chosen and there is no library.
 """
 
 from __future__ import annotations
@@ -10,19 +9,16 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from _thread import RLock
+from collections.abc import Callable
 from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from hingemetrics._core.typing import Array, Floats, Ints
-from hingemetrics._engine import frame, levels, sealed
-from hingemetrics._engine.trial import gives_known_groups, gives_known_moments, gives_known_sums
-
-# Numba optimises nothing: LLVM does it later for a level, with all of a kernel before its eyes.
-_COMPILER_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED": "0"}
+from hingemetrics._core.warn import warn_caller
+from hingemetrics._engine import digests, frame, targets
 
 FORMS = ("binary", "crammer-singer", "one-vs-all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -34,14 +30,13 @@ KEYS: tuple[tuple[str, np.dtype[Any]], ...] = (
 )
 """All kernels: what they compute, and the dtype of what they read."""
 
-LIBRARY = os.path.join(sealed.FOLDER, "kernels.bin")
-LIBRARY_SEAL = os.path.join(sealed.FOLDER, "kernels.seal")
+LIBRARY = os.path.join(digests.FOLDER, "kernels.bin")
+DIGESTS = os.path.join(digests.FOLDER, "kernels.digests")
 
-# Where an array has the address of its data: NumPy's array struct, which is public, begins with it.
-# `array.ctypes.data` takes eight times as long as to read it there.
-_DATA = object.__basicsize__
+# Offset of the data pointer in an array: NumPy's public array struct begins with it.
+# `array.ctypes.data` takes eight times as long as reading it there. PyPy has neither.
+_DATA = getattr(object, "__basicsize__", 0)
 _NO_LOSSES = np.empty(0)
-_NOWHERE = "none: NumPy does the work"
 _RESULT = ctypes.c_int64
 _ARGUMENTS = (ctypes.c_char_p,)
 _PROTOTYPE = ctypes.CFUNCTYPE(_RESULT, *_ARGUMENTS)
@@ -183,48 +178,61 @@ def _bound_losses(function: Any, form: str, dtype: np.dtype[Any], owner: object)
 
 
 @cache
-def at_hand(form: str, dtype: np.dtype[Any]) -> Kernel | None:
-    """Return a kernel of the library that came with the package, if it has one for this processor.
+def in_library(form: str, dtype: np.dtype[Any]) -> Kernel | None:
+    """Return the kernel of the package's library, or None where the library cannot be used.
 
-    Two threads may both load it; nobody waits.
+    Two threads may both load it; neither waits.
     """
-    library, level = _library(), _library_level()
-    if library is None or level is None:
-        return None
-    function = library[levels.symbol(form, dtype, level)]
+    library, _ = _library()
+    return None if library is None else of_library(library, form, dtype, _target(library))
+
+
+def of_library(library: ctypes.CDLL, form: str, dtype: np.dtype[Any], target: str) -> Kernel:
+    """Return the kernel that a library holds for a processor target."""
+    function = library[targets.symbol(form, dtype, target)]
     function.restype, function.argtypes = _RESULT, _ARGUMENTS
-    return _checked(_bound(function, form, dtype, library), form, dtype)
+    return _bound(function, form, dtype, library)
 
 
 @cache
-def in_objects(form: str, dtype: np.dtype[Any]) -> Kernel | None:
-    """Return a kernel that an object holds: beside this file, or in the store."""
-    for level in levels.of_processor():
-        symbol = levels.symbol(form, dtype, level)
-        for content in filter(None, map(sealed.unsealed, _object_paths(symbol))):
-            return _loaded(content, symbol, form, dtype)
-    return None
-
-
-@cache
-def compiled(form: str, dtype: np.dtype[Any]) -> Kernel:
-    """Return a kernel from wherever it is, or else compile and store it."""
+def on_request(form: str, dtype: np.dtype[Any]) -> Kernel:
+    """Return the kernel of the library, else compile it; or run it as Python if Numba is told to."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         return _interpreted(form, dtype)
-    kernel = at_hand(form, dtype) or in_objects(form, dtype)
-    if kernel is None:
-        level = next(iter(levels.of_processor()), None)
-        if level is None:
-            raise ImportError("the numba backend makes no machine code for this processor")
-        symbol = levels.symbol(form, dtype, level)
-        content = _compiled_object(form, dtype, level, symbol)
-        store = sealed.store_folder()
-        if store is not None:
-            sealed.store(store, sealed.stored_name(symbol), content)
-        kernel = _loaded(content, symbol, form, dtype)
-    if kernel is None:
-        raise ImportError("the numba backend needs a working Numba, got wrong machine code")
-    return kernel
+    found = in_library(form, dtype)
+    if found is not None:
+        return found
+    pid = os.getpid()
+    if any(other != pid for other in _compiling_in):
+        raise RuntimeError(
+            "this process was forked while Numba compiled, so Numba's lock is held forever; "
+            "call hingemetrics.warmup() before forking"
+        )
+    _compiling_in.append(pid)
+    try:
+        with _one_at_a_time:
+            return _by_numba(form, dtype)
+    finally:
+        _compiling_in.remove(pid)
+
+
+_one_at_a_time = RLock()  # a second thread waits and takes what the first one compiled
+_compiling_in: list[int] = []  # a process id per thread that compiles or waits; forks copy it
+
+
+@cache
+def _by_numba(form: str, dtype: np.dtype[Any]) -> Kernel:
+    """Compile a kernel in this process."""
+    if not _is_layout_known():
+        raise ImportError(f"the numba backend needs CPython's arrays, got {sys.implementation.name}")
+    try:
+        from hingemetrics._engine.compiling import compiled
+
+        function = compiled(form, dtype)
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise ImportError(f"the numba backend needs a working Numba, got {problem}") from error
+    return _bound(_PROTOTYPE(function.address), form, dtype, function)
 
 
 def _interpreted(form: str, dtype: np.dtype[Any]) -> Kernel:
@@ -245,136 +253,50 @@ def _interpreted(form: str, dtype: np.dtype[Any]) -> Kernel:
 
 
 def origin() -> str:
-    """Return where kernels come from, and for which level they are, in a few words."""
-    if _library() is not None and (level := _library_level()):
-        return f"{os.path.basename(LIBRARY)}, {level}"
-    for level in levels.of_processor():
-        symbols = [levels.symbol(form, dtype, level) for form, dtype in KEYS]
-        found = sum(any(map(sealed.unsealed, _object_paths(symbol))) for symbol in symbols)
-        if found:
-            return f"{found} of {len(symbols)} as objects, {level}"
-    return _NOWHERE
+    """Return where kernels come from and their processor target, or why there are none."""
+    library, problem = _library()
+    if library is None:
+        return f"none: {problem}"
+    return f"{os.path.basename(LIBRARY)}, {_target(library)}"
 
 
-def _is_layout_known() -> bool:
-    """Whether arrays are laid out as kernels read them: another Python may do it otherwise."""
-    array = np.empty(1)
-    field = ctypes.c_void_p.from_address(id(array) + _DATA)
-    return field.value == array.ctypes.data
-
-
-def is_to_be_had() -> bool:
-    """Whether there is machine code of kernels, or Numba to make it."""
+def is_available() -> bool:
+    """Whether the backend "numba" has kernels, or can compile them."""
     from importlib.util import find_spec
 
-    return _library() is not None or find_spec("numba") is not None or origin() != _NOWHERE
+    return in_library(*KEYS[0]) is not None or find_spec("numba") is not None
 
 
 @cache
-def _library() -> ctypes.CDLL | None:
-    """Load the library that came with the package, if it is what was made of these sources."""
-    if not (_is_layout_known() and sealed.is_sealed(LIBRARY, LIBRARY_SEAL)):
-        return None
+def _library() -> tuple[ctypes.CDLL | None, str]:
+    """Load the package's library; None, and the reason, where it cannot be used."""
+    if not os.path.exists(LIBRARY):
+        return None, "the package was built without machine code"
+    if not _is_layout_known():
+        return None, f"{sys.implementation.name} does not lay out arrays as CPython does"
+    problem = digests.problem(LIBRARY, DIGESTS)
+    if problem is not None:
+        warn_caller(f"machine code is not used, NumPy does the work: {problem}", RuntimeWarning)
+        return None, problem
     try:
-        return ctypes.CDLL(LIBRARY)
-    except OSError:  # of another platform, or no code may be mapped from there
-        return None
+        library = ctypes.CDLL(LIBRARY)
+    except OSError as error:  # built for another platform, or no code may be mapped from there
+        return None, f"it cannot be loaded: {error}"
+    if not _target(library):
+        return None, "it has no code for this processor"
+    return library, ""
 
 
-def _library_level() -> str | None:
-    """Return the best level of this processor that the library has code for."""
-    library, key = _library(), KEYS[0]
-    found = (x for x in levels.of_processor() if hasattr(library, levels.symbol(*key, x)))
-    return next(found, None)
+def _target(library: ctypes.CDLL) -> str:
+    """Return the best target of this processor that a library has code for, or nothing."""
+    has = partial(targets.symbol, *KEYS[0])
+    return next((x for x in targets.of_processor() if hasattr(library, has(x))), "")
 
 
-def _object_paths(symbol: str) -> list[str]:
-    """Return where an object may be: beside this file, or in the store."""
-    store = sealed.store_folder()
-    stored = [] if store is None else [os.path.join(store, sealed.stored_name(symbol))]
-    return [os.path.join(sealed.FOLDER, f"{symbol}.o"), *stored]
-
-
-def _loaded(content: bytes, symbol: str, form: str, dtype: np.dtype[Any]) -> Kernel | None:
-    """Load an object; None where that fails."""
-    try:
-        import llvmlite.binding as llvm  # type: ignore[import-untyped, unused-ignore]
-
-        with suppress(RuntimeError):  # newer versions need no such call, and refuse it
-            llvm.initialize()
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        machine = llvm.Target.from_default_triple().create_target_machine()
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-        engine.add_object_file(llvm.ObjectFileRef.from_data(content))
-        engine.finalize_object()
-        function = _PROTOTYPE(engine.get_function_address(symbol))
-    except Exception:  # there is no llvmlite, or one that does not work
-        return None
-    return _checked(_bound(function, form, dtype, engine), form, dtype)
-
-
-def _checked(kernel: Kernel, form: str, dtype: np.dtype[Any]) -> Kernel | None:
-    """Return a kernel if it gives known sums: it may have been made by a compiler with a bug."""
-    try:
-        trial = {MOMENTS: gives_known_moments, GROUPS: gives_known_groups}.get(
-            form, gives_known_sums
-        )
-        return kernel if trial(kernel, form, dtype) else None
-    except Exception:
-        return None
-
-
-_COMPILE = """
-import sys
-sys.path[:] = {path!r}
-from hingemetrics._engine import compiling
-if {quickly}:
-    compiling.lower_quickly()
-compiling.main(*sys.argv[1:])
-"""
-
-
-def compiler_command(
-    folder: str, chosen_levels: Iterable[str], kernels: Iterable[str], quickly: bool
-) -> list[str]:
-    """Return the command that compiles kernels, such as "binary/float32", into a folder."""
-    code = _COMPILE.format(path=sys.path, quickly=quickly)
-    return [sys.executable, "-c", code, folder, ",".join(chosen_levels), *kernels]
-
-
-def compile_kernels(folder: str, chosen_levels: Iterable[str], kernels: Iterable[str]) -> None:
-    """Compile kernels into a folder: quickly, or where this Numba does not stand that, slowly.
-
-    In a process of its own, Numba's settings are nobody else's. Raise a RuntimeError with the last
-    line of what it wrote if that failed too.
-    """
-    import subprocess  # 15 ms that nothing else here needs
-
-    for quickly in (True, False):
-        run = subprocess.run(
-            compiler_command(folder, chosen_levels, kernels, quickly),
-            env={**os.environ, **_COMPILER_SETTINGS},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if run.returncode == 0:
-            return
-    last = (run.stderr.strip().splitlines() or [""])[-1]
-    raise RuntimeError(last)
-
-
-def _compiled_object(form: str, dtype: np.dtype[Any], level: str, symbol: str) -> bytes:
-    """Compile a kernel."""
-    import tempfile
-
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            compile_kernels(folder, [level], [f"{form}/{dtype}"])
-            with open(os.path.join(folder, f"{symbol}.o"), "rb") as file:
-                return file.read()
-    except OSError as error:  # there is no room for a file, or no process to be had
-        raise ImportError(f"the numba backend cannot compile here, got {error}") from error
-    except RuntimeError as error:
-        raise ImportError(f"the numba backend needs a working Numba, got {error}") from error
+def _is_layout_known() -> bool:
+    """Whether arrays are laid out as kernels read them."""
+    if sys.implementation.name != "cpython":
+        return False
+    array = np.empty(1)
+    field = ctypes.c_void_p.from_address(id(array) + _DATA)
+    return field.value == array.ctypes.data

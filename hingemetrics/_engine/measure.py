@@ -58,8 +58,8 @@ def loss_blocks(
     if counted is None:
         counted = Accumulator.empty(1)
     out = np.empty((min(rows, batch.rows), config.losses_per_sample(batch.num_classes)))
+    tier = tiers.select_tier(config, batch)
     for start in range(0, batch.rows, rows):
-        tier = tiers.whose_turn(config, batch)
         stop = min(start + rows, batch.rows)
         kept, weight = tier.write_losses(batch, start, stop, config, counted, out)
         yield out[:kept], weight
@@ -76,7 +76,7 @@ def _measure_spans(batch: Batch, onto: Tally) -> Tally:
         for start, stop in spans:
             onto = _measure_span(batch, onto, start, stop)
         return onto
-    tiers.whose_turn(onto.config, batch)  # who has to wait for a compiler does so once, here
+    tiers.select_tier(onto.config, batch)  # if Numba compiles, it does so once, in this thread
     empty = Tally(onto.config)
     parts = in_threads(lambda span: _measure_span(batch, empty, *span, threads), spans, threads)
     return sum(parts, onto)
@@ -87,8 +87,8 @@ def _measure_span(batch: Batch, onto: Tally, start: int, stop: int, threads: int
     check_float_unit()
     config = onto.config
     sums = onto.accumulator(batch.num_classes, stop - start)
+    tier = tiers.select_tier(config, batch)
     while start < stop:
-        tier = tiers.whose_turn(config, batch)  # NumPy's may be over in the middle of a call
         start = tier.add(batch, start, stop, threads, config, sums)
     return Tally.of(config, batch.num_classes, sums.sums())
 

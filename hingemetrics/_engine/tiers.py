@@ -47,9 +47,8 @@ class NumpyTier:
     def add(
         self, batch: Batch, start: int, stop: int, threads: int, config: Config, sums: Accumulator
     ) -> int:
-        """Add what stays in the L2 cache, and count the work: after enough of it, kernels go on."""
+        """Add a block that stays in the L2 cache."""
         end = min(start + (BLOCK_ROWS // batch.num_classes or 1), stop)
-        backend.count_work(backend.CALL_WORK + (end - start) * batch.num_classes)
         preds, target, weight = batch.checked_block(start, end)
         count(target, weight, batch.num_classes, sums)
         loss = losses(preds, target, config.multiclass_mode, config.squared, weight)
@@ -125,8 +124,8 @@ _NUMPY = NumpyTier()
 _compiled = cache(CompiledTier)  # one for each kernel
 
 
-def whose_turn(config: Config, batch: Batch) -> Tier:
-    """Return the tier that should add the next block."""
+def select_tier(config: Config, batch: Batch) -> Tier:
+    """Return the tier that adds a batch."""
     kernel = backend.kernel(config.form(batch.num_classes), batch.dtype)
     return _NUMPY if kernel is None else _compiled(kernel)
 
