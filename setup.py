@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,13 +58,13 @@ class BuildLibrary(build_ext):
         library.parent.mkdir(parents=True, exist_ok=True)
         library.write_bytes(content)
         library.with_suffix(".digests").write_text(written(content), "ascii")
-        print(f"hingemetrics: machine code in {library.name}, {len(content)} bytes")
 
     def library(self):
-        """Return the content of the library, and build it unless these sources were built before."""
+        """Return the content of the library; build it unless these sources were built before."""
         if why_pure():
             raise CompileError(why_pure())
         import numba
+
         from hingemetrics._engine import digests
 
         key = hashlib.sha256(f"{numba.__version__} {digests.of_sources()}".encode())
@@ -77,6 +76,7 @@ class BuildLibrary(build_ext):
             folder.mkdir(exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder) as temporary:
                 self.make(Path(temporary, LIBRARY.name)).replace(built)
+            print(f"hingemetrics: machine code in {LIBRARY.name}, {built.stat().st_size} bytes")
         return built.read_bytes()
 
     def make(self, library):

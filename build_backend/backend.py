@@ -11,41 +11,31 @@ import shutil
 import sys
 import sysconfig
 
-import setuptools
-
-OLDEST_SETUPTOOLS = 77  # the first that writes License-Expression
-if int(setuptools.__version__.partition(".")[0]) < OLDEST_SETUPTOOLS:
-    sys.exit(
-        f"hingemetrics needs setuptools {OLDEST_SETUPTOOLS} or newer to build, "
-        f"got {setuptools.__version__}: pip install --upgrade setuptools"
-    )
-
-from distutils.ccompiler import new_compiler
-from distutils.sysconfig import customize_compiler
-
-from setuptools import build_meta
+from setuptools import __version__
 from setuptools.build_meta import *  # noqa: F403
 
+OLDEST_SETUPTOOLS = 77  # the first that writes License-Expression
 NUMBA = "numba>=0.61"
 PYTHONS = ((3, 10), (3, 14))  # the versions of CPython that Numba has wheels for
 FREE_THREADED = (3, 14)  # the first without the GIL that it has wheels for
-PLATFORMS = {
-    ("Linux", "x86_64"),
-    ("Linux", "aarch64"),
-    ("Darwin", "arm64"),
-    ("Windows", "AMD64"),
-}
+PLATFORMS = ("Linux-x86_64", "Linux-aarch64", "Darwin-arm64", "Windows-AMD64")
+VISUAL_STUDIO = r"%ProgramFiles(x86)%\Microsoft Visual Studio\Installer\vswhere.exe"
+
+if int(__version__.partition(".")[0]) < OLDEST_SETUPTOOLS:
+    sys.exit(
+        f"hingemetrics needs setuptools {OLDEST_SETUPTOOLS} or newer to build, got {__version__}: "
+        "pip install --upgrade setuptools"
+    )
 
 
 def get_requires_for_build_wheel(config_settings=None):
-    """Return the requirements of a wheel: Numba too, if it can be had and used."""
-    numba = [] if why_pure() else [NUMBA]
-    return build_meta.get_requires_for_build_wheel(config_settings) + numba
+    """Return the requirements of a wheel: Numba, if it can be had and used."""
+    return [] if why_pure() else [NUMBA]
 
 
 def get_requires_for_build_editable(config_settings=None):
-    """Return the same for an editable install."""
-    return get_requires_for_build_wheel(config_settings)
+    """Return those of an editable install, which has machine code too."""
+    return get_requires_for_build_wheel()
 
 
 def why_pure():
@@ -55,25 +45,29 @@ def why_pure():
         sys.exit(f"HINGEMETRICS_MACHINE_CODE must be yes or no, got {setting!r}")
     if setting == "no":
         return "HINGEMETRICS_MACHINE_CODE=no"
-    python, first = sys.version_info[:2], PYTHONS[0]
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        first = FREE_THREADED
-    system = (platform.system(), platform.machine())
-    musl = system[0] == "Linux" and platform.libc_ver()[0] != "glibc"
-    known = sys.implementation.name == "cpython" and first <= python <= PYTHONS[1]
-    if musl or not known or system not in PLATFORMS:
+    if not (is_python_known() and is_platform_known()):
         return "Numba has no wheel for this Python or platform"
     return None if has_linker() else "there is no linker; install a C compiler, such as gcc"
 
 
+def is_python_known():
+    """Whether Numba has wheels for this Python."""
+    first = FREE_THREADED if sysconfig.get_config_var("Py_GIL_DISABLED") else PYTHONS[0]
+    version = sys.version_info[:2]
+    return sys.implementation.name == "cpython" and first <= version <= PYTHONS[1]
+
+
+def is_platform_known():
+    """Whether Numba has wheels for this system, processor and libc."""
+    system = platform.system()
+    musl = system == "Linux" and platform.libc_ver()[0] != "glibc"
+    return f"{system}-{platform.machine()}" in PLATFORMS and not musl
+
+
 def has_linker():
-    """Whether the platform's linker is installed."""
-    compiler = new_compiler()
-    customize_compiler(compiler)
-    if not hasattr(compiler, "linker_so"):  # MSVC, which is found by its own means
-        try:
-            compiler.initialize()
-        except Exception:
-            return False
-        return True
-    return shutil.which(compiler.linker_so[0]) is not None
+    """Whether setuptools will find the platform's linker."""
+    if os.name == "nt":
+        return os.path.exists(os.path.expandvars(VISUAL_STUDIO))
+    settings = (*map(os.environ.get, ("LDSHARED", "CC")), sysconfig.get_config_var("LDSHARED"))
+    command = next(filter(None, settings), "")
+    return shutil.which(command.partition(" ")[0]) is not None

@@ -1,7 +1,7 @@
 # mypy: ignore-errors
 """Compile the kernels of a form to objects for the linker: ``objects.py FOLDER FORM TARGET...``.
 
-Numba lowers each kernel to LLVM's language. LLVM simplifies that once, with all of a kernel in view,
+Numba lowers each kernel to LLVM's language. LLVM simplifies that once, with a whole kernel in view,
 and optimises it for every processor target. An object has one function, in C
 ``int64 kernel(int64 *frame)``, which needs nothing but libc's memset.
 """
@@ -35,7 +35,9 @@ def lowered(form, dtype):
     text = RAISING.sub(r"\1 \2", text)
     wrapped = re.escape(name.removeprefix("cfunc."))  # the wrapper is its only caller
     text = text.replace("noinline", "nounwind")
-    text = re.sub(rf"^(define [^\n]*@{wrapped}\([^\n]*)\{{$", r"\1 alwaysinline {", text, flags=re.M)
+    text = re.sub(
+        rf"^(define [^\n]*@{wrapped}\([^\n]*)\{{$", r"\1 alwaysinline {", text, flags=re.M
+    )
     module = llvm.parse_assembly(text)
     for value in (*module.functions, *module.global_variables):
         if not value.is_declaration and value.name != name:

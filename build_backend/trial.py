@@ -1,68 +1,53 @@
 # mypy: ignore-errors
 """Run every kernel of a library on known data: ``trial.py LIBRARY TARGET...``.
 
-For each target that this processor runs, states of machine code must have the bytes of NumPy's. The
-targets that it does not run are printed.
+For each target that this processor runs, machine code must give what NumPy gives. The others are
+printed.
 """
 
 import ctypes
 import sys
 from functools import partial
+from itertools import product
 
 import numpy as np
 
 import hingemetrics
 from hingemetrics._engine import machine_code, targets
 
-ROWS = 1100  # a few blocks of every kernel, and rows beyond them
+ROWS = np.arange(1100)  # a few blocks of every kernel, and rows beyond them
+WEIGHTS = (None, ROWS % 5 / 7)
+MODES = ("crammer-singer", "one-vs-all")
 
 
-def results(columns, dtype, mode, squared, weight):
-    """Yield what every question gives for data of one kind."""
-    rows = np.arange(ROWS)
-    target, groups = rows % 2, rows * 7 % 11
-    preds = (np.outer(rows, (5, 6, 7)) % 31 / 8 - 2).astype(dtype)
+def results():
+    """Yield the answer to every question about data of every kind."""
+    preds = np.outer(ROWS, (5, 6, 7)) % 31 / 8 - 2
     preds[[3, -2], [0, 1]] = np.nan, -1e30
-    preds, other = preds[:, 0] if columns == 1 else preds, rows % 29 / 7 - 2
-    options = {"squared": squared, "multiclass_mode": mode}
-    metric = hingemetrics.HingeLoss(**options)
-    metric.update(preds, target, weight)
-    yield metric.state.to_bytes()
-    losses = hingemetrics.hinge_loss(
-        preds, target, **options, sample_weight=weight, reduction="none"
-    )
-    yield losses.tobytes()
-    pair = hingemetrics.HingeComparison(**options)
-    pair.update(preds, preds - (other if columns == 1 else other[:, np.newaxis]), target, weight)
-    yield pair.state.to_bytes()
-    by_group = hingemetrics.hinge_loss_by(preds, target, groups, **options, sample_weight=weight)
-    yield np.array([*by_group.values()]).tobytes()
-
-
-def every_result():
-    """Return the results for data of all kinds."""
-    kinds = [(1, None), (3, "crammer-singer"), (3, "one-vs-all")]
-    return [
-        result
-        for columns, mode in kinds
-        for dtype in machine_code.DTYPES
-        for squared in (False, True)
-        for weight in (None, np.arange(ROWS) % 5 / 7)
-        for result in results(columns, dtype, mode, squared, weight)
-    ]
+    target, groups = ROWS % 2, ROWS * 7 % 11
+    every = product((preds[:, 0], preds), machine_code.DTYPES, MODES, (False, True), WEIGHTS)
+    for values, dtype, mode, squared, weight in every:
+        x = values.astype(dtype)
+        options = {"squared": squared, "multiclass_mode": mode}
+        metric, pair = hingemetrics.HingeLoss(**options), hingemetrics.HingeComparison(**options)
+        metric.update(x, target, weight)
+        pair.update(x, x[::-1] / 3, target, weight)
+        yield metric.state.to_bytes() + pair.state.to_bytes()
+        options["sample_weight"] = weight
+        yield str(hingemetrics.hinge_loss_by(x, target, groups, **options))
+        yield hingemetrics.hinge_loss(x, target, **options, reduction="none").tobytes()
 
 
 def main(path, *chosen):
-    """Fail if a kernel gives wrong bytes."""
-    library = ctypes.CDLL(path)
+    """Fail if a kernel gives anything else than NumPy."""
+    library, here = ctypes.CDLL(path), targets.of_processor()
     hingemetrics.set_backend("numpy")
-    known = every_result()
+    known = list(results())
     hingemetrics.set_backend("auto")
-    here = targets.of_processor()
-    for target in (target for target in chosen if target in here):
+    for target in [target for target in chosen if target in here]:
         machine_code.in_library = partial(machine_code.of_library, library, target=target)
-        if every_result() != known:
-            sys.exit(f"machine code for {target} gives wrong sums")
+        if list(results()) != known:
+            sys.exit(f"the machine code for {target} gives wrong sums")
     print(*(target for target in chosen if target not in here))
 
 

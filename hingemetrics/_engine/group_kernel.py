@@ -34,8 +34,8 @@ from hingemetrics._engine.frame import (
 )
 from hingemetrics._engine.intrinsics import bits_of, data, helper
 
-# What `group_sums` says too, written out again because the seal of machine code covers this file
-# and not that one; a test holds both together.
+# What `group_sums` says too, written out again because the digest of the sources covers this
+# file and not that one; a test compares both.
 MAGIC0, MAGIC1, MAGIC2, MAGIC3 = 1.5 * 2.0**41, 1.5 * 2.0**-1, 1.5 * 2.0**-43, 1.5 * 2.0**-85
 LEVELS, PLAIN_LEVELS = 4, 2
 LIMIT, TINY = 2.0**30, 2.0**-85  # doubles between them, and zero, leave nothing after all levels

@@ -51,8 +51,8 @@ from hingemetrics._engine.intrinsics import bits_of, data, fold, helper, pointer
 STREAMED = 128  # from so many classes on, PASSES rows are not buffered; fewer are faster joined
 FOLD = 512  # one-vs-all tiles between folds: 4 * 512 integers below 2**51 stay below 2**62
 
-# What `exact`, `grid` and `tally` say too, written out again because the seal of machine code
-# covers this file and not those; a test holds both together.
+# What `exact`, `grid` and `tally` say too, written out again because the digest of the
+# sources covers this file and not those; a test compares both.
 MAGIC0, MAGIC1, MAGIC2 = 1.5 * 2.0**31, 1.5 * 2.0**-19, 1.5 * 2.0**-69
 BITS0, BITS1, BITS2 = map(np.uint64, (0x41E8 << 48, 0x3EC8 << 48, 0x3BA8 << 48))
 PLACE0, PLACE1, PLACE2 = 1056, 1006, 956

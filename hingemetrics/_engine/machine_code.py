@@ -196,9 +196,11 @@ def of_library(library: ctypes.CDLL, form: str, dtype: np.dtype[Any], target: st
 
 @cache
 def on_request(form: str, dtype: np.dtype[Any]) -> Kernel:
-    """Return the kernel of the library, else compile it; or run it as Python if Numba is told to."""
+    """Return the kernel of the library, or else compile it."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        return _interpreted(form, dtype)
+        from hingemetrics._engine.compiling import interpreted_kernel
+
+        return interpreted_kernel(form, dtype)
     found = in_library(form, dtype)
     if found is not None:
         return found
@@ -224,7 +226,9 @@ _compiling_in: list[int] = []  # a process id per thread that compiles or waits;
 def _by_numba(form: str, dtype: np.dtype[Any]) -> Kernel:
     """Compile a kernel in this process."""
     if not _is_layout_known():
-        raise ImportError(f"the numba backend needs CPython's arrays, got {sys.implementation.name}")
+        raise ImportError(
+            f"the numba backend needs CPython's arrays, got {sys.implementation.name}"
+        )
     try:
         from hingemetrics._engine.compiling import compiled
 
@@ -233,23 +237,6 @@ def _by_numba(form: str, dtype: np.dtype[Any]) -> Kernel:
         problem = f"{type(error).__name__}: {error}"
         raise ImportError(f"the numba backend needs a working Numba, got {problem}") from error
     return _bound(_PROTOTYPE(function.address), form, dtype, function)
-
-
-def _interpreted(form: str, dtype: np.dtype[Any]) -> Kernel:
-    """Return a kernel as plain Python."""
-    if form == MOMENTS:
-        from hingemetrics._engine.moment_kernel import interpreted_moments
-
-        moments: Kernel = interpreted_moments()
-        return moments
-    if form == GROUPS:
-        from hingemetrics._engine.group_kernel import interpreted_groups
-
-        groups: Kernel = interpreted_groups()
-        return groups
-    from hingemetrics._engine.kernels import interpreted
-
-    return interpreted(form, dtype)
 
 
 def origin() -> str:

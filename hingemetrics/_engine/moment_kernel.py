@@ -31,7 +31,7 @@ from hingemetrics._engine.frame import (
 )
 from hingemetrics._engine.intrinsics import LOW, bits_of, data, fold, helper, pointer, stack
 
-# What `moments` says too, written out again because the seal of machine code covers this file and
+# What `moments` says too, written out again because the digest of the sources covers this file and
 # not that one; a test holds both together.
 Y, SQUARES, PRODUCTS, DIGIT_ROWS = 8, 16, 29, 42  # where digits begin, those of x at 0
 UNIT = -149

@@ -4,11 +4,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from hingemetrics._engine.trial import gives_known_groups
 
 from hingemetrics._core import group_sums, tally
 from hingemetrics._core.group_sums import GroupAccumulator
 from hingemetrics._engine import frame, group_kernel, levels, machine_code
-from hingemetrics._engine.trial import gives_known_groups
 
 KEY = (machine_code.GROUPS, np.dtype(float))
 ROWS = [1, 2, 255, 256, 257, 1100]

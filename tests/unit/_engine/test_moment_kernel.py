@@ -4,10 +4,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+from hingemetrics._engine.trial import gives_known_moments
 
 from hingemetrics._core.moments import MOMENT_ROWS, MomentSums
 from hingemetrics._engine import frame, levels, machine_code
-from hingemetrics._engine.trial import gives_known_moments
 
 KEY = (machine_code.MOMENTS, np.dtype(float))
 ROWS = [1, 2, 3, 5, 95, 96, 97, 255, 256, 257, 1100, 4096, 4099, 9000]

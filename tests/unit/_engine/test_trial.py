@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from hingemetrics._engine.trial import gives_known_sums
 
 from hingemetrics._core.exact import COUNTERS
 from hingemetrics._core.tally import NEGATIVES, SAMPLES, UNWEIGHTED, ZEROS
 from hingemetrics._engine import machine_code
-from hingemetrics._engine.trial import gives_known_sums
 
 KEYS = [(form, dtype) for form in machine_code.FORMS for dtype in machine_code.DTYPES]
 FAULTS = {
