@@ -22,6 +22,9 @@ SOURCES = (
     "kernels.py",
     "moment_kernel.py",
 )
+UNREADABLE = "its digests cannot be read; install the package again"
+DAMAGED = "it is damaged; install the package again"
+OUTDATED = "it was made from other sources; rebuild it: python setup.py build_ext --inplace"
 
 
 def written(content: bytes) -> str:
@@ -37,11 +40,11 @@ def problem(library: str, beside: str) -> str | None:
         with open(beside, encoding="ascii") as file:
             of_library, made_from = file.read().splitlines()
     except (OSError, ValueError):
-        return "its digests cannot be read"
+        return UNREADABLE
     if of_library != f"library {_digest(content)}":
-        return "it is damaged"
+        return DAMAGED
     if of_sources() not in (None, made_from.removeprefix("sources ")):
-        return "it was made from other sources; rebuild it: python setup.py build_ext --inplace"
+        return OUTDATED
     return None
 
 

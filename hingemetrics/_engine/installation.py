@@ -24,13 +24,12 @@ def show_config() -> None:
     >>> hingemetrics.show_config()  # doctest: +ELLIPSIS
     hingemetrics ...
     """
-    print(f"hingemetrics {__version__}")
-    for name, value in _facts():
-        print(f"{name}: {value}")
+    print(configuration())
 
 
-def _facts() -> list[tuple[str, object]]:
-    return [
+def configuration() -> str:
+    """Return the lines of `show_config`."""
+    facts: list[tuple[str, object]] = [
         ("Python", f"{sys.version.split()[0]} on {platform.system()} {platform.machine()}"),
         ("NumPy", np.__version__),
         ("Numba", _installed("numba")),
@@ -38,6 +37,8 @@ def _facts() -> list[tuple[str, object]]:
         ("backend", _setting(backend.get_backend)),
         ("threads", _setting(backend.get_num_threads)),
     ]
+    lines = (f"{name}: {value}" for name, value in facts)
+    return "\n".join((f"hingemetrics {__version__}", *lines))
 
 
 def _installed(name: str) -> str:

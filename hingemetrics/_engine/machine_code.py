@@ -183,8 +183,18 @@ def in_library(form: str, dtype: np.dtype[Any]) -> Kernel | None:
 
     Two threads may both load it; neither waits.
     """
-    library, _ = _library()
-    return None if library is None else of_library(library, form, dtype, _target(library))
+    library, problem = _library()
+    if library is not None:
+        return of_library(library, form, dtype, _target(library))
+    if problem in (digests.UNREADABLE, digests.DAMAGED, digests.OUTDATED):
+        _warn_once(problem)
+    return None
+
+
+@cache
+def _warn_once(problem: str) -> None:
+    """Say that calls are slower than they should be, and why."""
+    warn_caller(f"NumPy does the work, kernels.bin is not used: {problem}", RuntimeWarning)
 
 
 def of_library(library: ctypes.CDLL, form: str, dtype: np.dtype[Any], target: str) -> Kernel:
@@ -263,7 +273,6 @@ def _library() -> tuple[ctypes.CDLL | None, str]:
         return None, f"{sys.implementation.name} does not lay out arrays as CPython does"
     problem = digests.problem(LIBRARY, DIGESTS)
     if problem is not None:
-        warn_caller(f"machine code is not used, NumPy does the work: {problem}", RuntimeWarning)
         return None, problem
     try:
         library = ctypes.CDLL(LIBRARY)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from hingemetrics._core.text import closest
-from hingemetrics._engine.installation import show_config
+from hingemetrics._engine.installation import configuration
 from hingemetrics._files import Columns, columns, columns_of
 from hingemetrics.cli import argument_types as types
-from hingemetrics.cli.console import fail
+from hingemetrics.cli.console import fail, show
 from hingemetrics.cli.intervals import DEFAULT_LEVEL
 
 _BASELINE_ENDINGS = (".state", ".json")
@@ -61,6 +61,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         fail(message)
+
+    def print_help(self, file: object = None) -> None:
+        show(self.format_help().rstrip())
 
     def suggestion(self, unknown: Iterable[str]) -> str:
         """A suggestion for the first unknown option, to end a message with; or nothing."""
@@ -244,7 +247,7 @@ class _ShowConfig(argparse.Action):
     """What --version does."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        show_config()
+        show(configuration())
         parser.exit()
 
 

@@ -66,6 +66,17 @@ class TestStandardOutput:
         run = python("-c", ELSEWHERE, 1, "/dev/full", *many, "--fail-above", "0")
         refused(run, "standard output")
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+    @pytest.mark.parametrize("option", ["--version", "--help"])
+    def test_full_disk_without_files(self, python, option):
+        refused(python("-c", ELSEWHERE, 1, "/dev/full", option), "standard output")
+
+    @pytest.mark.parametrize("option", ["--version", "--help"])
+    def test_a_reader_that_has_gone_without_files(self, python, option):
+        """Unbuffered, every line would be an error of its own."""
+        run = python("-c", ELSEWHERE, 1, "", option, PYTHONUNBUFFERED="1")
+        assert (run.returncode, run.stderr) == (0, "")
+
     def test_a_reader_that_has_gone(self, python, many):
         run = python("-c", ELSEWHERE, 1, "", *many)
         assert (run.returncode, run.stderr) == (0, "")
