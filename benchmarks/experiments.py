@@ -18,7 +18,7 @@ import numpy as np
 import peers
 
 import hingemetrics
-from hingemetrics._engine import levels
+from hingemetrics._engine import targets
 
 CRAMMER_SINGER, ONE_VS_ALL = "crammer-singer", "one-vs-all"
 NAMES = {CRAMMER_SINGER: "Crammer-Singer", ONE_VS_ALL: "one-vs-all"}
@@ -265,14 +265,14 @@ def kernel_bits(kernel: Kernel) -> str:
 
 def kernels_of_lowest_level(scale: Scale) -> dict[str, Any]:
     """Do what `kernels` does, as if this processor had no more than the lowest level."""
-    lowest = levels.of_processor()[-1:]
-    levels.of_processor = lambda: lowest
+    lowest = targets.of_processor()[-1:]
+    targets.of_processor = lambda: lowest
     return kernels(scale)
 
 
 def lowest_level(scale: Scale) -> Measurements:
     """Return each kernel's ratio to the roofline at the lowest level, over that at the best."""
-    if len(levels.of_processor()) < 2:
+    if len(targets.of_processor()) < 2:
         peers.skipped[LOWEST] = "this processor has only one"
         return {}
     best, lowest = child("kernels", scale), child("kernels-of-lowest-level", scale)

@@ -142,7 +142,7 @@ def calls(monkeypatch):
 def bare_package(tmp_path_factory):
     """The folder of a copy of the package that came without machine code."""
     folder = tmp_path_factory.mktemp("bare")
-    made = (Path(machine_code.LIBRARY).name, Path(machine_code.LIBRARY_SEAL).name, "*.o")
+    made = (Path(machine_code.LIBRARY).name, Path(machine_code.DIGESTS).name)
     ignored = shutil.ignore_patterns("__pycache__", *made)
     shutil.copytree(PACKAGE, folder / "hingemetrics", ignore=ignored)
     return folder
@@ -150,17 +150,8 @@ def bare_package(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def bare(python, bare_package):
-    """Run a fresh interpreter that finds this copy.
-
-    What it compiles, it stores where all tests of the session find it, unless told another place.
-    """
-    path = os.pathsep.join(map(str, [bare_package, TOOLS]))
-    given = {"PYTHONPATH": path, "HINGEMETRICS_CACHE_DIR": str(bare_package / "store")}
-
-    def run(*arguments, **environment):
-        return python(*arguments, **{**given, **environment})
-
-    return run
+    """Run a fresh interpreter that finds this copy."""
+    return partial(python, PYTHONPATH=os.pathsep.join(map(str, [bare_package, TOOLS])))
 
 
 @pytest.fixture

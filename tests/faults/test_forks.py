@@ -88,7 +88,7 @@ compiled = threading.Event()
 
 
 def compile_one():
-    machine_code.compiled(machine_code.FORMS[0], machine_code.DTYPES[1])
+    machine_code.on_request(machine_code.FORMS[0], machine_code.DTYPES[1])
     compiled.set()
 
 

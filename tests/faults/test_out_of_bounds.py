@@ -9,7 +9,7 @@ import sys
 import bounds
 import pytest
 
-from hingemetrics._engine import levels
+from hingemetrics._engine import targets
 
 GUARD = """
 import ctypes, mmap, sys
@@ -38,10 +38,10 @@ PROGRAM = (
     GUARD
     + """
 import bounds
-from hingemetrics._engine import levels
+from hingemetrics._engine import targets
 
-form, amount, level = sys.argv[1:]
-levels.of_processor = lambda: (level,)
+form, amount, target = sys.argv[1:]
+targets.of_processor = lambda: (target,)
 for rows, classes in bounds.calls(form, amount):
     for at_the_end in (False, True):
         def placed(array, written):
@@ -60,9 +60,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mprotect's numb
 
 @pytest.mark.parametrize("amount", ["few", pytest.param("many", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("form", bounds.NAMES)
-@pytest.mark.parametrize("level", levels.of_processor())
-def test_forbidden_pages(python, form, amount, level):
-    run = python("-c", PROGRAM, form, amount, level)
+@pytest.mark.parametrize("target", targets.of_processor())
+def test_forbidden_pages(python, form, amount, target):
+    run = python("-c", PROGRAM, form, amount, target)
     assert (run.returncode, run.stdout, run.stderr) == (0, "untouched\n", "")
 
 

@@ -8,6 +8,7 @@ import math
 import platform
 import re
 import warnings
+from pathlib import Path
 
 import make_golden
 import numpy as np
@@ -24,11 +25,13 @@ from golden import (
 )
 from oracle import nearest_root
 from places import ROOT
-from processors import NO_AVX2, PROCESSORS
+from processors import PROCESSORS
 from read_state import read_paired_state, read_state
 
 import hingemetrics
 from hingemetrics import ComparisonState, HingeState
+from hingemetrics._engine import backend as backends
+from hingemetrics._engine import machine_code, targets
 
 PROCESS = "import golden; print(golden.check())"
 
@@ -93,15 +96,29 @@ def test_another_processor(python, name):
     assert int(run.stdout) == number_of_entries()
 
 
+@pytest.fixture
+def target(request, set_backend, monkeypatch):
+    """The library's machine code for a target, and no other, is used."""
+    set_backend("auto")
+    monkeypatch.setattr(targets, "of_processor", lambda: (request.param,))
+    machine_code.in_library.cache_clear()
+    yield request.param
+    machine_code.in_library.cache_clear()
+
+
+@pytest.mark.skipif(not Path(machine_code.LIBRARY).exists(), reason="no machine code came")
+@pytest.mark.parametrize("target", targets.of_processor(), indirect=True)
+def test_each_target(target):
+    assert machine_code.origin() == f"kernels.bin, {target}"
+    assert None not in [backends.kernel(*key) for key in machine_code.KEYS]
+    assert check() == number_of_entries()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("lacking", [{}, NO_AVX2], ids=["native", "without AVX2"])
-def test_objects(bare, lacking):
-    """Compiled here, stored, and loaded by llvmlite: of each level."""
-    compiled = bare("-W", "ignore", "-c", "import hingemetrics; hingemetrics.warmup()", **lacking)
-    assert (compiled.returncode, compiled.stderr) == (0, "")
-    run = bare("-W", "ignore", "-c", PROCESS, HINGEMETRICS_BACKEND="numba", **lacking)
-    assert run.stderr == ""
-    assert int(run.stdout) == number_of_entries()
+def test_numba_in_the_process(bare):
+    """Where the package has no machine code: half a minute of compiling, then the same bytes."""
+    run = bare("-W", "error", "-c", PROCESS, HINGEMETRICS_BACKEND="numba")
+    assert (run.stdout, run.stderr) == (f"{number_of_entries()}\n", "")
 
 
 @pytest.mark.more

@@ -15,7 +15,7 @@ from layouts import LAYOUTS, grown, shards
 from oracle import bits
 from processors import PROCESSORS
 
-from hingemetrics import HingeState, hinge_loss
+from hingemetrics import HingeState
 
 # A batch of no rows or no weight has a NaN for its mean, and says so.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -203,44 +203,6 @@ def test_processor(python, name):
     run = python("-W", "ignore", "-c", SCRIPT, **PROCESSORS[name])
     assert run.stderr == ""
     assert run.stdout.split() == [case.state().to_bytes().hex() for case in battery()]
-
-
-@pytest.mark.slow
-def test_tier_of_objects(bare):
-    """Compiled here, stored, and loaded by llvmlite."""
-    compiled = bare("-c", "import hingemetrics; hingemetrics.warmup()")
-    assert (compiled.returncode, compiled.stderr) == (0, "")
-    run = bare("-c", SCRIPT, HINGEMETRICS_BACKEND="numba")
-    assert run.stderr == ""
-    assert run.stdout.split() == [case.state().to_bytes().hex() for case in battery()]
-
-
-TAKEOVER = """
-import sys
-import numpy as np
-from hingemetrics import hinge_loss
-rng = np.random.default_rng(0)
-preds, target = rng.normal(size=1_000_000), rng.integers(0, 2, 1_000_000)
-found = set()
-for _ in range(300):
-    found.add(hinge_loss(preds, target).hex())
-    found.add(hinge_loss(preds[::-1], target[::-1]).hex())
-    if "llvmlite" in sys.modules:
-        break
-found.add(hinge_loss(preds, target).hex())
-print("llvmlite" in sys.modules, *found)
-"""
-
-
-@pytest.mark.slow
-def test_tier_taking_over_in_the_middle_goes_unnoticed(bare, set_backend):
-    compiled = bare("-c", "import hingemetrics; hingemetrics.warmup()")
-    assert (compiled.returncode, compiled.stderr) == (0, "")
-    run = bare("-c", TAKEOVER, HINGEMETRICS_BACKEND="auto")
-    rng = np.random.default_rng(0)
-    set_backend("numpy")
-    value = hinge_loss(rng.normal(size=1_000_000), rng.integers(0, 2, 1_000_000))
-    assert (run.stderr, run.stdout.split()) == ("", ["True", value.hex()])
 
 
 class Unreadable:

@@ -12,7 +12,7 @@ import house
 import pytest
 from places import ROOT, TOOLS
 
-from hingemetrics._engine import levels, machine_code
+from hingemetrics._engine import machine_code, targets
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,8 +26,8 @@ build_meta.build_wheel(sys.argv[2])
 """
 NEEDED = ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 ENTRIES = golden.number_of_entries()
-LIBRARY, SEAL = Path(machine_code.LIBRARY).name, Path(machine_code.LIBRARY_SEAL).name
-LEVELS = levels.of_machine()
+LIBRARY, SEAL = Path(machine_code.LIBRARY).name, Path(machine_code.DIGESTS).name
+LEVELS = targets.of_machine()
 
 
 class Built(NamedTuple):
@@ -126,7 +126,7 @@ def test_a_build_without_a_linker_ships_objects(python, build):
     """All sealed, of each level; llvmlite loads them."""
     built = build(CC="/nonexistent/cc")
     names = {
-        f"{levels.symbol(form, dtype, level)}.o"
+        f"{targets.symbol(form, dtype, level)}.o"
         for form, dtype in machine_code.KEYS
         for level in LEVELS
     }
@@ -182,7 +182,7 @@ def test_in_place_and_again(python, tmp_path):
     second = python("-W", "ignore", "-c", code, clone)
     assert "built before" in second.stdout
     assert (engine / LIBRARY).read_bytes() == content
-    with open(engine / "levels.py", "a") as file:
+    with open(engine / "targets.py", "a") as file:
         file.write("# edited\n")
     third = python("-W", "ignore", "-c", code, clone)
     assert "built before" not in third.stdout

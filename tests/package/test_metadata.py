@@ -1,6 +1,7 @@
 """The metadata of the distributions, and their content."""
 
 import configparser
+import importlib.util
 import pkgutil
 import shutil
 import subprocess
@@ -12,6 +13,20 @@ from places import ROOT
 from setuptools import find_packages
 
 
+def names(requirements):
+    """Requirements, a line each, by the name of what is required."""
+    found = [r for r in requirements.split("\n") if r and not r.startswith("#")]
+    return {r.partition(">=")[0]: r for r in found}
+
+
+def build_backend():
+    """The backend of the build, which is imported from its file."""
+    spec = importlib.util.spec_from_file_location("backend", ROOT / "build_backend" / "backend.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 class TestMetadata:
     @pytest.fixture
     def setup(self):
@@ -20,11 +35,24 @@ class TestMetadata:
         return parser
 
     def test_requirements(self, setup):
-        """NumPy and Numba, no others, and no upper bounds."""
-        required = [r for r in setup["options"]["install_requires"].split("\n") if r]
-        assert sorted(r.partition(">=")[0] for r in required) == ["numba", "numpy"]
+        """NumPy alone, and no upper bounds."""
+        required = names(setup["options"]["install_requires"])
+        assert [*required] == ["numpy"]
         assert setup["options"]["python_requires"] == ">=3.10"
-        assert not any(mark in r for r in required for mark in "<~,")
+        assert not any(mark in r for r in required.values() for mark in "<~,")
+
+    def test_numba_is_an_extra(self, setup):
+        """Which the tests need, too; all of one version, which is that of the build."""
+        extras = {name: names(text) for name, text in setup["options.extras_require"].items()}
+        assert [*extras["numba"]] == ["numba"]
+        assert {name for name, found in extras.items() if "numba" in found} == {"numba", "test"}
+        assert extras["test"]["numba"] == extras["numba"]["numba"] == build_backend().NUMBA
+
+    def test_setuptools_is_of_one_version(self, setup):
+        """In the tests, the build system and what the backend checks."""
+        wanted = f"setuptools>={build_backend().OLDEST_SETUPTOOLS}"
+        assert names(setup["options.extras_require"]["test"])["setuptools"] == wanted
+        assert f'requires = ["{wanted}"]' in (ROOT / "pyproject.toml").read_text("utf-8")
 
     def test_packages(self, setup):
         """Every folder with code is shipped."""

@@ -59,8 +59,8 @@ print(hingemetrics.get_backend())
 """
 
 
-def test_without_numba_nor_machine_code_numpy_does_everything(bare, tmp_path):
-    run = bare("-W", "error", "-c", WITHOUT, HINGEMETRICS_CACHE_DIR=str(tmp_path))
+def test_without_numba_nor_machine_code_numpy_does_everything(bare):
+    run = bare("-W", "error", "-c", WITHOUT)
     assert (run.stdout.split(), run.stderr) == (["0.5"] * 3 + ["True", "auto"], "")
 
 

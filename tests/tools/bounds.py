@@ -45,7 +45,7 @@ def calls(form, amount):
 def try_all(form, rows, classes, placed, given=ignored):
     """Call all kernels of a form with so many rows, in every way."""
     for dtype in (dtype for name, dtype in machine_code.KEYS if name == form):
-        kernel = machine_code.at_hand(form, dtype)
+        kernel = machine_code.in_library(form, dtype)
         for flag, weighted, odd in product((False, True), (False, True), ODD[form]):
             what, kind = (form, dtype, rows, classes), (rows and odd, flag, weighted)
             TRIED.get(form, _try_losses)(kernel, what, *kind, placed, given)

@@ -6,14 +6,13 @@ from typing import NamedTuple
 LOAD, DYNAMIC, STACK = 1, 2, 0x6474E551  # segments
 EXECUTABLE, WRITABLE = 1, 2
 NEEDED, STRTAB, SYMTAB, RPATH, TEXTREL, FLAGS, RUNPATH = 1, 5, 6, 15, 22, 30, 29
+INIT, FINI, INIT_ARRAY, FINI_ARRAY = 12, 13, 25, 26
 TEXTREL_FLAG = 4
 MACHINE_AT = 18  # where the number of the machine stands
-WEAK = 2
 
 
 class Symbol(NamedTuple):
     name: str
-    is_weak: bool
     is_defined: bool
     start: int
     size: int
@@ -54,9 +53,9 @@ class Library:
         (table,), (names,) = self.values(SYMTAB), self.values(STRTAB)
         assert table < names, "as all linkers lay them out"
         entries = self._at(table, (names - table) // 24 * 24)
-        for name, info, _, section, start, size in struct.iter_unpack("<IBBHQQ", entries):
+        for name, _, _, section, start, size in struct.iter_unpack("<IBBHQQ", entries):
             if name:
-                yield Symbol(self._text(name), info >> 4 == WEAK, section != 0, start, size)
+                yield Symbol(self._text(name), section != 0, start, size)
 
     def _segment(self, place):
         kind, flags, offset, start, _, size = struct.unpack_from("<IIQQQQ", self._data, place)

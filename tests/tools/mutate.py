@@ -35,7 +35,7 @@ from hypothesis import Phase, settings
 from kernel_faults import KERNEL_TESTS, KERNELS, PLANTED
 from mutants import Mutator, is_another_program
 
-from hingemetrics._engine import sealed
+from hingemetrics._engine import digests
 
 TOOLS = Path(__file__).resolve().parent
 MODULES = [
@@ -46,7 +46,7 @@ MODULES = [
     "hingemetrics/metrics/*.py",
 ]
 # What machine code is made of is not: there would be none of it.
-NOT_MUTATED = ["*/typing.py", "*/__init__.py", *(f"*/_engine/{name}" for name in sealed.SOURCES)]
+NOT_MUTATED = ["*/typing.py", "*/__init__.py", *(f"*/_engine/{name}" for name in digests.SOURCES)]
 TESTS = [
     "tests/unit/_core",
     "tests/unit/_inputs",

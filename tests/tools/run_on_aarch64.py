@@ -33,11 +33,11 @@ print(golden.check())
 COMPILE = """
 import sys
 from pathlib import Path
-from hingemetrics._engine import compiling, levels, machine_code, sealed
+from hingemetrics._engine import compiling, machine_code, targets, sealed
 folder = Path(sys.argv[1])
 (folder / "objects").mkdir()
 names = [f"{form}/{dtype}" for form, dtype in machine_code.KEYS]
-compiling.main(folder / "objects", levels.of_processor()[0], *names)
+compiling.main(folder / "objects", targets.of_processor()[0], *names)
 for path in (folder / "objects").iterdir():
     sealed.store(folder / "store", sealed.stored_name(path.stem), path.read_bytes())
 """

@@ -1,4 +1,4 @@
-"""Who does the work, and in how many threads; that it never shows in the bits is a law."""
+"""Which backend computes, in how many threads; that it never shows in the bits is a law."""
 
 import multiprocessing
 import sys
@@ -15,12 +15,6 @@ import hingemetrics
 from hingemetrics import HingeLoss, hinge_loss
 from hingemetrics._engine import backend as backends
 from hingemetrics._engine import machine_code, measure
-
-
-@pytest.fixture
-def auto(set_backend, monkeypatch):
-    set_backend("auto")
-    monkeypatch.setattr(backends, "_work", 0)
 
 
 def test_backends_are_named(set_backend):
@@ -53,66 +47,53 @@ def test_wrong_backend_of_the_environment(python):
     assert "HINGEMETRICS_BACKEND must be one of" in run.stderr
 
 
-def test_small_work_never_loads_numba(python):
-    code = "import sys, hingemetrics as h; h.hinge_loss([0.5], [1]); print('numba' in sys.modules)"
-    assert python("-c", code).stdout == "False\n"
-
-
 NO_NUMBA = "import sys; sys.modules['numba'] = None; import hingemetrics as h\n"
 
 
 def test_auto_does_without_machine_code(bare):
-    """However much work there is."""
-    code = NO_NUMBA + "from hingemetrics._engine import backend; backend.SWITCH_WORK = 0\n"
-    run = bare("-W", "error", "-c", code + "print(h.hinge_loss([0.5], [1]))")
+    run = bare("-W", "error", "-c", NO_NUMBA + "h.warmup(); print(h.hinge_loss([0.5], [1]))")
     assert (run.stdout, run.stderr) == ("0.5\n", "")
 
 
-@pytest.mark.parametrize("choose", ["h.set_backend('numba')", "h.warmup()"])
-def test_numba_must_be_there_to_compile(bare, tmp_path, choose):
-    """Where no machine code came with the package, nor was stored."""
-    (tmp_path / "numba.py").write_text("raise ImportError('out of order')")  # for other processes
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{NO_NUMBA}{choose}"
-    run = bare("-c", code, HINGEMETRICS_CACHE_DIR=str(tmp_path / "store"))
+@pytest.mark.parametrize(
+    "choose", ["h.set_backend('numba')", "h.warmup()", "h.hinge_loss([1], [1])"]
+)
+def test_numba_must_be_there_to_compile(bare, choose):
+    """Where no machine code came with the package."""
+    chosen = {} if "set" in choose else {"HINGEMETRICS_BACKEND": "numba"}
+    run = bare("-c", NO_NUMBA + choose, **chosen)
     assert run.returncode == 1
     assert run.stderr.splitlines()[-1].startswith("ImportError: the numba backend needs")
+    if chosen:
+        assert "got ModuleNotFoundError: import of numba" in run.stderr.splitlines()[-1]
+    else:
+        assert run.stderr.splitlines()[-1].endswith("; install hingemetrics[numba]")
 
 
-@pytest.mark.usefixtures("auto")
-def test_calls_count_as_work(monkeypatch):
-    """Where there is no library, until there was enough to load an object."""
-    monkeypatch.setattr(backends, "SWITCH_WORK", 3 * backends.CALL_WORK)
-    monkeypatch.setattr(machine_code, "at_hand", lambda form, dtype: None)
-    monkeypatch.setattr(machine_code, "in_objects", lambda form, dtype: len)
-    calls = 0
-    while backends.kernel("binary", np.dtype(float)) is None:
-        HingeLoss().update([0.5], [1])
-        calls += 1
-    assert calls == 3
-
-
-def test_whose_turn(set_backend, monkeypatch):
-    """A library's from the first call, then objects', and what is compiled only when asked."""
-    sources = {name: name.upper() for name in ("at_hand", "in_objects", "compiled")}
+def test_which_kernels_are_used(set_backend, monkeypatch):
+    """The library's, or none; or what is compiled, if that was asked for; as the caller says."""
+    sources = {"in_library": "IN LIBRARY", "on_request": "ON REQUEST"}
     for name, found in sources.items():
         monkeypatch.setattr(machine_code, name, lambda form, dtype, found=found: found)
-    for work in (0, backends.SWITCH_WORK):
-        monkeypatch.setattr(backends, "_work", work)
-        for tier, found in (("numpy", None), ("auto", "AT_HAND"), ("numba", "COMPILED")):
-            set_backend(tier)
-            assert backends.kernel("binary", np.dtype(float)) == found
+    for tier, found in (("numpy", None), ("auto", "IN LIBRARY"), ("numba", "ON REQUEST")):
+        set_backend(tier)
+        assert backends.kernel("binary", np.dtype(float)) == found
     set_backend("auto")
-    monkeypatch.setattr(machine_code, "at_hand", lambda form, dtype: None)
-    assert backends.kernel("binary", np.dtype(float)) == "IN_OBJECTS"
-    monkeypatch.setattr(backends, "_work", backends.SWITCH_WORK - 1)
+    monkeypatch.setattr(machine_code, "in_library", lambda form, dtype: None)
     assert backends.kernel("binary", np.dtype(float)) is None
 
 
-def test_warmup_loads_everything(monkeypatch):
-    asked = []
-    monkeypatch.setattr(machine_code, "compiled", lambda *key: asked.append(key))
+@pytest.mark.parametrize(
+    ("tier", "function"), [("auto", "in_library"), ("numba", "on_request"), ("numpy", None)]
+)
+def test_warmup_loads_everything(set_backend, monkeypatch, tier, function):
+    """All kernels of the backend in use, and nothing for another."""
+    set_backend(tier)
+    asked = {"in_library": [], "on_request": []}
+    for name, keys in asked.items():
+        monkeypatch.setattr(machine_code, name, lambda *key, keys=keys: keys.append(key))
     hingemetrics.warmup()
-    assert sorted(map(str, asked)) == sorted(map(str, machine_code.KEYS))
+    assert asked == {name: [*machine_code.KEYS] * (name == function) for name in asked}
 
 
 @pytest.mark.parametrize("number", [0, -1])

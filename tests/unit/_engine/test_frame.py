@@ -11,7 +11,7 @@ from hingemetrics._core.config import MulticlassMode
 from hingemetrics._core.exact import COUNTERS
 from hingemetrics._core.losses import losses
 from hingemetrics._core.tally import SAMPLES
-from hingemetrics._engine import frame, levels, machine_code
+from hingemetrics._engine import frame, machine_code, targets
 
 GUARD = 0x5A5A5A5A5A5A5A5A
 GUARD_WORDS = 600
@@ -29,11 +29,12 @@ def guarded(array):
     return middle, lambda: bool((room[around] == GUARD).all())
 
 
-@pytest.fixture(params=levels.of_processor())
+@pytest.fixture(params=targets.of_processor())
 def kernel(request, monkeypatch):
-    """A kernel of a level, from the library or wherever it is to be had."""
-    monkeypatch.setattr(levels, "of_processor", lambda: (request.param,))
-    return machine_code.compiled.__wrapped__
+    """Gives kernels of a target, from the library, or else of this processor."""
+    monkeypatch.setattr(targets, "of_processor", lambda: (request.param,))
+    in_library, compiled = machine_code.in_library.__wrapped__, machine_code.on_request
+    return lambda *key: in_library(*key) or compiled(*key)
 
 
 @pytest.mark.parametrize("dtype", machine_code.DTYPES, ids=str)

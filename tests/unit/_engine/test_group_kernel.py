@@ -4,11 +4,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hingemetrics._engine.trial import gives_known_groups
 
 from hingemetrics._core import group_sums, tally
 from hingemetrics._core.group_sums import GroupAccumulator
-from hingemetrics._engine import frame, group_kernel, levels, machine_code
+from hingemetrics._engine import frame, group_kernel, machine_code, targets
 
 KEY = (machine_code.GROUPS, np.dtype(float))
 ROWS = [1, 2, 255, 256, 257, 1100]
@@ -16,11 +15,11 @@ SLOTS, LOWEST = 13, -4
 NONE = np.empty(0)
 
 
-@pytest.fixture(params=levels.of_processor())
+@pytest.fixture(params=targets.of_processor())
 def kernel(request, monkeypatch):
-    """The kernel of a level, from the library or wherever it is to be had."""
-    monkeypatch.setattr(levels, "of_processor", lambda: (request.param,))
-    return machine_code.compiled.__wrapped__(*KEY)
+    """The kernel of a target, from the library, or else of this processor."""
+    monkeypatch.setattr(targets, "of_processor", lambda: (request.param,))
+    return machine_code.in_library.__wrapped__(*KEY) or machine_code.on_request(*KEY)
 
 
 def drawn(rows, columns, kind):
@@ -131,29 +130,3 @@ def test_constants_are_those_of_the_specification():
     assert k.LIMIT == s.SCATTER_LIMIT
     assert (k.ZEROS, k.NEGATIVES) == (tally.ZEROS, tally.NEGATIVES)
     assert 1 + max(tally.SAMPLES, tally.ZEROS, tally.NEGATIVES, tally.UNWEIGHTED) == k.COUNTERS
-
-
-def add(table, place, done):
-    table[place] += 1
-    return done
-
-
-FAULTS = {
-    "a row too few": lambda table, done: done - 1,
-    "a row too many": lambda table, done: done + 1,
-    "the first word": lambda table, done: add(table, (0, 0), done),
-    "the last word": lambda table, done: add(table, (-1, -1), done),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("of_preds", [False, True])
-def test_the_trial_finds_what_is_wrong(fault, of_preds):
-    right = machine_code.compiled(*KEY)
-
-    def wrong(*arguments):
-        done = right(*arguments)
-        return FAULTS[fault](arguments[7], done) if (len(arguments) > 8) == of_preds else done
-
-    assert gives_known_groups(right)
-    assert not gives_known_groups(wrong)

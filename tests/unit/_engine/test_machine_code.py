@@ -1,7 +1,14 @@
-"""Machine code: found, checked, loaded; what is not what was sealed is never loaded."""
+"""The library: found, identified, loaded; what its digest does not identify is never loaded.
 
+What Numba compiles in a process is in test_numba.py.
+"""
+
+import compileall
 import ctypes
+import os
+import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import elf
@@ -13,28 +20,25 @@ from places import PACKAGE
 import hingemetrics
 from hingemetrics import hinge_loss
 from hingemetrics._engine import backend as backends
-from hingemetrics._engine import levels, machine_code, sealed
+from hingemetrics._engine import digests, machine_code, targets
 
 FLOAT64 = np.dtype(float)
 KEYS = machine_code.KEYS
 ENTRIES = golden.number_of_entries()
-needs_library = pytest.mark.skipif(
-    machine_code.at_hand("binary", FLOAT64) is None, reason="no machine code came with the package"
-)
+LIBRARY = Path(machine_code.LIBRARY)
+needs_library = pytest.mark.skipif(not LIBRARY.exists(), reason="no machine code came")
 
 
 def forget():
     """Let this process look for machine code anew."""
-    for function in ("at_hand", "in_objects", "compiled", "_library"):
+    for function in ("in_library", "on_request", "_library", "_warn_once"):
         getattr(machine_code, function).cache_clear()
 
 
 @pytest.fixture
 def anew(set_backend, monkeypatch):
-    """Nothing is loaded yet nor stored, and there has been work enough to load it."""
+    """Nothing is loaded yet."""
     set_backend("auto")
-    monkeypatch.setattr(sealed, "store_folder", lambda: None)
-    monkeypatch.setattr(backends, "_work", backends.SWITCH_WORK)
     forget()
     yield
     monkeypatch.undo()
@@ -43,22 +47,27 @@ def anew(set_backend, monkeypatch):
 
 @pytest.fixture
 def library(anew, tmp_path, monkeypatch):
-    """Write another library, with its seal or another one; it is the one that came here."""
-    path, seal_path = tmp_path / Path(machine_code.LIBRARY).name, tmp_path / "seal"
+    """Write another library, with its digests or other ones; it is the one that came here."""
+    path, beside = tmp_path / LIBRARY.name, tmp_path / Path(machine_code.DIGESTS).name
     monkeypatch.setattr(machine_code, "LIBRARY", str(path))
-    monkeypatch.setattr(machine_code, "LIBRARY_SEAL", str(seal_path))
+    monkeypatch.setattr(machine_code, "DIGESTS", str(beside))
 
-    def write(content, seal=None):
+    def write(content, written=None):
         path.unlink(missing_ok=True)
         path.write_bytes(content)
-        seal_path.write_bytes(sealed.seal(path.name, content) if seal is None else seal)
+        beside.write_bytes(digests.written(content).encode() if written is None else written)
 
     return write
 
 
 @pytest.fixture
 def shipped():
-    return Path(machine_code.LIBRARY).read_bytes()
+    return LIBRARY.read_bytes()
+
+
+@pytest.fixture
+def right(shipped):
+    return digests.written(shipped).encode()
 
 
 @pytest.fixture
@@ -67,13 +76,24 @@ def never_loaded(monkeypatch):
         pytest.fail(f"loaded {arguments}")
 
     monkeypatch.setattr(ctypes, "CDLL", loads)
-    monkeypatch.setattr(machine_code, "_loaded", loads)
 
 
-def numpy_does_it():
-    """Whether NumPy does the work, and gives the bits."""
-    assert [backends.kernel(*key) for key in KEYS] == [None] * len(KEYS)
-    return hinge_loss([-2.2, 2.4, 0.1], [0, 1, 1]) == 0.3
+def numpy_does_it(warning=None):
+    """Assert that NumPy does the work, gives the bits, and that users are told why, or not."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert [backends.kernel(*key) for key in KEYS] == [None] * len(KEYS)
+        assert hinge_loss([-2.2, 2.4, 0.1], [0, 1, 1]) == 0.3
+        assert hinge_loss([[0.5, 1.0]], [0]) == 1.5
+    told = [] if warning is None else [f"NumPy does the work, kernels.bin is not used: {warning}"]
+    assert [str(warned.message) for warned in said] == told
+    assert [warned.category for warned in said] == [RuntimeWarning] * len(told)
+    library, problem = machine_code._library()
+    assert library is None
+    assert machine_code.origin() == f"none: {problem}"
+    if warning is not None:
+        assert problem == warning
+    return problem
 
 
 def corruptions(content, number):
@@ -99,14 +119,9 @@ def corruptions(content, number):
 @needs_library
 @pytest.mark.usefixtures("anew")
 class TestLibrary:
-    @pytest.mark.parametrize("level", levels.of_processor())
-    def test_every_level_gives_the_bits(self, monkeypatch, level):
-        monkeypatch.setattr(levels, "of_processor", lambda: (level,))
-        assert None not in [backends.kernel(*key) for key in KEYS]
-        assert golden.check() == ENTRIES
-
-    def test_it_is_used_from_the_first_call(self, monkeypatch):
-        monkeypatch.setattr(backends, "_work", 0)
+    def test_it_is_used_from_the_first_call(self):
+        hinge_loss([0.5], [1])
+        assert machine_code.origin() == f"kernels.bin, {targets.of_processor()[0]}"
         assert None not in [backends.kernel(*key) for key in KEYS]
 
     def test_a_copy_elsewhere(self, shipped, library):
@@ -114,66 +129,80 @@ class TestLibrary:
         assert None not in [backends.kernel(*key) for key in KEYS]
 
     @pytest.mark.usefixtures("never_loaded")
-    def test_damaged(self, shipped, library):
+    def test_damaged(self, shipped, right, library):
         """None of many is loaded, and NumPy does the work."""
-        right, damaged = sealed.seal(Path(machine_code.LIBRARY).name, shipped), 0
+        damaged = 0
         for content in corruptions(shipped, 300):
             library(content, right)
             machine_code._library.cache_clear()
-            assert machine_code._library() is None
+            assert machine_code._library() == (None, digests.DAMAGED)
             damaged += 1
-        assert numpy_does_it()
+        numpy_does_it(digests.DAMAGED)
         assert damaged > 250
 
     @pytest.mark.usefixtures("never_loaded")
-    def test_wrong_seals(self, shipped, library):
-        right = sealed.seal(Path(machine_code.LIBRARY).name, shipped)
-        for seal in (b"", right[:-1], right[1:], right * 2, *corruptions(right, 100)):
-            library(shipped, seal)
+    def test_wrong_digests(self, shipped, right, library):
+        for wrong in (b"", right[:-2], right[1:], right * 2, *corruptions(right.strip(), 100)):
+            library(shipped, wrong)
             machine_code._library.cache_clear()
-            assert machine_code._library() is None
-        assert numpy_does_it()
+            assert machine_code._library()[0] is None
+        library(shipped, b"")
+        machine_code._library.cache_clear()
+        numpy_does_it(digests.UNREADABLE)
 
     @pytest.mark.usefixtures("never_loaded")
     def test_of_other_sources(self, shipped, library, monkeypatch):
         with monkeypatch.context() as other:
-            other.setattr(sealed, "_key", lambda: b"other sources")
+            other.setattr(digests, "of_sources", lambda: "another digest")
             library(shipped)
-        assert numpy_does_it()
+        numpy_does_it(digests.OUTDATED)
+
+    def test_where_no_sources_can_be_read(self, shipped, library, monkeypatch):
+        """As in a frozen program: the content is identified all the same."""
+        library(shipped)
+        monkeypatch.setattr(digests, "of_sources", lambda: None)
+        assert None not in [backends.kernel(*key) for key in KEYS]
 
     @pytest.mark.usefixtures("never_loaded")
-    @pytest.mark.parametrize("missing", ["LIBRARY", "LIBRARY_SEAL"])
-    def test_half_of_it(self, shipped, library, missing):
+    def test_without_its_digests(self, shipped, library):
         library(shipped)
-        Path(getattr(machine_code, missing)).unlink()
-        assert numpy_does_it()
+        Path(machine_code.DIGESTS).unlink()
+        numpy_does_it(digests.UNREADABLE)
+
+    @pytest.mark.usefixtures("never_loaded")
+    def test_no_library_is_no_damage(self, shipped, library):
+        """With digests or without: there is nothing to warn of."""
+        library(shipped)
+        Path(machine_code.LIBRARY).unlink()
+        assert numpy_does_it() == "the package was built without machine code"
+        Path(machine_code.DIGESTS).unlink()
+        forget()
+        assert numpy_does_it() == "the package was built without machine code"
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="changes a file of ELF")
     @pytest.mark.parametrize("number", [183, 3, 243])
     def test_of_another_machine(self, shipped, library, number):
-        """An aarch64, i386 or RISC-V library with all seals in order: its loader refuses it."""
+        """An aarch64, i386 or RISC-V library with the right digests: its loader refuses it."""
         library(shipped[: elf.MACHINE_AT] + bytes([number, 0]) + shipped[elf.MACHINE_AT + 2 :])
-        assert machine_code._library() is None
-        assert numpy_does_it()
+        assert numpy_does_it().startswith("it cannot be loaded: ")
 
-    def test_of_no_format(self, library):
-        for content in (b"", b"MZ", b"\x7fELF", b"not a library" * 99):
-            library(content)
-            machine_code._library.cache_clear()
-            assert machine_code._library() is None
-        assert numpy_does_it()
+    @pytest.mark.parametrize("content", [b"", b"MZ", b"\x7fELF", b"not a library" * 99])
+    def test_of_no_format(self, library, content):
+        library(content)
+        assert numpy_does_it().startswith("it cannot be loaded: ")
 
-    def test_of_no_level_that_this_processor_has(self, monkeypatch):
-        monkeypatch.setattr(levels, "of_processor", tuple)
-        assert numpy_does_it()
-        monkeypatch.setattr(levels, "of_processor", lambda: ("another",))
-        forget()
-        assert numpy_does_it()
+    @pytest.mark.parametrize("found", [(), ("another",)])
+    def test_of_no_target_that_this_processor_has(self, monkeypatch, found):
+        monkeypatch.setattr(targets, "of_processor", lambda: found)
+        assert numpy_does_it() == "it has no code for this processor"
 
-    def test_that_gives_wrong_sums(self, monkeypatch):
-        for trial in ("gives_known_sums", "gives_known_moments", "gives_known_groups"):
-            monkeypatch.setattr(machine_code, trial, lambda *arguments: False)
-        assert numpy_does_it()
+    def test_of_fewer_targets(self, monkeypatch):
+        """The best of those that the library has code for."""
+        monkeypatch.setattr(
+            targets, "of_processor", lambda: ("another", *targets.of_machine()[-1:])
+        )
+        assert machine_code.origin() == f"kernels.bin, {targets.of_machine()[-1]}"
+        assert None not in [backends.kernel(*key) for key in KEYS]
 
     def test_that_no_code_may_be_mapped_from(self, monkeypatch):
         """As SELinux, or a file system mounted with noexec, has it."""
@@ -182,12 +211,78 @@ class TestLibrary:
             raise OSError("failed to map segment from shared object")
 
         monkeypatch.setattr(ctypes, "CDLL", refuses)
-        assert numpy_does_it()
+        said = "it cannot be loaded: failed to map segment from shared object"
+        assert numpy_does_it() == said
 
     def test_arrays_that_are_laid_out_otherwise(self, monkeypatch):
         """As another Python might: it is noticed before anything is called."""
         monkeypatch.setattr(machine_code, "_is_layout_known", lambda: False)
-        assert numpy_does_it()
+        assert numpy_does_it() == "cpython does not lay out arrays as CPython does"
+
+    def test_the_backend_numba_warns_too(self, shipped, library, set_backend, monkeypatch):
+        """It compiles, which takes much longer than to load what is damaged."""
+        library(shipped + b"\0", digests.written(shipped).encode())
+        monkeypatch.setattr(machine_code, "_by_numba", lambda *key: len)
+        with pytest.warns(RuntimeWarning, match="damaged") as said:
+            found = (set_backend("numba"), *(backends.kernel(*key) for key in KEYS))
+        assert (found, len(said)) == ((None, *[len] * len(KEYS)), 1)
+
+
+DAMAGED = """
+import sys
+import hingemetrics
+print(hingemetrics.hinge_loss([-2.2, 2.4, 0.1], [0, 1, 1]))
+metric = hingemetrics.HingeLoss()
+metric.update([0.5], [1])
+hingemetrics.warmup()
+hingemetrics.show_config()
+print(sorted({"numba", "llvmlite"} & set(sys.modules)))
+"""
+
+
+@needs_library
+def test_a_damaged_package(python, bare_package, tmp_path):
+    """One warning in a process, at the caller's line; the bits; and the reason in what it shows."""
+    package = tmp_path / "hingemetrics"
+    for path in bare_package.rglob("*.py"):
+        copy = tmp_path / path.relative_to(bare_package)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    for path in (machine_code.LIBRARY, machine_code.DIGESTS):
+        (package / "_engine" / Path(path).name).write_bytes(Path(path).read_bytes())
+    os.truncate(package / "_engine" / LIBRARY.name, 4096)
+    (tmp_path / "use.py").write_text(DAMAGED)
+    run = python("-W", "always", tmp_path / "use.py", PYTHONPATH=str(tmp_path))
+    value, *shown, loaded = run.stdout.splitlines()
+    assert (value, loaded) == ("0.3", "[]")
+    assert f"compiled kernels: none: {digests.DAMAGED}" in shown
+    first, *rest = run.stderr.splitlines()
+    said = f"NumPy does the work, kernels.bin is not used: {digests.DAMAGED}"
+    assert first.endswith(f"use.py:4: RuntimeWarning: {said}")
+    assert len(rest) == 1, "the line of the caller"
+
+
+PYTHON_WITHOUT_SOURCES = """
+import hingemetrics, golden
+from hingemetrics._engine import digests, machine_code
+assert hingemetrics.__file__.endswith(".pyc"), hingemetrics.__file__
+print(digests.of_sources(), machine_code.origin(), golden.check())
+"""
+
+
+@needs_library
+def test_a_package_without_sources(python, tmp_path):
+    """With its bytecode alone, as frozen programs have it: the library is used."""
+    package = tmp_path / "hingemetrics"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    compileall.compile_dir(package, quiet=1, legacy=True)
+    for path in package.rglob("*.py"):
+        path.unlink()
+    tools = str(Path(golden.__file__).parent)
+    path = os.pathsep.join([str(tmp_path), tools])
+    run = python("-W", "error", "-c", PYTHON_WITHOUT_SOURCES, PYTHONPATH=path)
+    wanted = f"None kernels.bin, {targets.of_processor()[0]} {ENTRIES}\n"
+    assert (run.stdout, run.stderr) == (wanted, "")
 
 
 ARRAYS = {
@@ -238,22 +333,40 @@ def test_arrays_of_any_kind(set_backend, tmp_path, kind, dtype):
     assert states[0] == states[1]
 
 
-MODULES = """
+QUIET = """
 import sys
 import numpy as np
+
+def hook(event, arguments):
+    writes = event == "open" and not set("wax+").isdisjoint(arguments[1] or "")
+    if writes or event in ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.exec", "os.mkdir"):
+        raise SystemExit(f"{event}: {arguments}")
+
 import hingemetrics as h
+sys.addaudithook(hook)
+h.warmup()
 for shape in ((3,), (3_000_000,), (300_000, 4)):
     for mode in (None, "one-vs-all"):
-        h.hinge_loss(np.full(shape, 0.5), np.ones(shape[0], int), multiclass_mode=mode)
+        preds, target = np.full(shape, 0.5), np.ones(shape[0], int)
+        h.hinge_loss(preds, target, multiclass_mode=mode)
+        h.compare(preds, preds, target, multiclass_mode=mode)
+h.hinge_loss_by(preds, target, target)
 print(sorted({name.partition(".")[0] for name in sys.modules} & {"numba", "llvmlite"}))
 """
 
 
 @needs_library
 @pytest.mark.parametrize("tier", ["auto", "numba"])
-def test_no_compiler_is_imported(python, tier):
-    run = python("-c", MODULES, HINGEMETRICS_BACKEND=tier)
-    assert (run.stdout, run.stderr) == ("[]\n", "")
+def test_with_the_library_nothing_is_compiled_nor_written(python, tier):
+    """Nor is a process started, nor Numba imported, however much there is to do."""
+    run = python("-B", "-c", QUIET, HINGEMETRICS_BACKEND=tier)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "[]\n", "")
+
+
+def test_auto_never_compiles(bare):
+    """The same where there is no library."""
+    run = bare("-B", "-W", "error", "-c", QUIET)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "[]\n", "")
 
 
 UNIMPORTABLE = """
@@ -262,7 +375,7 @@ sys.modules["numba"] = sys.modules["llvmlite"] = None
 import golden
 import hingemetrics
 from hingemetrics._engine import backend, machine_code
-found = [backend.kernel(f, d) for f in machine_code.FORMS for d in machine_code.DTYPES]
+found = [backend.kernel(*key) for key in machine_code.KEYS]
 hingemetrics.set_backend("numba")
 hingemetrics.warmup()
 print(None in found, golden.check())
@@ -276,150 +389,38 @@ def test_without_a_compiler_at_full_speed(python):
     assert (run.stdout, run.stderr) == (f"False {ENTRIES}\n", "")
 
 
-WARM = """
+PYPY = """
+import builtins, sys
+
+class Implementation:
+    def __getattr__(self, name, real=sys.implementation):
+        return "pypy" if name == "name" else getattr(real, name)
+
+before = builtins.getattr
+builtins.getattr = lambda owner, name, *default: (
+    default[0] if owner is object and name == "__basicsize__" else before(owner, name, *default)
+)
 import hingemetrics
 from hingemetrics._engine import machine_code
-hingemetrics.warmup()
-form, dtype = machine_code.FORMS[0], machine_code.DTYPES[0]
-print(machine_code.compiled(form, dtype) is machine_code.compiled(form, dtype))
+builtins.getattr = before
+assert machine_code._DATA == 0
+sys.implementation = Implementation()
+print(hingemetrics.hinge_loss([-2.2, 2.4, 0.1], [0, 1, 1]))
+print(machine_code.origin())
+hingemetrics.set_backend("numba")
+hingemetrics.hinge_loss([0.5], [1])
 """
 
 
-@pytest.fixture(scope="module")
-def content():
-    """A compiled kernel."""
-    level = levels.of_processor()[0]
-    symbol = levels.symbol("binary", FLOAT64, level)
-    return machine_code._compiled_object("binary", FLOAT64, level, symbol)
-
-
-@pytest.mark.slow
-class TestObjects:
-    """Compiled in a process of their own, stored, and loaded by llvmlite."""
-
-    @pytest.fixture
-    def folder(self, anew, tmp_path, monkeypatch):
-        """Where objects are stored, for this process too."""
-        monkeypatch.setattr(sealed, "store_folder", lambda: tmp_path)
-        return tmp_path
-
-    @pytest.fixture
-    def name(self):
-        symbol = levels.symbol("binary", FLOAT64, levels.of_processor()[0])
-        return sealed.stored_name(symbol)
-
-    @pytest.fixture
-    def objects_alone(self, folder, monkeypatch):
-        monkeypatch.setattr(machine_code, "LIBRARY", str(folder / "none"))
-
-    @pytest.mark.usefixtures("objects_alone")
-    def test_one_is_loaded_after_some_work(self, folder, name, content, monkeypatch):
-        sealed.store(folder, name, content)
-        monkeypatch.setattr(backends, "_work", 0)
-        assert numpy_does_it()
-        monkeypatch.setattr(backends, "_work", backends.SWITCH_WORK)
-        assert backends.kernel("binary", FLOAT64) is not None
-        assert backends.kernel("binary", np.dtype("f4")) is None
-        assert hinge_loss([-2.2, 2.4, 0.1], [0, 1, 1]) == 0.3
-
-    @pytest.mark.usefixtures("objects_alone", "never_loaded")
-    def test_damaged(self, folder, name, content):
-        """None of many is loaded."""
-        whole, count = sealed.sealed(name, content), 0
-        for damaged in corruptions(whole, 2000):
-            (folder / name).write_bytes(damaged)
-            machine_code.in_objects.cache_clear()
-            assert backends.kernel("binary", FLOAT64) is None
-            count += 1
-        assert hinge_loss([-2.2, 2.4, 0.1], [0, 1, 1]) == 0.3
-        assert count > 1700
-
-    @pytest.mark.usefixtures("objects_alone", "never_loaded")
-    def test_of_another_kernel(self, folder, name, content):
-        """Renamed, it is not what was sealed."""
-        (folder / name).write_bytes(sealed.sealed(f"other-{name}", content))
-        assert backends.kernel("binary", FLOAT64) is None
-
-    @pytest.mark.usefixtures("objects_alone", "never_loaded")
-    def test_of_other_sources(self, folder, name, content, monkeypatch):
-        with monkeypatch.context() as other:
-            other.setattr(sealed, "_key", lambda: b"other sources")
-            sealed.store(folder, name, content)
-        assert backends.kernel("binary", FLOAT64) is None
-
-    @pytest.mark.usefixtures("objects_alone")
-    def test_without_what_loads_it(self, folder, name, content, monkeypatch):
-        sealed.store(folder, name, content)
-        monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
-        assert numpy_does_it()
-
-    def test_compiled_once(self, bare, tmp_path):
-        """The first process stores what the second one loads; all is sealed and whole."""
-        for _ in range(2):
-            run = bare("-c", WARM, HINGEMETRICS_CACHE_DIR=str(tmp_path))
-            assert (run.stdout, run.stderr) == ("True\n", "")
-            files = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-            assert len(files) == len(KEYS)
-            assert all(sealed.unsealed(path) for path in files)
-        no_numba = "import sys; sys.modules['numba'] = None\n"
-        run = bare("-c", no_numba + WARM, HINGEMETRICS_CACHE_DIR=str(tmp_path), PATH="")
-        assert (run.stdout, run.stderr) == ("True\n", "")
-        assert files == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-
-    def test_beside_the_sources(self, bare, tmp_path, content):
-        """As a build without a linker ships them."""
-        code = """
-import sys, golden, hingemetrics
-from pathlib import Path
-from hingemetrics._engine import machine_code, sealed
-name = sys.argv[2]
-sealed.FOLDER = sys.argv[1]
-content = Path(sealed.FOLDER, "content").read_bytes()
-Path(sealed.FOLDER, name).write_bytes(sealed.sealed(name, content))
-found = machine_code.in_objects("binary", machine_code.DTYPES[1])
-print(found is not None and found is machine_code.compiled("binary", machine_code.DTYPES[1]))
-"""
-        (tmp_path / "content").write_bytes(content)
-        symbol = levels.symbol("binary", FLOAT64, levels.of_processor()[0])
-        run = bare("-c", code, tmp_path, f"{symbol}.o", HINGEMETRICS_CACHE_DIR="/nonexistent")
-        assert (run.stdout, run.stderr) == ("True\n", "")
-
-
-def test_auto_never_compiles(bare, tmp_path):
-    """However much there is to do."""
-    code = "import subprocess, sys\nsubprocess.Popen = lambda *a, **k: sys.exit('compiles')\n"
-    run = bare("-c", code + MODULES, HINGEMETRICS_CACHE_DIR=str(tmp_path))
-    assert (run.stdout, run.stderr) == ("[]\n", "")
-    assert not any(tmp_path.iterdir())
-
-
-def test_a_compiler_that_fails(bare, tmp_path):
-    """An error of one line that says what; and nothing is stored."""
-    (tmp_path / "numba.py").write_text("raise OSError('out of order')")
-    path = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-    code = f"{path}import hingemetrics as h; h.set_backend('numba'); h.hinge_loss([0.5], [1])"
-    run = bare("-c", code, HINGEMETRICS_CACHE_DIR=str(tmp_path / "store"))
-    assert run.returncode == 1
-    last = run.stderr.splitlines()[-1]
-    assert last == (
-        "ImportError: the numba backend needs a working Numba, got OSError: out of order"
-    )
-    assert not (tmp_path / "store").exists()
-
-
-def test_processors_that_nothing_is_made_for(bare, tmp_path):
-    code = """
-import hingemetrics as h
-from hingemetrics._engine import levels
-levels.of_processor = tuple
-print(h.hinge_loss([0.5], [1]))
-h.set_backend("numba")
-h.hinge_loss([0.5], [1])
-"""
-    run = bare("-c", code, HINGEMETRICS_CACHE_DIR=str(tmp_path))
-    assert run.stdout == "0.5\n"
-    assert "ImportError: the numba backend makes no machine code for this" in run.stderr
+@needs_library
+def test_a_python_that_lays_out_objects_otherwise(python):
+    """Such as PyPy, where `object.__basicsize__` is missing."""
+    run = python("-W", "error", "-c", PYPY)
+    said = "none: pypy does not lay out arrays as CPython does"
+    assert run.stdout.splitlines() == ["0.3", said], run.stderr
+    wanted = "ImportError: the numba backend needs CPython's arrays, got pypy"
+    assert run.stderr.splitlines()[-1] == wanted
 
 
 def test_it_lies_beside_what_it_was_made_of():
-    assert Path(machine_code.LIBRARY).parent == Path(sealed.FOLDER) == PACKAGE / "_engine"
+    assert LIBRARY.parent == Path(digests.FOLDER) == PACKAGE / "_engine"

@@ -7,45 +7,16 @@ import pytest
 from oracle import bits, expected
 
 from hingemetrics import HingeLoss, hinge_loss
-from hingemetrics._engine import backend as backends
-from hingemetrics._engine import machine_code, measure, tiers
+from hingemetrics._engine import measure, tiers
 
 MIB = 1 << 20
 MORE = pytest.mark.more
-
-
-@pytest.fixture
-def auto(set_backend, monkeypatch):
-    set_backend("auto")
-    monkeypatch.setattr(backends, "_work", 0)
 
 
 def data(rows, classes=None, dtype=np.float64):
     rng = np.random.default_rng(0)
     shape = rows if classes is None else (rows, classes)
     return rng.normal(size=shape).astype(dtype), rng.integers(0, classes or 2, rows)
-
-
-@pytest.mark.usefixtures("auto")
-@pytest.mark.parametrize("mode", ["crammer-singer", "one-vs-all"])
-def test_the_switch_in_the_middle_of_a_call(monkeypatch, mode):
-    preds, target = data(30_000, 3)
-    monkeypatch.setattr(backends, "SWITCH_WORK", backends.CALL_WORK + 20_000)
-    kernel = machine_code.compiled(mode, np.dtype(float))
-    monkeypatch.setattr(machine_code, "in_objects", lambda form, dtype: kernel)
-    monkeypatch.setattr(machine_code, "at_hand", lambda form, dtype: None)
-    at_work = []
-    for tier in (tiers.NumpyTier, tiers.CompiledTier):
-
-        def noted(*arguments, add=tier.add, tier=tier):
-            at_work.append(tier)
-            return add(*arguments)
-
-        monkeypatch.setattr(tier, "add", noted)
-    got = hinge_loss(preds, target, multiclass_mode=mode)
-    assert at_work[0] is tiers.NumpyTier
-    assert at_work[-1] is tiers.CompiledTier
-    assert bits(got) == bits(expected(preds, target, mode=mode))
 
 
 def test_more_rows_than_an_accumulator_takes(backend, monkeypatch):
