@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from _thread import RLock
+from _thread import allocate_lock
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 from hingemetrics._core.typing import Array, Floats, Ints
 from hingemetrics._core.warn import warn_caller
 from hingemetrics._engine import digests, frame, targets
+from hingemetrics._engine.threads import aside
 
 FORMS = ("binary", "crammer-singer", "one-vs-all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -214,6 +215,12 @@ def on_request(form: str, dtype: np.dtype[Any]) -> Kernel:
     found = in_library(form, dtype)
     if found is not None:
         return found
+    # A signal that raised in the midst of Numba would leave it torn, or be lost in its callbacks.
+    return aside(partial(_one_at_a_time, form, dtype))
+
+
+def _one_at_a_time(form: str, dtype: np.dtype[Any]) -> Kernel:
+    """Compile a kernel, or take what another thread has compiled meanwhile."""
     pid = os.getpid()
     if any(other != pid for other in _compiling_in):
         raise RuntimeError(
@@ -222,13 +229,13 @@ def on_request(form: str, dtype: np.dtype[Any]) -> Kernel:
         )
     _compiling_in.append(pid)
     try:
-        with _one_at_a_time:
+        with _lock:
             return _by_numba(form, dtype)
     finally:
         _compiling_in.remove(pid)
 
 
-_one_at_a_time = RLock()  # a second thread waits and takes what the first one compiled
+_lock = allocate_lock()
 _compiling_in: list[int] = []  # a process id per thread that compiles or waits; forks copy it
 
 

@@ -41,6 +41,28 @@ def in_threads(function: Callable[[T], R], items: Sequence[T], threads: int) -> 
     return shared.results()
 
 
+def aside(function: Callable[[], R]) -> R:
+    """Call a function in a thread, where no signal is heard; here, if there can be none.
+
+    An interrupt comes out once the function has ended; a second one at once.
+    """
+    shared, ended = _Shared(lambda _: function(), (None,)), allocate_lock()
+
+    def work() -> None:
+        shared.work(BaseException)
+        ended.release()
+
+    ended.acquire()
+    if _is_started(work):
+        pid = os.getpid()
+        try:
+            _wait(ended, pid)
+        except BaseException:
+            _wait(ended, pid)
+            raise
+    return shared.results()[0]
+
+
 class _Shared(Generic[T, R]):
     """Items that threads take one by one, in order, and their results."""
 

@@ -13,7 +13,7 @@ from oracle import bits, expected
 
 from hingemetrics import HingeLoss
 from hingemetrics._engine import measure, threads
-from hingemetrics._engine.threads import in_threads
+from hingemetrics._engine.threads import aside, in_threads
 
 NUMBERS = [1, 2, 3, 5]
 
@@ -119,9 +119,87 @@ def test_no_thread_to_be_had():
         with pytest.raises(RuntimeError):
             threading.Thread(target=int).start()
         where = in_threads(lambda _: threading.get_ident(), range(50), 4)
+        where.append(aside(threading.get_ident))
     finally:
         threading.stack_size(before)
     assert set(where) == {threading.get_ident()}
+
+
+class TestAside:
+    """A call in a thread of its own, for which the caller waits."""
+
+    def test_another_thread(self):
+        assert aside(threading.get_ident) != threading.get_ident()
+        assert aside(lambda: "found") == "found"
+
+    @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+    def test_its_error(self, error):
+        def fails():
+            raise error("of the call")
+
+        with pytest.raises(error, match="of the call"):
+            aside(fails)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="kill ends a process on Windows")
+    def test_an_interrupt_comes_out_at_the_end(self, python):
+        run = python("-c", INTERRUPTED)
+        assert (run.stdout, run.stderr) == ("KeyboardInterrupt True\nKeyboardInterrupt False\n", "")
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
+    def test_a_fork_while_it_is_waited_for(self, python):
+        """By a signal handler: the child has no such thread, and makes the call itself."""
+        run = python("-W", "ignore", "-c", FORKED_ASIDE)
+        assert (run.stdout, run.stderr) == ("0 parent\n", "")
+
+
+INTERRUPTED = """
+import os, signal, threading
+from hingemetrics._engine.threads import aside
+heard, goes_on = threading.Semaphore(0), threading.Event()
+
+def handler(*_):
+    heard.release()
+    raise KeyboardInterrupt
+
+def call():
+    for _ in range(interrupts):
+        os.kill(os.getpid(), signal.SIGINT)
+        heard.acquire()
+    if interrupts == 2:
+        goes_on.wait()
+    ended.append(True)
+
+signal.signal(signal.SIGINT, handler)
+for interrupts in (1, 2):
+    ended = []
+    try:
+        aside(call)
+    except KeyboardInterrupt as error:
+        print(type(error).__name__, bool(ended))
+    goes_on.set()
+"""
+FORKED_ASIDE = """
+import os, signal, threading
+from hingemetrics._engine.threads import aside
+parent, children, forked = os.getpid(), [], threading.Event()
+
+def fork(*_):
+    children.append(os.fork())
+    forked.set()
+
+def call():
+    if os.getpid() != parent:
+        return "child"
+    os.kill(parent, signal.SIGUSR1)
+    forked.wait()
+    return "parent"
+
+signal.signal(signal.SIGUSR1, fork)
+found = aside(call)
+if not children[0]:
+    os._exit(0 if found == "child" else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]), found)
+"""
 
 
 def test_an_error_of_a_signal_handler_while_a_thread_is_started(monkeypatch):
