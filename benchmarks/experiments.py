@@ -22,7 +22,7 @@ from hingemetrics._engine import targets
 
 CRAMMER_SINGER, ONE_VS_ALL = "crammer-singer", "one-vs-all"
 NAMES = {CRAMMER_SINGER: "Crammer-Singer", ONE_VS_ALL: "one-vs-all"}
-LOWEST = "lowest processor level"
+LOWEST = "lowest processor target"
 ANYWHERE = (("numba", 1), ("numba", 2), ("numpy", 1))  # backends and threads that must agree
 DTYPES = ("float64", "float32")
 TOLERANCE = {"float64": 1e-12, "float32": 1e-4}  # of peers: the error of a sum in that dtype
@@ -50,11 +50,11 @@ class Scale(NamedTuple):
     rounds: int
     starts: int  # rounds of new processes
     longest_call: int  # predictions of one call in a new process
-    level_kernels: int  # so many of KERNELS are timed at the lowest level too
+    target_kernels: int  # so many of KERNELS are timed for the lowest target too
 
 
-FULL = Scale(elements=10**7, rounds=11, starts=11, longest_call=10**8, level_kernels=16)
-QUICK = Scale(elements=2 * 10**5, rounds=3, starts=1, longest_call=10**7, level_kernels=1)
+FULL = Scale(elements=10**7, rounds=11, starts=11, longest_call=10**8, target_kernels=16)
+QUICK = Scale(elements=2 * 10**5, rounds=3, starts=1, longest_call=10**7, target_kernels=1)
 
 
 class Row(NamedTuple):
@@ -148,8 +148,8 @@ def experiments() -> list[Experiment]:
         update_experiment(ONE_VS_ALL, 1000, at_most=40.0, at_least=0.0),
         Experiment(
             LOWEST,
-            lowest_level,
-            [Row(f"{LOWEST}, the worst kernel", "x best level", "worst")],
+            lowest_target,
+            [Row(f"{LOWEST}, the worst kernel", "x best target", "worst")],
         ),
         Experiment(
             "extra peak memory",
@@ -250,7 +250,7 @@ def time_kernel(kernel: Kernel, scale: Scale) -> Measurements:
 
 def kernels(scale: Scale) -> dict[str, Any]:
     """Time kernels, and return with it the bits of their results."""
-    chosen = KERNELS[: scale.level_kernels]
+    chosen = KERNELS[: scale.target_kernels]
     return {
         "bits": [kernel_bits(kernel) for kernel in chosen],
         "seconds": {kernel.title: time_kernel(kernel, scale) for kernel in chosen},
@@ -263,21 +263,21 @@ def kernel_bits(kernel: Kernel) -> str:
     return np.asarray(ours(preds, target, **options(kernel.form))()).tobytes().hex()
 
 
-def kernels_of_lowest_level(scale: Scale) -> dict[str, Any]:
-    """Do what `kernels` does, as if this processor had no more than the lowest level."""
+def kernels_of_lowest_target(scale: Scale) -> dict[str, Any]:
+    """Do what `kernels` does, as if this processor had no more than the lowest target."""
     lowest = targets.of_processor()[-1:]
     targets.of_processor = lambda: lowest
     return kernels(scale)
 
 
-def lowest_level(scale: Scale) -> Measurements:
-    """Return each kernel's ratio to the roofline at the lowest level, over that at the best."""
+def lowest_target(scale: Scale) -> Measurements:
+    """Return each kernel's ratio to the roofline for the lowest target, over that for the best."""
     if len(targets.of_processor()) < 2:
         peers.skipped[LOWEST] = "this processor has only one"
         return {}
-    best, lowest = child("kernels", scale), child("kernels-of-lowest-level", scale)
+    best, lowest = child("kernels", scale), child("kernels-of-lowest-target", scale)
     if best["bits"] != lowest["bits"]:
-        raise SystemExit("each level should give the same bits")
+        raise SystemExit("each target should give the same bits")
     found = {}
     for title, seconds in best["seconds"].items():
         lower = lowest["seconds"][title]

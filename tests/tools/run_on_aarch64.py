@@ -4,8 +4,8 @@
 
 Both tiers unless one is named, each in a process of its own. Needs Debian with its package
 qemu-user-static, and pip. Debian's Python for arm64 and PyPI's wheels for aarch64 are fetched
-into a temporary folder. The kernels are compiled there, stored and loaded as objects, which takes
-minutes: the compiler is emulated, too.
+into a temporary folder. There Numba compiles the kernels in the process that uses them, which takes
+minutes: it is emulated, too.
 
 Exit status: 0 if every byte is right, 1 if not, 77 without an emulator or something to run on it.
 """
@@ -29,21 +29,6 @@ CHECK = """
 import platform, golden
 assert platform.machine() == "aarch64", platform.machine()
 print(golden.check())
-"""
-COMPILE = """
-import sys
-from pathlib import Path
-from hingemetrics._engine import compiling, machine_code, targets, sealed
-folder = Path(sys.argv[1])
-(folder / "objects").mkdir()
-names = [f"{form}/{dtype}" for form, dtype in machine_code.KEYS]
-compiling.main(folder / "objects", targets.of_processor()[0], *names)
-for path in (folder / "objects").iterdir():
-    sealed.store(folder / "store", sealed.stored_name(path.stem), path.read_bytes())
-"""
-LOADED = """
-from hingemetrics._engine import machine_code as m
-assert all(m.in_objects(form, dtype) for form, dtype in m.KEYS)
 """
 APT = """
 APT::Architecture "arm64";
@@ -112,23 +97,16 @@ def fetch_wheels(folder, version):
 
 
 def start(emulate, tier, folder):
-    """Check a tier in a process; first compile the kernels for it, if it is to use them."""
+    """Check a tier in a process."""
     paths = (folder / "wheels", ROOT, TOOLS)
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "HINGEMETRICS_CACHE_DIR": str(folder / "store"),
         "HINGEMETRICS_BACKEND": tier,
     }
-    command = [*map(str, emulate), "-W", "ignore", "-c"]
-    code = CHECK
-    if tier == "numba":  # what is emulated cannot start processes of its own
-        settings = {"NUMBA_OPT": "0"}
-        quietly(*command, COMPILE, folder, **{**environment, **settings})
-        code = LOADED + CHECK
     return subprocess.Popen(
-        [*command, code],
+        [*map(str, emulate), "-W", "ignore", "-c", CHECK],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
