@@ -3,6 +3,7 @@
 The library knows nothing of Python: a wheel is for a platform, and for any version of Python and
 NumPy. Where it cannot be built, the package is pure Python, and NumPy does the work.
 """
+# ruff: noqa: E402
 
 import hashlib
 import os
@@ -13,21 +14,20 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent
+BACKEND = ROOT / "build_backend"
+sys.path[:0] = [str(ROOT), str(BACKEND)]
+
+from backend import why_pure  # first, for it refuses a setuptools that is too old
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
-ROOT = Path(__file__).resolve().parent
-BACKEND = ROOT / "build_backend"
-sys.path[:0] = [str(ROOT), str(BACKEND)]
-
-from backend import why_pure  # noqa: E402
-
 LIBRARY = Path("hingemetrics/_engine/kernels.bin")
 REQUIRED = os.environ.get("HINGEMETRICS_MACHINE_CODE") == "yes"
-# memset, all that the library needs, is in every process; only the kernels' names are kept.
+# All that the library needs, memcpy and memset, is in every process; only kernels' names are kept.
 LINK = ["-nostdlib", "-s"] if sys.platform.startswith("linux") else []
 # LLVM optimises later, with all of a kernel in view; no order depends on a hash.
 SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED": "0"}
@@ -65,14 +65,15 @@ class BuildLibrary(build_ext):
             raise CompileError(why_pure())
         import numba
 
-        from hingemetrics._engine import digests
+        from hingemetrics._engine import digests, targets
 
-        key = hashlib.sha256(f"{numba.__version__} {digests.of_sources()}".encode())
+        made_from = numba.__version__, self.plat_name, targets.of_machine(), digests.of_sources()
+        key = hashlib.sha256(repr(made_from).encode())
         for path in (ROOT / "setup.py", *sorted(BACKEND.glob("*.py"))):
             key.update(path.read_bytes())
         folder = ROOT / "build"
         built = folder / f"kernels-{key.hexdigest()[:16]}.bin"
-        if self.force or not built.exists():
+        if self.force or REQUIRED or not built.exists():
             folder.mkdir(exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder) as temporary:
                 self.make(Path(temporary, LIBRARY.name)).replace(built)

@@ -54,7 +54,8 @@ def is_python_known():
     """Whether Numba has wheels for this Python."""
     first = FREE_THREADED if sysconfig.get_config_var("Py_GIL_DISABLED") else PYTHONS[0]
     version = sys.version_info[:2]
-    return sys.implementation.name == "cpython" and first <= version <= PYTHONS[1]
+    is_64_bit = sys.maxsize > 1 << 32  # the machine may be, all the same
+    return sys.implementation.name == "cpython" and is_64_bit and first <= version <= PYTHONS[1]
 
 
 def is_platform_known():
