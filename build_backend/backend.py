@@ -5,13 +5,17 @@ The environment variable ``HINGEMETRICS_MACHINE_CODE`` is "no" for a package of 
 "yes" for a build that fails unless every kernel was compiled and tried.
 """
 
+import gzip
+import io
 import os
 import platform
 import shutil
 import sys
 import sysconfig
+import tarfile
+from pathlib import Path
 
-from setuptools import __version__
+from setuptools import __version__, build_meta
 from setuptools.build_meta import *  # noqa: F403
 
 OLDEST_SETUPTOOLS = 77  # the first that writes License-Expression
@@ -36,6 +40,31 @@ def get_requires_for_build_wheel(config_settings=None):
 def get_requires_for_build_editable(config_settings=None):
     """Return those of an editable install, which has machine code too."""
     return get_requires_for_build_wheel()
+
+
+def build_sdist(sdist_directory, config_settings=None):
+    """Build the source distribution; with SOURCE_DATE_EPOCH, the same bytes every time."""
+    name = build_meta.build_sdist(sdist_directory, config_settings)
+    if "SOURCE_DATE_EPOCH" in os.environ:
+        path = Path(sdist_directory, name)
+        path.write_bytes(dated(path, int(os.environ["SOURCE_DATE_EPOCH"])))
+    return name
+
+
+def dated(path, seconds):
+    """Return an archive as if every file in it, and itself, had been written by root at a time."""
+    content = io.BytesIO()
+    with (
+        tarfile.open(path) as old,
+        gzip.GzipFile("", "wb", fileobj=content, mtime=seconds) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as new,
+    ):
+        for member in old:
+            member.uid, member.gid, member.pax_headers = 0, 0, {}
+            member.uname = member.gname = ""
+            member.mode, member.mtime = 0o755 if member.mode & 0o100 else 0o644, seconds
+            new.addfile(member, old.extractfile(member))
+    return content.getvalue()
 
 
 def why_pure():
