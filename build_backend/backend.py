@@ -20,8 +20,9 @@ from setuptools.build_meta import *  # noqa: F403
 
 OLDEST_SETUPTOOLS = 77  # the first that writes License-Expression
 NUMBA = "numba>=0.61"
-PYTHONS = ((3, 10), (3, 14))  # the versions of CPython that Numba has wheels for
-FREE_THREADED = (3, 14)  # the first without the GIL that it has wheels for
+# The first and the last version of CPython that Numba has wheels for, with the GIL and without.
+PYTHONS = ((3, 10), (3, 15))
+FREE_THREADED = ((3, 14), (3, 14))
 PLATFORMS = ("Linux-x86_64", "Linux-aarch64", "Darwin-arm64", "Windows-AMD64")
 VISUAL_STUDIO = r"%ProgramFiles(x86)%\Microsoft Visual Studio\Installer\vswhere.exe"
 
@@ -81,9 +82,8 @@ def why_pure():
 
 def is_python_known():
     """Whether Numba has wheels for this Python."""
-    first = FREE_THREADED if sysconfig.get_config_var("Py_GIL_DISABLED") else PYTHONS[0]
-    version = sys.version_info[:2]
-    return sys.implementation.name == "cpython" and first <= version <= PYTHONS[1]
+    first, last = FREE_THREADED if sysconfig.get_config_var("Py_GIL_DISABLED") else PYTHONS
+    return sys.implementation.name == "cpython" and first <= sys.version_info[:2] <= last
 
 
 def is_platform_known():

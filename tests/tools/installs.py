@@ -2,9 +2,9 @@
 
     python tests/tools/installs.py [--rows NAME,...] [--python NAME=PATH ...]
 
-All rows, unless some are named. `--python` adds a row for another interpreter that has pip and venv,
-such as PyPy. A row that needs what this machine lacks says so and is left out. The exit status is 1
-if an install fails, gives a wrong loss, or computes it in another tier than it should.
+All rows, unless some are named. `--python` adds a row for another interpreter, such as PyPy. A row
+that needs what this machine lacks is left out, and says so. The exit status is 1 if an install
+fails, gives a wrong loss, or computes it in another tier than it should.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +26,6 @@ folder = {str(ROOT / "examples")!r} + "/breast_cancer_"
 loss = hingemetrics.hinge_loss(np.load(folder + "preds.npy"), np.load(folder + "target.npy"))
 print("library" if machine_code.origin().startswith("kernels.bin") else "NumPy", loss)
 """
-NOBODY = 65534  # a user whom read-only folders stop
 ROWS = {}  # by name: the tier that it should compute in, and what installs it
 
 
@@ -56,6 +54,11 @@ def run(*command, cwd=None, **environment):
     return done.stdout
 
 
+def pip(python, *arguments, **environment):
+    """Run pip for a Python, which need not have it."""
+    return run(sys.executable, "-m", "pip", "--python", python, *arguments, **environment)
+
+
 def megabytes(path):
     """Return the size of a file, or of all files in a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
@@ -76,10 +79,9 @@ class Bench:
     def python(self, *packages, base=None, **environment):
         """Return the Python of a new environment with some packages."""
         place = self.place()
-        run(base or sys.executable, "-m", "venv", place)
+        run(base or sys.executable, "-m", "venv", "--without-pip", place)
         python = place / "bin" / "python"
-        if packages:
-            run(python, "-m", "pip", "install", "-q", *packages, **environment)
+        pip(python, "install", "-q", *packages, **environment)
         return python
 
     def installed(self, *arguments, python=None, **environment):
@@ -88,24 +90,23 @@ class Bench:
         paths = "import sysconfig; print(sysconfig.get_path('purelib'))"
         packages = Path(run(python, "-c", paths).strip())
         before, began = megabytes(packages), time.perf_counter()
-        run(python, "-m", "pip", "install", "-q", *arguments, **environment)
+        pip(python, "install", "-q", *arguments, **environment)
         self.seconds = time.perf_counter() - began
-        run(python, "-m", "pip", "check")
+        pip(python, "check")
         return [python], megabytes(packages) - before
 
     def wheel(self, setting="yes"):
         """Return the wheel of a setting of HINGEMETRICS_MACHINE_CODE."""
         made = self.folder / f"wheel-{setting}"
         if not made.exists():
-            pip = (sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", made)
-            run(*pip, self.clone, HINGEMETRICS_MACHINE_CODE=setting)
+            options = ("-q", "--no-deps", "-w", made)
+            pip(sys.executable, "wheel", *options, self.clone, HINGEMETRICS_MACHINE_CODE=setting)
         return next(made.iterdir())
 
     def copied(self):
         """Return a folder that holds the package alone."""
-        folder, began = self.place(), time.perf_counter()
-        pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder)
-        run(*pip, self.wheel())
+        wheel, folder, began = self.wheel(), self.place(), time.perf_counter()
+        pip(sys.executable, "install", "-q", "--no-deps", "--target", folder, wheel)
         self.seconds = time.perf_counter() - began
         return folder
 
@@ -113,6 +114,15 @@ class Bench:
         """Return what runs the package in a folder, with NumPy in an environment, and its size."""
         python = self.python("numpy")
         return ["env", f"PYTHONPATH={folder}", python, *options], megabytes(folder)
+
+    def mounted(self, option, *before):
+        """Return what runs the package on a file system that is mounted with an option."""
+        if os.geteuid() or not shutil.which("unshare"):
+            raise MissingError("root and unshare, to mount a file system")
+        folder = self.copied()
+        command, size = self.beside(folder)
+        mount = f"mount --bind {folder} {folder} && mount -o remount,bind,{option} {folder}"
+        return ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *before, *command], size
 
     def index(self):
         """Return the settings of an index that has NumPy and setuptools, but no Numba."""
@@ -187,12 +197,8 @@ def target(bench):
 
 @row("library")
 def read_only(bench):
-    """For a user who can write nowhere and has no home."""
-    if os.geteuid():
-        raise MissingError("root, to run it as another user")
-    command, size = bench.beside(bench.copied())
-    who = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    return [*who, "env", "-u", "HOME", *command[1:]], size
+    """On a file system that nobody can write to, without a home."""
+    return bench.mounted("ro", "env", "-u", "HOME")
 
 
 @row("NumPy")
@@ -207,13 +213,7 @@ def zipapp(bench):
 @row("NumPy")
 def noexec(bench):
     """On a file system from which nothing may be executed."""
-    if os.geteuid() or not shutil.which("unshare"):
-        raise MissingError("root and unshare, to mount a file system with noexec")
-    folder, mounted = bench.copied(), bench.place()
-    mounted.mkdir()
-    command, _ = bench.beside(mounted)
-    mount = f"mount -t tmpfs -o noexec tmpfs {mounted} && cp -r {folder}/. {mounted}"
-    return ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *command], megabytes(folder)
+    return bench.mounted("noexec")
 
 
 @row("library")
