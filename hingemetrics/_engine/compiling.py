@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numba import cfunc, types
 
+from hingemetrics._engine.frame import GROUPS, MOMENTS
 from hingemetrics._engine.group_kernel import group_entry, interpreted_groups
 from hingemetrics._engine.kernels import entry, interpreted
-from hingemetrics._engine.machine_code import GROUPS, MOMENTS
 from hingemetrics._engine.moment_kernel import interpreted_moments, moment_entry
 
 

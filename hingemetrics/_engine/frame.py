@@ -10,6 +10,7 @@ import struct
 from hingemetrics._core.exact import COUNTERS
 from hingemetrics._core.grid import NARROW_ROWS
 
+MOMENTS, GROUPS = "moments", "groups"  # kernels that read losses
 BLOCK = 256  # losses in a buffer: 2 KiB, with what they are made of well inside the L1 cache
 SHORT = 12  # Crammer-Singer rows of fewer classes are worked on together ...
 SHORT_EVEN = 30  # ... and those of an even number of classes up to this ...

@@ -23,7 +23,7 @@ from hingemetrics._engine.threads import aside
 
 FORMS = ("binary", "crammer-singer", "one-vs-all")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-MOMENTS, GROUPS = "moments", "groups"
+MOMENTS, GROUPS = frame.MOMENTS, frame.GROUPS
 KEYS: tuple[tuple[str, np.dtype[Any]], ...] = (
     *((form, dtype) for form in FORMS for dtype in DTYPES),
     (MOMENTS, np.dtype(np.float64)),

@@ -80,7 +80,7 @@ class TestVersions:
     def test_citation(self):
         cited = dict(re.findall(r"^(\w[\w-]*): (.+)$", text("CITATION.cff"), re.M))
         assert cited["version"] == hingemetrics.__version__
-        assert cited["license"] == setup()["metadata"]["license"]
+        assert cited["license"] == setup()["metadata"]["license_expression"]
 
     def test_of_python(self):
         """Classifiers, requirement, the page and the workflow speak of the same ones."""
