@@ -15,6 +15,8 @@ if not ((ROOT / "build_backend").exists() and os.path.exists(machine_code.LIBRAR
 
 BEST = targets.of_processor()[0]
 LOSSES = [key for key in machine_code.KEYS if key[0] in machine_code.FORMS]
+# The second is what NumPy's tier says of wrong counts of labels.
+FOUND = (f"the machine code for {BEST} gives wrong sums", "one coding of the negative class")
 DIGITS, WRITTEN, WEIGHT, SQUARED = 5, 7, 2, 3  # places of arguments
 
 
@@ -44,11 +46,8 @@ def finds(trial, monkeypatch):
         monkeypatch.setattr(machine_code, "of_library", wrong)
         try:
             trial.main(machine_code.LIBRARY, BEST)
-        except SystemExit as failed:
-            assert failed.code == f"the machine code for {BEST} gives wrong sums"
-            return True
-        except ValueError as failed:  # of what a wrong count of labels means
-            return "one coding of the negative class" in str(failed)
+        except (SystemExit, ValueError) as failed:
+            return any(text in str(failed) for text in FOUND)
         assert called
         return False
 
