@@ -37,7 +37,9 @@ def module_name(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-PATHS = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+# PyInstaller imports what is in _pyinstaller, and the package does not.
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "_pyinstaller"]
+PATHS = {module_name(path): path for path in FILES}
 TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in PATHS.items()}
 
 
