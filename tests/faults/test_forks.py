@@ -107,7 +107,7 @@ while not compiled.is_set() and len(forks) < 6:
     pid = os.fork()
     if not pid:
         os._exit(0 if child() else 1)
-    forks.append((pid, compiled.is_set(), time.monotonic() + 60))
+    forks.append((pid, compiled.is_set(), time.monotonic() + 200))
     compiled.wait(0.25)
 thread.join()
 statuses = set()
