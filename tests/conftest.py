@@ -25,6 +25,7 @@ settings.register_profile(
     deadline=None,
     max_examples=60,
     derandomize=False,  # where CI is set, Hypothesis would draw the same inputs in each run
+    print_blob=True,  # a seed draws other constants where other modules of a clone are loaded
     # The backend fixture holds for all examples of a test, as it should.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
