@@ -18,8 +18,8 @@ from hingemetrics._engine.compiling import compiled
 from hingemetrics._engine.machine_code import KEYS, MOMENTS
 
 # With vectors of 512 bits, which LLVM avoids by default, AVX-512 takes 0.5 to 0.9 of AVX2's time.
-# Interleaved, rows of 30 to 100 classes would not fill the loops, and take up to 1.2 of it; so do rows
-# of which up to seven doubles are left over, unless these are vectors too.
+# Interleaved, rows of 30 to 100 classes would not fill the loops, and take up to 1.2 of it; so do
+# rows of which up to seven doubles are left over, unless these make vectors too.
 AVX_512, WIDE = "x86-64-v4", "-prefer-256-bit"
 LEFT_OVER = "-epilogue-vectorization-minimum-VF=8"
 
