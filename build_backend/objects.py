@@ -15,7 +15,11 @@ import llvmlite.binding as llvm
 
 from hingemetrics._engine import targets
 from hingemetrics._engine.compiling import compiled
-from hingemetrics._engine.machine_code import KEYS
+from hingemetrics._engine.machine_code import KEYS, MOMENTS
+
+# With vectors of 512 bits, which LLVM avoids by default, AVX-512 takes 0.5 to 0.9 of AVX2's time.
+# Interleaved, rows of 30 to 100 classes would not fill the loops, and take up to 1.2 of it.
+AVX_512, WIDE = "x86-64-v4", "-prefer-256-bit"
 
 # Numba's reference counts: no array of a kernel owns memory, so there is nothing to count.
 REFERENCES = re.compile(
@@ -45,24 +49,33 @@ def lowered(form, dtype):
     return module, name
 
 
-def optimised(module, target, level, vectorised):
-    """Run LLVM's passes over a module for a processor target; return what emits its code."""
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=target, features="", opt=level, reloc="pic", codemodel="default"
-    )
-    tuning = llvm.create_pipeline_tuning_options(speed_level=level)
-    tuning.slp_vectorization = False
-    tuning.loop_vectorization = tuning.loop_interleaving = tuning.loop_unrolling = vectorised
-    builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(module, builder)
-    return machine
+def simplify(module, lowest):
+    """Run passes whose results suit the lowest target and all above: each takes a third less."""
+    tuning = llvm.create_pipeline_tuning_options(speed_level=1)
+    tuning.loop_vectorization = tuning.loop_interleaving = tuning.loop_unrolling = False
+    run_passes(module, lowest, "", tuning)
 
 
 def emitted(module, name, symbol, target):
     """Return an object for a processor target, in which the function is called `symbol`."""
     module = module.clone()
     module.get_function(name).name = symbol
-    return optimised(module, target, 3, vectorised=True).emit_object(module)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization, tuning.slp_vectorization = True, False
+    tuning.loop_interleaving = target != AVX_512
+    features = WIDE if target == AVX_512 else ""
+    return run_passes(module, target, features, tuning).emit_object(module)
+
+
+def run_passes(module, processor, features, tuning):
+    """Run LLVM's passes over a module for a processor; return what emits its code."""
+    level = tuning.speed_level
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=processor, features=features, opt=level, reloc="pic", codemodel="default"
+    )
+    builder = llvm.create_pass_builder(machine, tuning)
+    builder.getModulePassManager().run(module, builder)
+    return machine
 
 
 def main(folder, form, *chosen):
@@ -77,7 +90,8 @@ def main(folder, form, *chosen):
     for key in KEYS:
         if key[0] == form:
             module, name = lowered(*key)
-            optimised(module, chosen[-1], 1, vectorised=False)  # a third less work for each target
+            if form != MOMENTS:  # its chains of shifts come out 5 % slower
+                simplify(module, chosen[-1])
             for target in chosen:
                 symbol = targets.symbol(*key, target)
                 Path(folder, f"{symbol}.o").write_bytes(emitted(module, name, symbol, target))

@@ -1,5 +1,6 @@
 import csv
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -23,19 +24,34 @@ settings.register_profile(
     "full",  # of CI
     deadline=None,
     max_examples=60,
-    derandomize="CI" in os.environ,
+    derandomize=False,  # where CI is set, Hypothesis would draw the same inputs in each run
+    print_blob=True,  # a seed draws other constants where other modules of a clone are loaded
     # The backend fixture holds for all examples of a test, as it should.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.register_profile("quick", settings.get_profile("full"), max_examples=8)
-settings.register_profile(
-    "thorough", settings.get_profile("full"), max_examples=2000, derandomize=False
-)
+settings.register_profile("thorough", settings.get_profile("full"), max_examples=2000)
 settings.load_profile("quick")
 
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="fail where a test would be skipped")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Draw a seed, the same for all workers, before Hypothesis reads the option."""
+    if config.option.hypothesis_seed is None:
+        inherited = getattr(config, "workerinput", {})
+        config.option.hypothesis_seed = inherited.get("seed") or str(secrets.randbits(64))
+
+
+def pytest_configure_node(node):
+    node.workerinput["seed"] = node.config.option.hypothesis_seed
+
+
+def pytest_report_header(config):
+    return f"inputs are drawn with --hypothesis-seed={config.option.hypothesis_seed}"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -52,6 +68,8 @@ def pytest_runtest_makereport(item):
     if report.skipped and item.config.getoption("--no-skips"):
         report.outcome = "failed"
         report.longrepr = f"skipped: {report.longrepr[-1]}"
+    if report.failed and item.get_closest_marker("hypothesis"):
+        report.sections.append(("Seed", pytest_report_header(item.config)))
     return report
 
 

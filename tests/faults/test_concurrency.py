@@ -35,7 +35,7 @@ def at_once(*calls):
         return call()
 
     with ThreadPoolExecutor(len(calls)) as pool:
-        return [thread.result(timeout=120) for thread in [pool.submit(run, c) for c in calls]]
+        return [thread.result(timeout=300) for thread in [pool.submit(run, c) for c in calls]]
 
 
 def joined(*seeds, classes=None):
@@ -122,7 +122,7 @@ def test_what_is_read_is_whole(backend):
             at_once(write, write)
         finally:
             done.set()
-        assert all(0 <= reader.result(timeout=120) <= 800 for reader in readers)
+        assert all(0 <= reader.result(timeout=300) <= 800 for reader in readers)
     assert (metric.state.count, metric.update_count) == (2400, 800)
     assert metric.compute() == 0.25
 
@@ -243,7 +243,7 @@ def test_processes_of_a_parent_with_threads(method):
         thread.start()
     try:
         with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
-            found = list(pool.map(updated, [sent] * 4, timeout=120))
+            found = list(pool.map(updated, [sent] * 4, timeout=300))
     finally:
         done.set()
         for thread in threads:

@@ -106,7 +106,7 @@ def test_threads_lose_nothing(backend):
     try:
         with ThreadPoolExecutor(4) as pool:
             for written in [pool.submit(write, name) for name in "abcd"]:
-                written.result(timeout=60)
+                written.result(timeout=300)
     finally:
         sys.setswitchinterval(interval)
     counts = {key: state.count for key, state in metric.states.items()}

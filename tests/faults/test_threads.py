@@ -35,14 +35,14 @@ def test_each_item_once_and_in_order(number, items):
 def test_so_many_work_at_once(number):
     """Nobody passes the barrier alone."""
     barrier = threading.Barrier(number)
-    assert len(in_threads(lambda _: barrier.wait(timeout=60), range(number), number)) == number
+    assert len(in_threads(lambda _: barrier.wait(timeout=300), range(number), number)) == number
 
 
 def test_the_caller_is_one_of_them():
     barrier = threading.Barrier(2)
 
     def where(_):
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=300)
         return threading.get_ident()
 
     found = in_threads(where, range(2), 2)
@@ -61,21 +61,22 @@ def test_the_error_of_the_first_item(number):
         if item in (3, 4):
             raise ValueError(f"item {item}")
 
+    many = 300_000  # five minutes of work
     with pytest.raises(ValueError, match="item 3"):
-        in_threads(check, range(1000), number)
-    assert len(called) < 1000
+        in_threads(check, range(many), number)
+    assert len(called) < many
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_an_error_that_comes_once(number):
     """As a signal handler raises it, in the calling thread: it comes out all the same."""
-    caller, raised = threading.get_ident(), []
+    caller, raised = threading.get_ident(), threading.Event()
 
     def once(item):
-        time.sleep(0.001)
-        if threading.get_ident() == caller and not raised:
-            raised.append(item)
+        if threading.get_ident() == caller and not raised.is_set():
+            raised.set()
             raise TimeoutError("of a handler")
+        assert raised.wait(timeout=300)  # so that others leave the caller an item
 
     with pytest.raises(TimeoutError, match="of a handler"):
         in_threads(once, range(50), number)
@@ -104,7 +105,7 @@ def test_nothing_is_kept(number, fails):
         except ValueError:
             assert fails
         del use, kept
-        deadline = time.monotonic() + 60  # for a thread that is just ending
+        deadline = time.monotonic() + 300  # for a thread that is just ending
         while gone() is not None and time.monotonic() < deadline:
             time.sleep(0.001)
         assert gone() is None
@@ -313,13 +314,16 @@ print("right")
     # Ctrl-C, and the process ends by it while others may still work
     "interrupt": """
 def late():
+    begun.wait()
     time.sleep(0.1)
     signal.raise_signal(signal.SIGINT)
 
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
+begun = threading.Event()
 threading.Thread(target=late, daemon=True).start()
 try:
+    begun.set()
     while True:
         assert seen() == wanted
 except KeyboardInterrupt:
@@ -335,8 +339,8 @@ def forking(*arguments, **options):
     if child is None and threading.current_thread() is threading.main_thread():
         time.sleep(0.02)  # the others take theirs
         child = os.fork()
-    elif child is None:
-        time.sleep(0.05)
+    while child is None:  # the others wait, so that one is left for the main thread
+        time.sleep(0.001)
     return measured(*arguments, **options)
 
 
@@ -402,7 +406,7 @@ def test_large_calls_from_many_threads_at_once(set_num_threads, monkeypatch):
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(timeout=120)
+        caller.join(timeout=300)
     assert metric.update_count == 20
     assert metric.state.count == 20 * 12_000
     assert bits(metric.compute()) == bits(expected(preds, target))

@@ -180,7 +180,7 @@ class TestOneTier:
         start = threading.Barrier(6)
 
         def work(worker):
-            start.wait(timeout=30)
+            start.wait(timeout=300)
             for part in parts[worker::6]:
                 part.feed(metric)
                 metric.compute()

@@ -108,7 +108,7 @@ class TestOneTier:
         start = threading.Barrier(8)
 
         def work(worker):
-            start.wait(timeout=30)
+            start.wait(timeout=300)
             for part in parts[worker::8]:
                 part.feed(metric)
                 metric.compute()
@@ -129,7 +129,7 @@ class TestOneTier:
         metric, start = case.metric(), threading.Barrier(4)
 
         def work(worker):
-            start.wait(timeout=30)
+            start.wait(timeout=300)
             for k, part in enumerate(parts[worker::4]):
                 if k % 3:
                     part.feed(metric)

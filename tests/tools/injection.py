@@ -78,6 +78,7 @@ class Steps:
         self.watch.__enter__()
 
     def __exit__(self, *error):
+        self.previous.clear()  # what frames hold would stay in a cycle, such as an open file
         return self.watch.__exit__(*error)
 
     def executed(self, frame):

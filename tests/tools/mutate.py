@@ -162,10 +162,10 @@ class Tree:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-n", "0", "--tb=line"),
-                *("-p", "no:cacheprovider", "-p", "mutate", *arguments),
+                *("--hypothesis-seed=0", "-p", "no:cacheprovider", "-p", "mutate", *arguments),
             ],
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": path, "CI": "1", **environment},
+            env={**os.environ, "PYTHONPATH": path, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -12,7 +12,7 @@ class World:
 
     def __init__(self, size):
         self.size, self.slots = size, [None] * size
-        self.barrier = threading.Barrier(size, timeout=20)
+        self.barrier = threading.Barrier(size, timeout=300)
 
     def run(self, work):
         """`work(rank, group)` on every rank; the list of what they return."""

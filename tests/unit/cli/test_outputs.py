@@ -1,6 +1,5 @@
 """The files that the command writes: whole or not at all, and no file in the place of another."""
 
-import gc
 import os
 import stat
 from collections import Counter
@@ -314,7 +313,6 @@ class TestWritten:
             found[now == place.before] += 1
             if not reached:
                 break
-        gc.collect()  # now: what is unclosed then is no news
         assert found[True] > 50
         assert found[False] >= 1
 

@@ -28,7 +28,7 @@ def mpiexec(ranks, *arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,  # longer is a hang
+        timeout=300,  # longer is a hang
     )
 
 

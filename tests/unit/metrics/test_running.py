@@ -1,15 +1,14 @@
 """A window has the bits of its own updates, however long it has been sliding."""
 
 import copy
-import gc
 import pickle
-import sys
 import threading
 from collections import deque
 
 import numpy as np
 import pytest
 from cases import cases, forms, name
+from costs import calls
 from hypothesis import given
 from hypothesis import strategies as st
 from injection import heard_points, inject, raiser
@@ -63,24 +62,6 @@ def test_a_million_slides():
     value = expected(preds[-7:], target[-7:], sample_weight=weight[-7:])
     assert bits(metric.compute()) == bits(value)
     assert metric.state.to_bytes() == sum(states[-7:], HingeState()).to_bytes()
-
-
-def calls(function):
-    """How many calls a function makes, in Python and in C."""
-    count = 0
-
-    def noted(frame, event, argument):
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    gc.disable()  # whose callbacks would count
-    sys.setprofile(noted)
-    try:
-        function()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
-    return count
 
 
 def test_any_window_costs_the_same(set_backend):

@@ -83,7 +83,7 @@ class TestNothingGlobal:
         for make in MAKERS.values():
             make()
         gc.collect()
-        assert sum(issubclass(type(thing), Figure) for thing in gc.get_objects()) == before
+        assert sum(issubclass(type(thing), Figure) for thing in gc.get_objects()) <= before
 
 
 BLOCKED = """
