@@ -27,7 +27,7 @@ from setuptools.errors import CompileError
 
 LIBRARY = Path("hingemetrics/_engine/kernels.bin")
 REQUIRED = os.environ.get("HINGEMETRICS_MACHINE_CODE") == "yes"
-# All that the library needs, memcpy and memset, is in every process; only kernels' names are kept.
+# memset, all that the library needs, is in every process; only the kernels' names are kept.
 LINK = ["-nostdlib", "-s"] if sys.platform.startswith("linux") else []
 # LLVM optimises later, with all of a kernel in view; no order depends on a hash.
 SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED": "0"}

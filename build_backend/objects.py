@@ -3,7 +3,7 @@
 
 Numba lowers each kernel to LLVM's language. LLVM simplifies that once, with a whole kernel in view,
 and optimises it for every processor target. An object has one function, in C
-``int64 kernel(int64 *frame)``, which needs nothing but libc's memcpy and memset.
+``int64 kernel(int64 *frame)``, which needs nothing but libc's memset.
 """
 
 import gc

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from pathlib import Path
 
+import house
 import numpy as np
 import pytest
 
@@ -103,6 +104,15 @@ def read(monkeypatch):
         )
 
     return replace
+
+
+def test_all_that_machine_code_is_made_of_is_a_source():
+    """What compiles, and what that imports of the engine."""
+    found, new = set(), {"_engine.compiling"}
+    while new:
+        found |= new
+        new = {m for name in new for m in house.GRAPH[name] if house.room(m) == "_engine"} - found
+    assert {f"_engine.{name.removesuffix('.py')}" for name in digests.SOURCES} == found
 
 
 @pytest.mark.parametrize("name", digests.SOURCES)

@@ -404,6 +404,7 @@ import hingemetrics
 from hingemetrics._engine import machine_code
 builtins.getattr = before
 assert machine_code._DATA == 0
+machine_code.id = lambda _: 8  # no address, where nothing may be read
 sys.implementation = Implementation()
 print(hingemetrics.hinge_loss([-2.2, 2.4, 0.1], [0, 1, 1]))
 print(machine_code.origin())
