@@ -7,6 +7,7 @@ NumPy. Where it cannot be built, the package is pure Python, and NumPy does the 
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -98,7 +99,7 @@ class BuildLibrary(build_ext):
             export_symbols=[path.stem for path in objects],  # for Windows
             extra_postargs=LINK,
         )
-        untried = run("trial.py", str(library), *chosen).strip()
+        untried = run("trial.py", str(library), *chosen, error=SystemExit).strip()
         if untried:
             print(f"hingemetrics: this processor cannot try the machine code for {untried}")
         if untried and REQUIRED:
@@ -133,21 +134,21 @@ class Wheel(bdist_wheel):
         """Return a tag for any Python 3, and on Linux for any libc."""
         if self.root_is_pure:
             return super().get_tag()
-        platform = super().get_tag()[2]
+        tag = super().get_tag()[2]
         if LINK:
-            processor = platform.removeprefix("linux_")
-            platform = f"manylinux_2_17_{processor}.musllinux_1_1_{processor}"
-        return "py3", "none", platform.replace("universal2", os.uname().machine)
+            processor = tag.removeprefix("linux_")
+            tag = f"manylinux_2_17_{processor}.musllinux_1_1_{processor}"
+        return "py3", "none", tag.replace("universal2", platform.machine())
 
 
-def run(script, *arguments):
-    """Run a script of the build in a process of its own; return what it prints."""
+def run(script, *arguments, error=CompileError):
+    """Run a script of the build in a process of its own; return what it prints, or raise."""
     environment = {**os.environ, **SETTINGS, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(BACKEND / script), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"{script}: status {done.returncode}"]
-        raise CompileError(lines[-1])
+        raise error(f"hingemetrics: {lines[-1]}")
     return done.stdout
 
 

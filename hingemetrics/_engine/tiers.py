@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Protocol
 
 import numpy as np
 
@@ -21,33 +20,16 @@ _IN_PLACE_ELEMENTS = 1 << 22  # Ctrl-C is heard between blocks, some millisecond
 _NO_WEIGHT = np.empty(0)
 
 
-class Tier(Protocol):
-    """One way to turn rows into sums, a block at a time."""
-
-    def add(
-        self, batch: Batch, start: int, stop: int, threads: int, config: Config, sums: Accumulator
-    ) -> int:
-        """Add the first rows of a span, and return where they end; with so many threads at work.
-
-        An invalid label or weight is refused.
-        """
-
-    def write_losses(
-        self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator, out: Floats
-    ) -> tuple[int, Floats | None]:
-        """Write the (weighted) losses of the rows not ignored, (n, k), and count them in `sums`.
-
-        Return how many there are, and their weights.
-        """
-
-
 class NumpyTier:
     """The specification: works at once, everywhere."""
 
     def add(
         self, batch: Batch, start: int, stop: int, threads: int, config: Config, sums: Accumulator
     ) -> int:
-        """Add a block that stays in the L2 cache."""
+        """Add the first rows of a span, a block that stays in the L2 cache; return where it ends.
+
+        An invalid label or weight is refused.
+        """
         end = min(start + (BLOCK_ROWS // batch.num_classes or 1), stop)
         preds, target, weight = batch.checked_block(start, end)
         count(target, weight, batch.num_classes, sums)
@@ -61,7 +43,10 @@ class NumpyTier:
     def write_losses(
         self, batch: Batch, start: int, stop: int, config: Config, sums: Accumulator, out: Floats
     ) -> tuple[int, Floats | None]:
-        """Compute them in one pass after another: better if the rows stay in a cache."""
+        """Write the (weighted) losses of the rows not ignored, (n, k), and count them in `sums`.
+
+        Return how many there are, and their weights.
+        """
         preds, target, weight = batch.checked_block(start, stop)
         count(target, weight, batch.num_classes, sums)
         rows = len(target)
@@ -120,6 +105,7 @@ def _refusal(batch: Batch, start: int, stop: int) -> Exception:
     return RuntimeError("target or sample_weight changed while they were read")
 
 
+Tier = NumpyTier | CompiledTier
 _NUMPY = NumpyTier()
 _compiled = cache(CompiledTier)  # one for each kernel
 
