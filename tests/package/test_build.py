@@ -54,6 +54,8 @@ def cloned(folder):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in NEEDED:
         shutil.copy(ROOT / name, folder)
+    for path in folder.rglob("*"):  # wheels keep modes, which a umask may have changed
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
 
 
