@@ -195,7 +195,7 @@ def in_library(form: str, dtype: np.dtype[Any]) -> Kernel | None:
 @cache
 def _warn_once(problem: str) -> None:
     """Say that calls are slower than they should be, and why."""
-    warn_caller(f"NumPy does the work, kernels.bin is not used: {problem}", RuntimeWarning)
+    warn_caller(f"kernels.bin is not used: {problem}", RuntimeWarning)
 
 
 def of_library(library: ctypes.CDLL, form: str, dtype: np.dtype[Any], target: str) -> Kernel:

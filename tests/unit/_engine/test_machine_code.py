@@ -85,7 +85,7 @@ def numpy_does_it(warning=None):
         assert [backends.kernel(*key) for key in KEYS] == [None] * len(KEYS)
         assert hinge_loss([-2.2, 2.4, 0.1], [0, 1, 1]) == 0.3
         assert hinge_loss([[0.5, 1.0]], [0]) == 1.5
-    told = [] if warning is None else [f"NumPy does the work, kernels.bin is not used: {warning}"]
+    told = [] if warning is None else [f"kernels.bin is not used: {warning}"]
     assert [str(warned.message) for warned in said] == told
     assert [warned.category for warned in said] == [RuntimeWarning] * len(told)
     library, problem = machine_code._library()
@@ -257,7 +257,7 @@ def test_a_damaged_package(python, bare_package, tmp_path):
     assert (value, loaded) == ("0.3", "[]")
     assert f"compiled kernels: none: {digests.DAMAGED}" in shown
     first, *rest = run.stderr.splitlines()
-    said = f"NumPy does the work, kernels.bin is not used: {digests.DAMAGED}"
+    said = f"kernels.bin is not used: {digests.DAMAGED}"
     assert first.endswith(f"use.py:4: RuntimeWarning: {said}")
     assert len(rest) == 1, "the line of the caller"
 
