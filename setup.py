@@ -51,8 +51,8 @@ class BuildLibrary(build_ext):
         try:
             content = self.library()
         except (ImportError, OSError, CompileError) as error:
-            message = f"no machine code, NumPy will do the work: {error}"
-            raise CompileError(message) from error
+            instead = "" if REQUIRED else ", NumPy will do the work"
+            raise CompileError(f"no machine code{instead}: {error}") from error
         from hingemetrics._engine.digests import written
 
         library = Path(self.build_lib, LIBRARY)

@@ -266,6 +266,15 @@ def another(path):
     return install
 
 
+@row("NumPy")
+def pypy(bench):
+    """On the system's PyPy."""
+    found = shutil.which("pypy3")
+    if not found or run(found, "-c", "import sys; print(sys.version_info >= (3, 10))") != "True\n":
+        raise MissingError("pypy3 of Python 3.10 or newer")
+    return another(found)(bench)
+
+
 def tried(bench, install):
     """Install and run it; return the tier and loss that it prints, its size and the seconds."""
     bench.seconds = 0.0
