@@ -193,7 +193,7 @@ def test_machine_code_that_is_required(hook, tmp_path, reason):
     assert run.returncode != 0
     assert not list((tmp_path / "made").iterdir())
     last = run.stderr.splitlines()[-1]
-    assert last.startswith("error: no machine code, NumPy will do the work: "), run.stderr
+    assert last.startswith("error: no machine code: "), run.stderr
     assert why in last
 
 
