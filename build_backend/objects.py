@@ -18,9 +18,10 @@ from hingemetrics._engine.compiling import compiled
 from hingemetrics._engine.machine_code import KEYS, MOMENTS
 
 # With vectors of 512 bits, which LLVM avoids by default, AVX-512 takes 0.5 to 0.9 of AVX2's time.
-# Interleaved, rows of 30 to 100 classes would not fill the loops, and take up to 1.2 of it; so do
-# rows of which up to seven doubles are left over, unless these make vectors too.
 AVX_512, WIDE = "x86-64-v4", "-prefer-256-bit"
+# Loops over rows of classes are short: interleaved, 30 to 100 classes would not fill them, and take
+# up to 1.2 of AVX2's time; so do rows of which up to seven doubles are left over as no vector.
+SHORT_LOOPS = ("crammer-singer", "one-vs-all")
 LEFT_OVER = "-epilogue-vectorization-minimum-VF=8"
 
 # Numba's reference counts: no array of a kernel owns memory, so there is nothing to count.
@@ -58,13 +59,13 @@ def simplify(module, lowest):
     run_passes(module, lowest, "", tuning)
 
 
-def emitted(module, name, symbol, target):
+def emitted(module, name, symbol, target, interleaved):
     """Return an object for a processor target, in which the function is called `symbol`."""
     module = module.clone()
     module.get_function(name).name = symbol
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
     tuning.loop_vectorization, tuning.slp_vectorization = True, False
-    tuning.loop_interleaving = target != AVX_512
+    tuning.loop_interleaving = interleaved
     features = WIDE if target == AVX_512 else ""
     return run_passes(module, target, features, tuning).emit_object(module)
 
@@ -87,7 +88,8 @@ def main(folder, form, *chosen):
     bytes of the library on the number of cores.
     """
     gc.disable()  # a collection passes over all that Numba keeps, for a tenth of the time
-    llvm.set_option("", LEFT_OVER)
+    if form in SHORT_LOOPS:
+        llvm.set_option("", LEFT_OVER)
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     for key in KEYS:
@@ -97,7 +99,9 @@ def main(folder, form, *chosen):
                 simplify(module, chosen[-1])
             for target in chosen:
                 symbol = targets.symbol(*key, target)
-                Path(folder, f"{symbol}.o").write_bytes(emitted(module, name, symbol, target))
+                interleaved = target != AVX_512 or form not in SHORT_LOOPS
+                content = emitted(module, name, symbol, target, interleaved)
+                Path(folder, f"{symbol}.o").write_bytes(content)
 
 
 if __name__ == "__main__":
