@@ -96,7 +96,7 @@ class Bench:
             pip(python, "check")
         return [python], megabytes(packages) - before
 
-    def wheel(self, setting="yes"):
+    def wheel(self, setting=""):
         """Return the wheel of a setting of HINGEMETRICS_MACHINE_CODE."""
         made = self.folder / f"wheel-{setting}"
         if not made.exists():
@@ -260,7 +260,7 @@ def another(path):
     """Return what installs, for another interpreter, whichever wheel pip takes."""
 
     def install(bench):
-        folders = [f"--find-links={bench.wheel(setting).parent}" for setting in ("yes", "no")]
+        folders = [f"--find-links={bench.wheel(setting).parent}" for setting in ("", "no")]
         return bench.installed("--only-binary=:all:", *folders, "hingemetrics", base=path)
 
     return install
