@@ -70,7 +70,7 @@ class TestMetadata:
 
 
 NOT_DISTRIBUTED = {".gitignore", ".ci/run"}
-MAKE_SDIST = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+MAKE_SDIST = "import sys, backend; backend.build_sdist(sys.argv[1])"
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a clone says what belongs to it")
@@ -81,7 +81,7 @@ def test_source_distribution_holds_all_that_git_tracks(python, tmp_path, monkeyp
         (tmp_path / "clone" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / "clone" / name)
     monkeypatch.chdir(tmp_path / "clone")
-    run = python("-W", "ignore", "-c", MAKE_SDIST, tmp_path)
+    run = python("-W", "ignore", "-c", MAKE_SDIST, tmp_path, PYTHONPATH="build_backend")
     assert run.returncode == 0, run.stderr
     (made,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(made) as archive:
