@@ -30,9 +30,6 @@ LIBRARY = Path("hingemetrics/_engine/kernels.bin")
 REQUIRED = os.environ.get("HINGEMETRICS_MACHINE_CODE") == "yes"
 # memset, all that the library needs, is in every process; only the kernels' names are kept.
 LINK = ["-nostdlib", "-s"] if sys.platform.startswith("linux") else []
-# Two processes: to start Numba costs as much as a kernel. Both compile the same in the same order on
-# any machine, for the bytes depend on it; one-vs-all takes as long as three others.
-SHARES = ("binary,one-vs-all", "moments,groups,crammer-singer")
 # LLVM optimises later, with all of a kernel in view; no order depends on a hash.
 SETTINGS = {"NUMBA_OPT": "0", "NUMBA_DISABLE_JIT": "0", "PYTHONHASHSEED": "0"}
 
@@ -86,11 +83,13 @@ class BuildLibrary(build_ext):
 
     def make(self, library):
         """Compile, link and try the kernels; return the library's path."""
-        from hingemetrics._engine import targets
+        from hingemetrics._engine import machine_code, targets
 
         chosen, folder = targets.of_machine(), str(library.parent)
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(SHARES))) as threads:
-            list(threads.map(lambda forms: run("objects.py", folder, forms, *chosen), SHARES))
+        forms = dict.fromkeys(form for form, _ in machine_code.KEYS)
+        longest_first = sorted(forms, key="one-vs-all".__ne__)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            list(threads.map(lambda form: run("objects.py", folder, form, *chosen), longest_first))
         objects = sorted(library.parent.glob("*.o"))
         if hasattr(self.compiler, "linker_so"):  # of Unix
             self.compiler.linker_so = without_folders(self.compiler.linker_so)

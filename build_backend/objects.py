@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Compile the kernels of forms to objects for the linker: ``objects.py FOLDER FORM,... TARGET...``.
+"""Compile the kernels of a form to objects for the linker: ``objects.py FOLDER FORM TARGET...``.
 
 Numba lowers each kernel to LLVM's language. LLVM simplifies that once, with a whole kernel in view,
 and optimises it for every processor target. An object has one function, in C
@@ -81,30 +81,27 @@ def run_passes(module, processor, features, tuning):
     return machine
 
 
-def main(folder, forms, *chosen):
-    """Write an object for each kernel of some forms and each target.
+def main(folder, form, *chosen):
+    """Write an object for each kernel of a form and each target.
 
-    The text of a kernel depends on what Numba compiled before, and LLVM takes an option once.
+    One process compiles one form: the text depends on what Numba compiled before, and so would the
+    bytes of the library on the number of cores.
     """
     gc.disable()  # a collection passes over all that Numba keeps, for a tenth of the time
+    if form in SHORT_LOOPS:
+        llvm.set_option("", LEFT_OVER)
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    for form in forms.split(","):
-        if form in SHORT_LOOPS:
-            llvm.set_option("", LEFT_OVER)
-        for key in (key for key in KEYS if key[0] == form):
-            write(Path(folder), key, chosen)
-
-
-def write(folder, key, chosen):
-    """Write the objects of a kernel."""
-    module, name = lowered(*key)
-    if key[0] != MOMENTS:  # their chains of shifts come out 5 % slower
-        simplify(module, chosen[-1])
-    for target in chosen:
-        symbol = targets.symbol(*key, target)
-        interleaved = target != AVX_512 or key[0] not in SHORT_LOOPS
-        (folder / f"{symbol}.o").write_bytes(emitted(module, name, symbol, target, interleaved))
+    for key in KEYS:
+        if key[0] == form:
+            module, name = lowered(*key)
+            if form != MOMENTS:  # its chains of shifts come out 5 % slower
+                simplify(module, chosen[-1])
+            for target in chosen:
+                symbol = targets.symbol(*key, target)
+                interleaved = target != AVX_512 or form not in SHORT_LOOPS
+                content = emitted(module, name, symbol, target, interleaved)
+                Path(folder, f"{symbol}.o").write_bytes(content)
 
 
 if __name__ == "__main__":
