@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -65,9 +64,11 @@ class BuildLibrary(build_ext):
         """Return the content of the library; build it unless these sources were built before."""
         if why_pure():
             raise CompileError(why_pure())
+        import numba
+
         from hingemetrics._engine import digests, targets
 
-        made_from = version("numba"), self.plat_name, targets.of_machine(), digests.of_sources()
+        made_from = numba.__version__, self.plat_name, targets.of_machine(), digests.of_sources()
         key = hashlib.sha256(repr(made_from).encode())
         for path in (ROOT / "setup.py", *sorted(BACKEND.glob("*.py"))):
             key.update(path.read_bytes())
