@@ -62,7 +62,7 @@ def pip(python, *arguments, **environment):
 def megabytes(path):
     """Return the size of a file, or of all files in a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+    return sum(file.lstat().st_size for file in files if file.is_file()) / 1e6
 
 
 class Bench:
