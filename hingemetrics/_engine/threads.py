@@ -44,7 +44,8 @@ def in_threads(function: Callable[[T], R], items: Sequence[T], threads: int) -> 
 def aside(function: Callable[[], R]) -> R:
     """Call a function in a thread, where no signal is heard; here, if there can be none.
 
-    An interrupt comes out once the function has ended; a second one at once.
+    An interrupt comes out once the function has ended; a second one, or one in the instant before
+    the caller waits, at once.
     """
     shared, ended = _Shared(lambda _: function(), (None,)), allocate_lock()
 
@@ -53,8 +54,8 @@ def aside(function: Callable[[], R]) -> R:
         ended.release()
 
     ended.acquire()
+    pid = os.getpid()  # before a signal handler may fork
     if _is_started(work):
-        pid = os.getpid()
         try:
             _wait(ended, pid)
         except BaseException:

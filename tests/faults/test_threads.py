@@ -155,14 +155,17 @@ class TestAside:
 
 INTERRUPTED = """
 import os, signal, threading
-from hingemetrics._engine.threads import aside
-heard, goes_on = threading.Semaphore(0), threading.Event()
+from hingemetrics._engine import threads
+heard, goes_on, waited_for = threading.Semaphore(0), threading.Event(), threading.Event()
+wait = threads._wait
+threads._wait = lambda *rest: (waited_for.set(), wait(*rest))
 
 def handler(*_):
     heard.release()
     raise KeyboardInterrupt
 
 def call():
+    waited_for.wait()
     for _ in range(interrupts):
         os.kill(os.getpid(), signal.SIGINT)
         heard.acquire()
@@ -173,8 +176,9 @@ def call():
 signal.signal(signal.SIGINT, handler)
 for interrupts in (1, 2):
     ended = []
+    waited_for.clear()
     try:
-        aside(call)
+        threads.aside(call)
     except KeyboardInterrupt as error:
         print(type(error).__name__, bool(ended))
     goes_on.set()
