@@ -68,7 +68,7 @@ def pytest_runtest_makereport(item):
     if report.skipped and item.config.getoption("--no-skips"):
         report.outcome = "failed"
         report.longrepr = f"skipped: {report.longrepr[-1]}"
-    if report.failed and item.get_closest_marker("hypothesis"):
+    if report.failed:
         report.sections.append(("Seed", pytest_report_header(item.config)))
     return report
 

@@ -9,10 +9,13 @@ from places import TOOLS
 PROPERTY = """
 from hypothesis import Phase, given, settings, strategies as st
 
-@settings(max_examples=100, phases=[Phase.generate])
-@given(st.lists(st.integers(0, 2**64), min_size=8, max_size=8))
-def test_no_number(numbers):
-    assert not all(numbers), numbers
+def test_no_number():  # as those of state machines are, no property that pytest knows of
+    @settings(max_examples=100, phases=[Phase.generate])
+    @given(st.lists(st.integers(0, 2**64), min_size=8, max_size=8))
+    def check(numbers):
+        assert not all(numbers), numbers
+
+    check()
 """
 
 
