@@ -62,8 +62,9 @@ class BuildLibrary(build_ext):
 
     def library(self):
         """Return the content of the library; build it unless these sources were built before."""
-        if why_pure():
-            raise CompileError(why_pure())
+        reason = why_pure()
+        if reason:
+            raise CompileError(reason)
         import numba
 
         from hingemetrics._engine import digests, targets

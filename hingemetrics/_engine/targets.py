@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-# Best first. On a Zen 5, code for v4 (AVX-512) takes 0.45 to 0.8 of the time of code for v3 (AVX2)
-# where losses are squared or weighted; on earlier processors the two run within noise.
+# Best first. On a Zen 5, code for v4 (AVX-512) takes 0.5 to 0.9 of the time of code for v3 (AVX2)
+# where data is in the cache (docs/exact.md).
 _X86_64 = ("x86-64-v4", "x86-64-v3", "x86-64-v2")
 _TARGETS = {"x86_64": _X86_64, "amd64": _X86_64, "aarch64": ("generic",), "arm64": ("generic",)}
 # NumPy knows whole targets since 2.4, and single features before. It does not report every feature
